@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One connection to a broker, logged in, with calls in flight in order; and the
+ * pool of a thread, from which they are leased.
+ *
+ * A session leases an upstream of a broker while it has calls in flight there
+ * and returns it then, so the order of one session's requests to a broker is
+ * kept and a long poll never blocks anybody else. Calls may be made at once;
+ * they leave when the connection is up and logged in.
+ *
+ * Ownership: the pool owns upstreams; a lease is a borrowed pointer until it is
+ * returned or `lost` was called. The caller owns its struct call until done().
+ * Thread: the pool's loop.
+ * Bounds: idle_max idle ones a broker; frame_max for replies; each call has a
+ * deadline; a broker that cannot be connected is left alone for a growing
+ * while (up to backoff_max_ms), in which leases fail at once.
+ */
+#ifndef WEIR_ROUTING_UPSTREAM_H
+#define WEIR_ROUTING_UPSTREAM_H
+
+#include "gateway/base/list.h"
+#include "gateway/wire/codec.h"
+#include "routing/cluster.h"
+
+struct loop;
+struct pool;
+struct tls_context;
+struct upstream;
+
+enum upstream_mechanism {
+	UPSTREAM_NO_SASL, UPSTREAM_PLAIN, UPSTREAM_SCRAM_SHA_256,
+	UPSTREAM_SCRAM_SHA_512,
+};
+
+struct upstream_options {
+	enum upstream_mechanism	 mechanism;
+	const char		*username;	/* borrowed, outlive the pool */
+	const char		*password;
+	struct tls_context	*tls;		/* NULL: plaintext */
+	bool			 tls_verify_name;
+	size_t			 frame_max;	/* 0: 512 MiB */
+	uint32_t		 connect_ms;	/* TCP, TLS, login together */
+	uint32_t		 idle_ms;	/* closed after this unused */
+	uint32_t		 idle_max;	/* kept idle a broker */
+	uint32_t		 backoff_min_ms, backoff_max_ms;
+};
+
+enum call_outcome {
+	CALL_ANSWERED,
+	CALL_SENT,		/* no_reply: all bytes were written */
+	CALL_NOT_SENT,		/* the broker has certainly not acted on it */
+	CALL_LOST,		/* sent, and the answer never came: unknown */
+};
+
+struct call_reply {
+	enum call_outcome	 outcome;
+	struct reader		 reader;	/* at the body; ANSWERED only */
+	const char		*detail;	/* why not, for the log */
+};
+
+struct call {
+	struct list		 link;
+	const struct api_schema	*api;
+	int16_t			 version;
+	int32_t			 correlation_id;
+	int64_t			 sent_us, deadline_us;
+	bool			 no_reply;	/* acks=0 */
+	bool			 written;	/* handed to the socket */
+	/* Exactly once, never from inside upstream_call. The reply is valid
+	 * during the call (take a reference of reader.block to keep it). */
+	void			(*done)(struct call *c,
+				    const struct call_reply *r);
+};
+
+struct upstream_stats {
+	uint64_t		 opened, failed, calls, timeouts;
+	uint32_t		 leased, idle, connecting;
+};
+
+/* `options` is copied; a reference of tls is taken. */
+struct pool	*pool_new(struct loop *l, const struct upstream_options *o);
+/* Ends all upstreams (calls end as LOST or NOT_SENT). */
+void		 pool_free(struct pool *p);
+/* Where the brokers are from now on. Idle upstreams of brokers which are gone
+ * or have moved are closed. The pool keeps a reference. */
+void		 pool_set_cluster(struct pool *p, struct cluster *c);
+void		 pool_stats(const struct pool *p, struct upstream_stats *to);
+
+/* An idle upstream of the broker or a new one. NULL when the broker is unknown
+ * or was not reachable a moment ago. lost(arg) is called when the upstream
+ * ended while leased, after all its calls were done: forget the pointer. */
+struct upstream	*pool_lease(struct pool *p, int32_t broker,
+		    void (*lost)(struct upstream *u, void *arg), void *arg);
+/* As pool_lease, for an address that is no known broker (bootstrap). */
+struct upstream	*pool_lease_address(struct pool *p, const char *host,
+		    const struct sockaddr *a, socklen_t len,
+		    void (*lost)(struct upstream *u, void *arg), void *arg);
+/* Gives it back; no calls may be in flight. */
+void		 pool_return(struct upstream *u);
+/* True when a connection attempt to the broker failed just now and is not to
+ * be tried again yet. */
+bool		 pool_backing_off(const struct pool *p, int32_t broker);
+
+/* Encodes and queues. False when the body cannot be encoded (done is not
+ * called then). */
+bool		 upstream_call(struct upstream *u, struct call *c,
+		    const struct api_schema *api, int version,
+		    struct slice client_id, const void *body,
+		    uint32_t timeout_ms, struct error *err) MUST_CHECK;
+uint32_t	 upstream_in_flight(const struct upstream *u);
+int32_t		 upstream_broker(const struct upstream *u);
+/* Ends it: its calls are done with LOST or NOT_SENT, then `lost` is called. */
+void		 upstream_close(struct upstream *u, const char *detail);
+
+#endif

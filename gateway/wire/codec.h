@@ -69,6 +69,7 @@ struct field {
 	const char		*dflt_text;	/* strings; NULL: "" or null */
 	bool			 dflt_null;
 	const char		*meaning_arg;	/* field the meaning depends on */
+	uint32_t		 arg_offset;	/* of it, in the same struct */
 };
 
 struct message {
@@ -79,6 +80,7 @@ struct message {
 	uint32_t		 size;		/* of the struct */
 	uint16_t		 field_count;
 	const struct field	*fields;
+	const void		*defaults;	/* a struct; NULL: all zero */
 };
 
 struct api_schema {

@@ -79,6 +79,7 @@ struct message {
 	int16_t			 flexible_since; /* until + 1: never */
 	uint32_t		 size;		/* of the struct */
 	uint16_t		 field_count;
+	uint16_t		 tag_count;	/* tagged ones among them */
 	const struct field	*fields;
 	const void		*defaults;	/* a struct; NULL: all zero */
 };
@@ -154,13 +155,26 @@ bool	 codec_encode(struct writer *w, const struct message *m, int version,
 void	 codec_defaults(const struct message *m, void *obj);
 /* A new struct in the arena with its defaults. */
 void	*codec_new(const struct message *m, struct arena *a);
+/* n of them, for an array field: x->v = codec_array(f, a, x->n = n). */
+void	*codec_array(const struct message *element, struct arena *a, int32_t n);
+/* The fewest bytes that a struct can take on the wire in that version. */
+size_t	 codec_min_size(const struct message *m, int version);
 
 enum codec_walk { CODEC_KEEP, CODEC_DROP };
 
+/* The value of the field that f's meaning depends on, when it is an int8 (a
+ * resource or coordinator type); parent as in codec_visit_cb. */
+static inline int8_t
+codec_arg_int8(const struct field *f, const void *parent)
+{
+	return *((const int8_t *)parent + f->arg_offset);
+}
+
 /* Called for each string, bytes, uuid and broker id value that the version
- * has, and for each struct element of an array (f->type == FIELD_STRUCT, value
- * is the element) after its fields; DROP removes the array element. `parent` is
- * the struct that holds the value. */
+ * has and that is not null (and whatever else has a meaning: ports), and for each struct element of an array (f->type == FIELD_STRUCT, value
+ * is the element) after its fields; DROP removes the array element, of structs
+ * or of values; elsewhere it means nothing. `parent` is the struct that holds
+ * the value or the array. Text is replaced by writing *(struct slice *)value. */
 typedef enum codec_walk codec_visit_cb(void *arg, const struct field *f,
     void *value, void *parent);
 void	 codec_walk(const struct message *m, int version, void *obj,

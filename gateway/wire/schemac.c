@@ -670,7 +670,7 @@ static void
 put_table(FILE *c, const struct object *o, bool top)
 {
 	const struct api *a = o->api;
-	int count = 0;
+	int count = 0, tags = 0;
 
 	for (const struct object *s = o->commons; s != NULL; s = s->next)
 		put_table(c, s, false);
@@ -680,8 +680,11 @@ put_table(FILE *c, const struct object *o, bool top)
 	if (o->fields != NULL) {
 		fprintf(c, "\nstatic const struct field %s_fields[] = {\n",
 		    o->name);
-		for (const struct field *f = o->fields; f; f = f->next, count++)
+		for (const struct field *f = o->fields; f; f = f->next) {
 			put_field(c, o, f);
+			count++;
+			tags += f->tag >= 0;
+		}
 		fprintf(c, "};\n");
 	}
 	if (has_default(o)) {
@@ -692,9 +695,10 @@ put_table(FILE *c, const struct object *o, bool top)
 	}
 	fprintf(c, "const struct message %s_message = {\n\t.name = \"%s\", "
 	    ".api_key = %d, .since = %d, .until = %d,\n\t.flexible_since = %d, "
-	    ".size = sizeof(struct %s), .field_count = %d,\n", o->name, o->name,
-	    top ? a->key : NEVER, a->versions.since, a->versions.until,
-	    a->flexible, o->name, count);
+	    ".size = sizeof(struct %s), .field_count = %d, "
+	    ".tag_count = %d,\n", o->name, o->name, top ? a->key : NEVER,
+	    a->versions.since, a->versions.until, a->flexible, o->name, count,
+	    tags);
 	if (count > 0)
 		fprintf(c, "\t.fields = %s_fields,\n", o->name);
 	if (has_default(o))

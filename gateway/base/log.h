@@ -32,6 +32,9 @@ bool	 log_to_file(const char *path);
 bool	 log_wants(enum log_level level);
 void	 log_write(enum log_level level, const char *what, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* Says which repeats were left out in the seconds that are over. Every line
+ * that is written does so too; call it once a second for a quiet process. */
+void	 log_tick(void);
 /* "text" in double quotes with control bytes escaped, at most LOG_VALUE_MAX
  * bytes of it; for printf("%s", log_quote(s, &q)). */
 const char *log_quote(struct slice s, struct log_quoted *to);

@@ -1,0 +1,124 @@
+"""The Java client driver: one JVM, many scenarios (see ../java/Driver.java)."""
+
+import json
+import os
+import subprocess
+import threading
+
+from . import kafka, proc
+
+
+class ScenarioFailed(Exception):
+    """A client scenario ended with an exception."""
+
+
+class Task:
+    """A scenario under way."""
+
+    def __init__(self, driver, number, name):
+        self.driver, self.number, self.name = driver, number, name
+        self.log = None
+        self.events = []
+        self.changed = threading.Condition()
+        self.outcome = None
+
+    def _told(self, kind, what):
+        with self.changed:
+            if kind == "event":
+                self.events.append(what)
+            else:
+                self.outcome = (kind, what)
+            self.changed.notify_all()
+
+    def stop(self):
+        self.driver._write(f"{self.number} stop")
+        return self
+
+    def done(self):
+        return self.outcome is not None
+
+    def wait_event(self, name, seconds=60, check=lambda event: True):
+        def there():
+            return self.outcome or any(e["event"] == name and check(e) for e in self.events)
+
+        with self.changed:
+            if not self.changed.wait_for(there, seconds):
+                raise proc.Timeout(f"{self.name}: no '{name}' within {seconds} s")
+        if self.outcome and self.outcome[0] == "fail":
+            self.result(0)
+        return self
+
+    def result(self, seconds=120):
+        with self.changed:
+            if not self.changed.wait_for(self.done, seconds):
+                raise proc.Timeout(f"{self.name}: still running after {seconds} s")
+        kind, what = self.outcome
+        if kind == "fail":
+            first = [
+                line
+                for line in what["trace"].splitlines()
+                if line.lstrip().startswith("at ") is False
+            ]
+            raise ScenarioFailed(f"{self.name}: {what['error']} | " + " | ".join(first[1:4]))
+        return what
+
+
+class Driver:
+    def __init__(self, folder):
+        classes = os.path.join(kafka.DEPS, "driver")
+        if not os.path.isdir(classes):
+            raise RuntimeError("the Java driver is missing: run tests/setup/setup.sh test")
+        argv = kafka.java("4.3.1", "1g")
+        argv[-1] = classes + ":" + argv[-1]
+        self.folder = folder
+        os.makedirs(folder, exist_ok=True)
+        self.process = proc.Process(
+            "java driver", argv + ["Driver"], os.path.join(folder, "driver.log"),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )  # fmt: skip
+        self.tasks = {}
+        self.lock = threading.Lock()
+        self.count = 0
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _write(self, line):
+        with self.lock:
+            self.process.popen.stdin.write((line + "\n").encode())
+            self.process.popen.stdin.flush()
+
+    def _read(self):
+        for line in self.process.popen.stdout:
+            number, kind, rest = line.decode("utf-8").split(" ", 2)
+            self.tasks[int(number)]._told(kind, json.loads(rest))
+        for task in self.tasks.values():
+            if not task.done():
+                task._told("fail", {"error": "the Java driver has died", "trace": ""})
+
+    def start(self, scenario, logged=False, **args):
+        """Begins a scenario; with logged=True its operations go to task.log."""
+        self.count += 1
+        task = Task(self, self.count, scenario)
+        if logged:
+            task.log = os.path.join(self.folder, f"{self.count}-{scenario}.ops")
+            args["log"] = task.log
+        self.tasks[task.number] = task
+        self._write(f"{task.number} {scenario} {json.dumps(args)}")
+        return task
+
+    def call(self, scenario, seconds=120, **args):
+        return self.start(scenario, **args).result(seconds)
+
+    def stop_all(self):
+        """Asks whatever a failed test has left under way to end."""
+        left = [t for t in self.tasks.values() if not t.done()]
+        for task in left:
+            task.stop()
+        for task in left:
+            try:
+                task.result(40)
+            except (ScenarioFailed, proc.Timeout):
+                pass
+        return [t.name for t in left if not t.done()]
+
+    def end(self):
+        self.process.kill()

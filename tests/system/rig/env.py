@@ -1,0 +1,87 @@
+"""What a test gets: the cluster, weir in front of it, the Java driver, and helpers."""
+
+import os
+import re
+
+from . import certs, check, driver, kafka, weir
+
+
+class Env:
+    """bootstrap is weir's address, or the cluster's own with --direct."""
+
+    def __init__(self, options, folder):
+        self.options, self.folder = options, folder
+        self.direct = options.direct
+        self.ca = certs.CA(os.path.join(folder, "ca"))
+        self.cluster = kafka.Cluster(options.kafka, os.path.join(folder, "kafka"), self.ca)
+        self.driver = None
+        self.weir = None
+        self.names = 0
+
+    def start(self):
+        self.cluster.start()
+        self.driver = driver.Driver(os.path.join(self.folder, "java"))
+        self.driver.call("features", bootstrap=self.cluster.bootstrap())
+        self.start_weir()
+
+    def start_weir(self):
+        if not self.direct:
+            self.weir = weir.Weir(self).start()
+
+    @property
+    def bootstrap(self):
+        return self.cluster.bootstrap() if self.direct else self.weir.address
+
+    @property
+    def host_port(self):
+        host, _, port = self.bootstrap.split(",")[0].rpartition(":")
+        return host, int(port)
+
+    def name(self, what):
+        """A name that no other test uses."""
+        self.names += 1
+        return f"{what}-{self.names}"
+
+    def topic(self, what="topic", partitions=6):
+        """A new topic, made directly on the cluster, with all its leaders there."""
+        name = self.name(what)
+        self.operator("create", topic=[name], partitions=partitions)
+        return name
+
+    def operator(self, scenario, **args):
+        """A scenario straight at the cluster."""
+        return self.driver.call(scenario, bootstrap=self.cluster.bootstrap(), **args)
+
+    def client(self, scenario, seconds=120, bootstrap=None, **args):
+        """A scenario through the gateway, to its end."""
+        return self.driver.call(
+            scenario, seconds, bootstrap=bootstrap or self.bootstrap, **args
+        )
+
+    def begin(self, scenario, bootstrap=None, logged=True, **args):
+        """A scenario through the gateway, left running."""
+        return self.driver.start(
+            scenario, logged, bootstrap=bootstrap or self.bootstrap, **args
+        )
+
+    def dump(self, topics, isolation="read_committed"):
+        """What the cluster itself holds, read directly."""
+        task = self.driver.start(
+            "dump", True, bootstrap=self.cluster.bootstrap(), topic=topics, isolation=isolation
+        )
+        task.result()
+        return check.Reads(task.log)
+
+    def path(self, name):
+        return os.path.join(self.folder, re.sub(r"[^\w.-]", "_", name))
+
+
+def only(through_weir=None, kafka_from=None):
+    """Marks a test that makes no sense in front of an older Kafka, or without weir."""
+
+    def mark(test):
+        test.through_weir = through_weir
+        test.kafka_from = kafka_from
+        return test
+
+    return mark

@@ -87,7 +87,7 @@ final class Consuming {
         return Job.pairs("records", records, "commits_skipped", skipped, "longest_gap_ms", longest / 1_000_000);
     }
 
-    private static String mark(String value) {
+    static String mark(String value) {
         if (value == null)
             return "-";
         int pad = value.lastIndexOf('/');

@@ -58,7 +58,7 @@ final class Sharing {
                     AcknowledgeType fate = r.offset() % 10 == 9 && deliveries == 1 ? AcknowledgeType.RELEASE
                         : r.offset() % 15 == 7 ? AcknowledgeType.REJECT : AcknowledgeType.ACCEPT;
                     consumer.acknowledge(r, fate);
-                    log.line("S", r.topic(), r.partition(), r.offset(), r.value(), deliveries, fate);
+                    log.line("S", r.topic(), r.partition(), r.offset(), Consuming.mark(r.value()), deliveries, fate.name());
                     switch (fate) {
                         case ACCEPT -> accepted++;
                         case RELEASE -> released++;

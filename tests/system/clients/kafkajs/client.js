@@ -1,0 +1,95 @@
+/*
+ * kafkajs: topic, produce, consume in a group, administrate.
+ *
+ *     client.js MODULES BOOTSTRAP TOPIC GROUP COUNT WRITES READS
+ *
+ * WRITES and READS get one line an operation, as tests/system/rig/check.py reads them.
+ */
+'use strict'
+
+const fs = require('fs')
+const path = require('path')
+
+const [modules, bootstrap, topic, group, countText, writes, reads] = process.argv.slice(2)
+const { Kafka, logLevel, Partitioners } = require(path.join(modules, 'kafkajs'))
+const count = Number(countText)
+const partitions = 6
+const kafka = new Kafka({ clientId: group, brokers: bootstrap.split(','), logLevel: logLevel.ERROR })
+
+async function makeTopic(admin) {
+  await admin.createTopics({ topics: [{ topic, numPartitions: partitions, replicationFactor: 3 }], waitForLeaders: true })
+  const seen = await admin.fetchTopicMetadata({ topics: [topic] })
+  if (seen.topics[0].partitions.length !== partitions) throw new Error('partitions: ' + JSON.stringify(seen))
+}
+
+async function produce() {
+  const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1, createPartitioner: Partitioners.DefaultPartitioner })
+  const out = fs.createWriteStream(writes)
+  await producer.connect()
+  for (let seq = 0; seq < count;) {
+    const messages = []
+    const first = {}
+    for (let i = 0; i < 300 && seq < count; i++, seq++) {
+      const partition = seq % partitions
+      first[partition] = first[partition] || []
+      first[partition].push(seq)
+      messages.push({ key: 'k' + seq, value: `${topic}/${partition}/kafkajs/${seq}/c`, partition })
+    }
+    for (const r of await producer.send({ topic, acks: -1, messages })) {
+      const base = Number(r.baseOffset)
+      first[r.partition].forEach((n, i) => out.write(`A ${n} ${topic} ${r.partition} ${base + i}\n`))
+      delete first[r.partition]
+    }
+    if (Object.keys(first).length > 0) throw new Error('no reply for partitions ' + Object.keys(first))
+  }
+  await producer.disconnect()
+  await new Promise((done) => out.end(done))
+}
+
+async function consume() {
+  const out = fs.createWriteStream(reads)
+  const places = new Set()
+  const members = [kafka.consumer({ groupId: group }), kafka.consumer({ groupId: group })]
+  let finish
+  const all = new Promise((done, fail) => {
+    finish = done
+    setTimeout(() => fail(new Error(`${places.size} records of ${count}`)), 90000).unref()
+  })
+  for (const member of members) {
+    await member.connect()
+    await member.subscribe({ topics: [topic], fromBeginning: true })
+    await member.run({
+      eachMessage: async ({ partition, message }) => {
+        out.write(`R ${topic} ${partition} ${message.offset} ${message.value}\n`)
+        places.add(`${partition}@${message.offset}`)
+        if (places.size >= count) finish()
+      },
+    })
+  }
+  await all
+  for (const member of members) await member.disconnect()
+  await new Promise((done) => out.end(done))
+}
+
+async function main() {
+  const admin = kafka.admin()
+  await admin.connect()
+  await makeTopic(admin)
+  await produce()
+  await consume()
+  const listed = await admin.listGroups()
+  if (!listed.groups.some((g) => g.groupId === group)) throw new Error('the group is not listed')
+  const described = await admin.describeGroups([group])
+  if (described.groups[0].errorCode !== 0) throw new Error(JSON.stringify(described))
+  const offsets = await admin.fetchOffsets({ groupId: group, topics: [topic] })
+  if (!offsets[0].partitions.some((p) => Number(p.offset) > 0)) throw new Error('offsets: ' + JSON.stringify(offsets))
+  await admin.deleteGroups([group])
+  const ends = await admin.fetchTopicOffsets(topic)
+  if (ends.reduce((sum, p) => sum + Number(p.high), 0) !== count) throw new Error('ends: ' + JSON.stringify(ends))
+  await admin.disconnect()
+}
+
+main().then(() => process.exit(0), (e) => {
+  console.error(e)
+  process.exit(1)
+})

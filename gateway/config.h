@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The configuration: read whole from one JSON file (or from the arguments of
+ * `weir run`), checked, then immutable. The rows are in options.def; members
+ * here have the names they have in JSON.
+ *
+ * Ownership: counted (atomically); strings live as long as it does. Secrets
+ * come from files or the environment, never from the file itself, and are
+ * cleansed when it is freed.
+ * Thread: made on the control thread, read by any with a reference.
+ */
+#ifndef WEIR_CONFIG_H
+#define WEIR_CONFIG_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "gateway/base/cidr.h"
+#include "gateway/base/option.h"
+
+enum { CONFIG_FILE_MAX = 4 * 1024 * 1024, CONFIG_AUTO = -1 };
+
+enum config_security {
+	CONFIG_PLAINTEXT, CONFIG_TLS, CONFIG_SASL_PLAINTEXT, CONFIG_SASL_TLS,
+};
+
+/* In the order of enum upstream_mechanism. */
+enum config_mechanism {
+	CONFIG_MECHANISM_NONE, CONFIG_MECHANISM_PLAIN,
+	CONFIG_MECHANISM_SCRAM_SHA_256, CONFIG_MECHANISM_SCRAM_SHA_512,
+};
+
+/* In the order of enum tls_verify. */
+enum config_client_certificate {
+	CONFIG_CLIENT_CERT_NONE, CONFIG_CLIENT_CERT_OPTIONAL,
+	CONFIG_CLIENT_CERT_REQUIRED,
+};
+
+enum config_tls_version { CONFIG_TLS_1_2, CONFIG_TLS_1_3 };
+
+enum config_auth { CONFIG_AUTH_NONE };
+
+struct config_sasl {
+	enum config_mechanism	 mechanism;
+	char			*username, *password;	/* NULL: none */
+};
+
+struct config_cluster_tls {
+	char			*ca_file, *certificate_file, *key_file;
+	char			*key_password_file;
+	bool			 verify_name;
+};
+
+struct config_cluster {
+	char			*bootstrap;	/* "host:port,host:port" */
+	enum config_security	 security;
+	struct config_sasl	 sasl;
+	struct config_cluster_tls tls;
+	uint32_t		 connect_ms, idle_ms, idle_max;
+	uint32_t		 backoff_min_ms, backoff_max_ms;
+	uint64_t		 frame_max;
+};
+
+struct config_listener_tls {
+	char			*certificate_file, *key_file;	/* NULL: plain */
+	char			*key_password_file, *client_ca_file;
+	enum config_client_certificate client_certificate;
+	enum config_tls_version	 min_version;
+	char			*ciphers;
+};
+
+struct config_listener {
+	char			*name;
+	char			*address;	/* for address_parse */
+	char			*advertised;	/* as written, or NULL */
+	struct config_listener_tls tls;
+	bool			 proxy_protocol;
+	struct cidr_list	 proxy_sources;
+	enum config_auth	 auth;
+	/* Made from the above. */
+	char			*advertised_host;	/* with {id} when ... */
+	int			 advertised_port;	/* 0: the bound one */
+	bool			 advertised_template;	/* ... this is set */
+};
+
+struct config_virtual_client {
+	char			*name, *version_marker, *min_version;
+	int32_t			 ids;		/* or CONFIG_AUTO */
+	int16_t			 version[3];	/* min_version */
+};
+
+struct config_virtual {
+	int32_t			 known, others;	/* or CONFIG_AUTO */
+	struct {
+		struct config_virtual_client *v;
+		uint32_t	 n;
+	}			 clients;
+};
+
+struct config_admin {
+	char			*address;	/* NULL: no admin listener */
+	bool			 remote;
+	char			*token;		/* NULL: none */
+};
+
+struct config_limits {
+	uint64_t		 frame_max_login, frame_max;
+	uint32_t		 in_flight_max;
+	uint64_t		 out_high;
+	uint64_t		 buffered_max;		/* never 0 once loaded */
+	uint32_t		 connections_max;	/* never 0 once loaded */
+	uint32_t		 login_requests_max, login_ms;
+	uint32_t		 setup_ms, frame_ms, stall_ms, idle_ms;
+	uint32_t		 fetch_sessions_max, fetch_partitions_max;
+	uint32_t		 fetch_wait_max_ms;
+	uint64_t		 fetch_bytes_max;
+};
+
+struct config_log {
+	unsigned int		 level;		/* enum log_level */
+	unsigned int		 format;	/* enum log_format */
+	char			*file;		/* NULL: stderr */
+};
+
+struct config {
+	atomic_int		 refs;
+	struct config_cluster	 cluster;
+	struct {
+		struct config_listener *v;
+		uint32_t	 n;
+	}			 listeners;
+	struct config_virtual	 virtual_brokers;
+	struct config_admin	 admin;
+	uint32_t		 workers;	/* never 0 once loaded */
+	uint32_t		 drain_ms;
+	struct config_limits	 limits;
+	struct config_log	 log;
+};
+
+/* The file's configuration with one reference; NULL and all its faults. */
+struct config	*config_load(const char *path, struct error_list *errs);
+/* As config_load, from a JSON text (tests, fuzzing). */
+struct config	*config_parse(const char *text, size_t len,
+		    struct error_list *errs);
+
+/* What `weir run` takes instead of a file; NULL: not given. */
+struct config_cli {
+	const char	*bootstrap, *listen, *advertise;
+	const char	*admin;		/* NULL: no admin listener */
+	const char	*log_level, *log_format;
+	int		 workers;	/* 0: not given */
+};
+struct config	*config_from_cli(const struct config_cli *cli,
+		    struct error_list *errs);
+
+struct config	*config_ref(struct config *c);
+void		 config_unref(struct config *c);
+
+/* Whether a reload may go from old to new; else the options that need a
+ * restart are the faults. */
+bool		 config_check_reload(const struct config *old,
+		    const struct config *new, struct error_list *errs);
+/* `weir --print-options[=text|man|json]`; false: no such format. */
+bool		 config_print_options(const char *format, FILE *f);
+/* True when the text is "127.x.x.x:port", "[::1]:port" or "localhost:port". */
+bool		 config_is_loopback(const char *address);
+
+#endif

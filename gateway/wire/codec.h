@@ -170,11 +170,12 @@ codec_arg_int8(const struct field *f, const void *parent)
 	return *((const int8_t *)parent + f->arg_offset);
 }
 
-/* Called for each string, bytes, uuid and broker id value that the version
- * has and that is not null (and whatever else has a meaning: ports), and for each struct element of an array (f->type == FIELD_STRUCT, value
- * is the element) after its fields; DROP removes the array element, of structs
- * or of values; elsewhere it means nothing. `parent` is the struct that holds
- * the value or the array. Text is replaced by writing *(struct slice *)value. */
+/* Called for each value that has a meaning (string, bytes, uuid, broker id,
+ * port), that the version has and that is not null, and for each struct element
+ * of an array (f->type == FIELD_STRUCT, value is the element) after its fields.
+ * DROP removes the array element, of structs or of values; elsewhere it means
+ * nothing. `parent` is the struct that holds the value or the array. Text is
+ * replaced by writing *(struct slice *)value. */
 typedef enum codec_walk codec_visit_cb(void *arg, const struct field *f,
     void *value, void *parent);
 void	 codec_walk(const struct message *m, int version, void *obj,

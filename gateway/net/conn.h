@@ -26,6 +26,7 @@
 
 #include <sys/socket.h>
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -78,12 +79,20 @@ struct conn_options {
 	const char	*server_name;	/* TLS to a broker: verified; copied */
 };
 
-/* The other side's and our own address; after PROXY, what it said. */
+/* Small, because each connection holds two. */
+union conn_address {
+	struct sockaddr		 sa;
+	struct sockaddr_in	 in;
+	struct sockaddr_in6	 in6;
+};
+
+/* The other side's and our own address; after PROXY, what it said. An IPv4
+ * address that came over an IPv6 socket is shown as IPv4. */
 struct conn_peer {
-	struct sockaddr_storage	 remote, local;
-	char			 text[64];	/* "10.1.2.3:4567" or "[::1]:1" */
-	char			 host[64];	/* without the port */
-	char			 vpce[64];	/* AWS endpoint id or "" */
+	union conn_address	 remote, local;
+	char			 text[56];	/* "10.1.2.3:4567" or "[::1]:1" */
+	char			 host[48];	/* without the port */
+	char			 vpce[32];	/* AWS endpoint id or "" */
 };
 
 /* An accepted socket; takes the fd. Never fails. */
@@ -111,7 +120,12 @@ void		 conn_set_arg(struct conn *c, const struct conn_ops *ops,
 /* Ends it at once; closed() is called from inside, exactly once. */
 void		 conn_close(struct conn *c, enum conn_reason reason,
 		    const char *detail);
-/* Ends it when all that is queued has been sent (at most stall_ms). */
+/* Ends it without closed(). */
+void		 conn_free_quietly(struct conn *c);
+/* Ends it when all that is queued has been sent (at most stall_ms); what is
+ * received or queued from now on is dropped. An accepted one then waits up to
+ * a second for the peer's close, so that the last reply is not lost to a
+ * reset. */
 void		 conn_close_after_flush(struct conn *c, enum conn_reason reason);
 const struct conn_peer *conn_peer(const struct conn *c);
 bool		 conn_is_tls(const struct conn *c);

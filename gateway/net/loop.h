@@ -14,8 +14,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "gateway/base/list.h"
-
 struct block;
 struct conn;
 struct event_base;
@@ -38,8 +36,12 @@ void		 loop_free(struct loop *l);
 struct event_base *loop_base(struct loop *l);
 /* Runs until loop_stop; returns then. */
 void		 loop_run(struct loop *l);
+/* One pass: waits at most wait_ms for something to do and does it; also what is
+ * due by the (replaced) clock. For tests and tools. */
+void		 loop_turn(struct loop *l, int wait_ms);
 void		 loop_stop(struct loop *l);
-/* Monotonic microseconds, read once a turn (each event callback of ours). */
+/* Monotonic microseconds, read once a turn (each event callback of ours). A
+ * turn's end sends what was queued in it, then frees what was closed in it. */
 int64_t		 loop_now_us(const struct loop *l);
 const struct loop_stats *loop_stats(const struct loop *l);
 /* Runs fn(arg) on the loop's thread, soon. Thread: any. */
@@ -55,10 +57,10 @@ bool		 loop_over_limit(void);
 
 /* A one-shot timer, embedded; coarse ticks are no good for long polls. */
 struct timer {
-	struct list	 link;
 	struct loop	*loop;
 	int64_t		 at_us;
 	void		(*fire)(struct timer *t);
+	uint32_t	 slot;		/* place in the loop's heap; 0: not set */
 };
 /* Fires once at or after `at_us` (within 2 ms). May be set again while set. */
 void		 timer_set(struct timer *t, struct loop *l, int64_t at_us,

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * TLS straight on the socket: records are decrypted into the block a frame is
+ * read into, and encrypted from the pieces that are sent.
+ */
+#include <sys/uio.h>
+
+#include <arpa/inet.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+#include "gateway/base/mem.h"
+#include "gateway/net/conn_private.h"
+#include "gateway/net/tls_private.h"
+
+struct conn_tls {
+	struct tls_context	*context;
+	SSL			*ssl;
+	int			 ended;		/* IO_END or IO_FAILED, sticky */
+	char			 fault[TLS_FAULT_SIZE];	/* "": none */
+};
+
+static void
+set_server_name(struct conn_tls *t, const char *name)
+{
+	uint8_t ip[sizeof(struct in6_addr)];
+	char host[256];
+	bool numeric = inet_pton(AF_INET, name, ip) == 1 ||
+	    inet_pton(AF_INET6, name, ip) == 1;
+	bool ok = true;
+
+	if (!numeric) {
+		snprintf(host, sizeof(host), "%s", name);
+		ok = strlen(name) < sizeof(host) &&
+		    SSL_set_tlsext_host_name(t->ssl, host) == 1;
+	}
+	if (ok && t->context->verify_name) {
+		if (numeric)
+			ok = X509_VERIFY_PARAM_set1_ip_asc(
+			    SSL_get0_param(t->ssl), name) == 1;
+		else
+			ok = SSL_set1_host(t->ssl, name) == 1;
+	}
+	if (!ok) {
+		snprintf(t->fault, sizeof(t->fault),
+		    "\"%.128s\" cannot be a server's name", name);
+		t->ended = IO_FAILED;
+	}
+}
+
+void
+conn_tls_start(struct conn *c, struct tls_context *context,
+    const char *server_name)
+{
+	struct conn_tls *t = mem_zalloc(sizeof(*t));
+
+	c->tls = t;
+	t->context = tls_context_ref(context);
+	t->ssl = SSL_new(context->ctx);
+	if (t->ssl == NULL || (c->fd >= 0 && SSL_set_fd(t->ssl, c->fd) != 1))
+		abort();	/* out of memory */
+	SSL_set_app_data(t->ssl, t->fault);
+	if (context->server) {
+		SSL_set_accept_state(t->ssl);
+		return;
+	}
+	SSL_set_connect_state(t->ssl);
+	if (server_name != NULL) {
+		set_server_name(t, server_name);
+	} else if (context->verify_name) {
+		snprintf(t->fault, sizeof(t->fault),
+		    "no server name to verify");
+		t->ended = IO_FAILED;
+	}
+}
+
+const char *
+conn_tls_fault(const struct conn *c)
+{
+	return c->tls->fault[0] != '\0' ? c->tls->fault : NULL;
+}
+
+/* What OpenSSL's return value means; ends are kept, so that data which came
+ * before them can be told first. */
+static int
+failed(struct conn_tls *t, int r)
+{
+	int e = errno, what = SSL_get_error(t->ssl, r);
+
+	switch (what) {
+	case SSL_ERROR_WANT_READ:
+	case SSL_ERROR_WANT_WRITE:
+		return IO_AGAIN;
+	case SSL_ERROR_ZERO_RETURN:
+		t->ended = IO_END;
+		break;
+	case SSL_ERROR_SYSCALL:
+		ERR_clear_error();
+		t->ended = e == 0 ? IO_END : IO_FAILED;
+		if (e != 0 && t->fault[0] == '\0')
+			snprintf(t->fault, sizeof(t->fault), "%s",
+			    strerror(e));
+		break;
+	default:
+		if (t->fault[0] == '\0')
+			tls_take_errors(t->fault, sizeof(t->fault));
+		ERR_clear_error();
+		t->ended = IO_FAILED;
+	}
+	return t->ended;
+}
+
+void
+conn_tls_handshake(struct conn *c)
+{
+	struct conn_tls *t = c->tls;
+	int r;
+
+	if (t->ended == 0) {
+		ERR_clear_error();
+		errno = 0;
+		r = SSL_do_handshake(t->ssl);
+		if (r == 1) {
+			conn_want_write(c, false);
+			/* What was accepted in the end is no fault. */
+			t->fault[0] = '\0';
+			conn_opened(c);
+			return;
+		}
+		if (failed(t, r) == IO_AGAIN) {
+			conn_want_write(c, SSL_want_write(t->ssl));
+			return;
+		}
+	}
+	if (t->ended == IO_END)
+		conn_close(c, CONN_PEER, "during the TLS handshake");
+	else
+		conn_close(c, CONN_TLS_ERROR, t->fault);
+}
+
+ssize_t
+conn_tls_read(struct conn *c, const struct iovec *iov, int n)
+{
+	struct conn_tls *t = c->tls;
+	size_t total = 0;
+
+	if (t->ended != 0)
+		return t->ended;
+	ERR_clear_error();
+	for (int i = 0; i < n; i++) {
+		uint8_t *to = iov[i].iov_base;
+
+		for (size_t at = 0, got; at < iov[i].iov_len; at += got) {
+			int r;
+
+			errno = 0;
+			r = SSL_read_ex(t->ssl, to + at, iov[i].iov_len - at,
+			    &got);
+			if (r != 1) {
+				int why = failed(t, r);
+
+				return total > 0 ? (ssize_t)total : why;
+			}
+			total += got;
+		}
+	}
+	return (ssize_t)total;
+}
+
+bool
+conn_tls_pending(const struct conn *c, bool more)
+{
+	return c->tls->ended != 0 || (more && SSL_has_pending(c->tls->ssl));
+}
+
+/* The bytes for the next SSL_write: a piece as it lies when it fills a record,
+ * else several copied together. */
+static const uint8_t *
+next_bytes(struct conn *c, size_t *len)
+{
+	const struct chain *o = &c->out;
+	const struct piece *p = &o->v[o->head];
+	size_t have = 0;
+
+	if (o->n == 1 || p->len >= TLS_SCRATCH) {
+		*len = p->len;
+		return p->data;
+	}
+	if (c->loop->scratch == NULL)
+		c->loop->scratch = mem_alloc(TLS_SCRATCH);
+	for (uint32_t i = 0; i < o->n && have < TLS_SCRATCH; i++) {
+		size_t k = p[i].len;
+
+		if (k > TLS_SCRATCH - have)
+			k = TLS_SCRATCH - have;
+		memcpy(c->loop->scratch + have, p[i].data, k);
+		have += k;
+	}
+	*len = have;
+	return c->loop->scratch;
+}
+
+ssize_t
+conn_tls_write(struct conn *c)
+{
+	struct conn_tls *t = c->tls;
+	size_t len, written;
+	const uint8_t *data;
+	int r;
+
+	if (t->ended == IO_FAILED)
+		return IO_FAILED;
+	data = next_bytes(c, &len);
+	ERR_clear_error();
+	errno = 0;
+	r = SSL_write_ex(t->ssl, data, len, &written);
+	return r == 1 ? (ssize_t)written : failed(t, r);
+}
+
+void
+conn_tls_shutdown(struct conn *c)
+{
+	struct conn_tls *t = c->tls;
+
+	ERR_clear_error();
+	if (t->ended != IO_FAILED && SSL_is_init_finished(t->ssl))
+		SSL_shutdown(t->ssl);
+	ERR_clear_error();
+}
+
+void
+conn_tls_free(struct conn *c)
+{
+	SSL_free(c->tls->ssl);
+	tls_context_unref(c->tls->context);
+	free(c->tls);
+	c->tls = NULL;
+}
+
+/* Without ESC_MSB: UTF-8 stays as it is. */
+static bool
+print_subject(X509 *cert, char *to, size_t size)
+{
+	BIO *b = BIO_new(BIO_s_mem());
+	char *text;
+	long len;
+	bool ok = false;
+
+	if (b == NULL)
+		return false;
+	if (X509_NAME_print_ex(b, X509_get_subject_name(cert), 0,
+	    XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB) >= 0) {
+		len = BIO_get_mem_data(b, &text);
+		ok = len > 0 && (size_t)len < size &&
+		    memchr(text, '\0', (size_t)len) == NULL;
+		if (ok) {
+			memcpy(to, text, (size_t)len);
+			to[len] = '\0';
+		}
+	}
+	BIO_free(b);
+	return ok;
+}
+
+bool
+conn_certificate_subject(const struct conn *c, char *to, size_t size)
+{
+	X509 *cert;
+
+	if (c->tls == NULL ||
+	    SSL_get_verify_mode(c->tls->ssl) == SSL_VERIFY_NONE ||
+	    SSL_get_verify_result(c->tls->ssl) != X509_V_OK)
+		return false;
+	cert = SSL_get0_peer_certificate(c->tls->ssl);
+	return cert != NULL && print_subject(cert, to, size);
+}

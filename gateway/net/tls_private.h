@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inside of a TLS context, for tls.c and conn_tls.c. */
+#ifndef WEIR_NET_TLS_PRIVATE_H
+#define WEIR_NET_TLS_PRIVATE_H
+
+#include <openssl/ssl.h>
+
+#include <stdatomic.h>
+
+#include "gateway/net/tls.h"
+
+enum { TLS_FAULT_SIZE = 256 };
+
+struct tls_context {
+	atomic_uint	 refs;
+	SSL_CTX		*ctx;
+	bool		 server, verify_name;
+};
+
+/* The text of the oldest error in OpenSSL's queue, which it empties; "" when
+ * there is none. */
+void	tls_take_errors(char *to, size_t size);
+
+#endif

@@ -1,0 +1,661 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/net_fixture.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+
+#include "gateway/net/listen.h"
+
+static const struct conn_options plain = {
+	.frame_max = 16 * 1024 * 1024, .client = true,
+};
+
+struct world {
+	struct loop	*l;
+	struct end	 e;
+	int		 fd;		/* the other side, raw */
+};
+
+static void
+set_buffers(int fd, int bytes)
+{
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+}
+
+static void
+open_pair(struct world *w, const struct conn_options *o)
+{
+	static const struct sockaddr_in who = { .sin_family = AF_INET };
+	int sv[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0,
+	    sv), 0);
+	w->fd = sv[1];
+	w->e.c = conn_open_accepted(w->l, sv[0], (const struct sockaddr *)&who,
+	    sizeof(who), o, &end_ops, &w->e);
+	assert_non_null(w->e.c);
+}
+
+static int
+setup(void **state)
+{
+	struct world *w = mem_zalloc(sizeof(*w));
+
+	w->l = loop_new();
+	w->fd = -1;
+	*state = w;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct world *w = *state;
+
+	end_fini(&w->e);
+	if (w->fd >= 0)
+		close(w->fd);
+	loop_free(w->l);
+	free(w);
+	loop_set_node_limit(0);
+	clock_replace(NULL);
+	assert_int_equal(block_total(), 0);
+	return 0;
+}
+
+/* Writes all, turning the loop when the socket is full. */
+static void
+write_all(struct world *w, const void *p, size_t n)
+{
+	const uint8_t *from = p;
+
+	while (n > 0) {
+		ssize_t k = send(w->fd, from, n, MSG_NOSIGNAL);
+
+		if (k < 0 && errno == EAGAIN) {
+			loop_turn(w->l, 1);
+			continue;
+		}
+		if (k < 0)
+			return;
+		from += k;
+		n -= (size_t)k;
+	}
+}
+
+/* Reads exactly n bytes, turning the loop. */
+static void
+read_all(struct world *w, uint8_t *to, size_t n)
+{
+	int64_t give_up = clock_now_us() + 60 * 1000000;
+
+	while (n > 0) {
+		ssize_t k = recv(w->fd, to, n, 0);
+
+		if (k == 0)
+			fail_msg("closed");
+		if (k < 0) {
+			assert_int_equal(errno, EAGAIN);
+			assert_true(clock_now_us() < give_up);
+			loop_turn(w->l, 1);
+			continue;
+		}
+		to += k;
+		n -= (size_t)k;
+	}
+}
+
+static void
+test_one_frame(void **state)
+{
+	struct world *w = *state;
+	uint8_t *f = make_frame(150, 1);
+
+	open_pair(w, &plain);
+	write_all(w, f, 154);
+	UNTIL(w->l, w->e.frames == 1);
+	assert_int_equal(w->e.got[0].len, 150);
+	assert_int_equal(w->e.got[0].sum, sum_of(f + 4, 150));
+	assert_int_equal(w->e.ready, 0);
+	free(f);
+}
+
+/* Small frames in one write, kept: none pins the read block. */
+static void
+test_many_small_frames(void **state)
+{
+	struct world *w = *state;
+	uint8_t *all = mem_alloc(50 * 104);
+
+	for (unsigned i = 0; i < 50; i++) {
+		uint8_t *f = make_frame(100, i);
+
+		memcpy(all + i * 104, f, 104);
+		free(f);
+	}
+	w->e.keep = true;
+	open_pair(w, &plain);
+	write_all(w, all, 50 * 104);
+	UNTIL(w->l, w->e.frames == 50);
+	for (unsigned i = 0; i < 50; i++) {
+		assert_int_equal(w->e.got[i].sum, sum_of(all + i * 104 + 4,
+		    100));
+		assert_memory_equal(w->e.got[i].data, all + i * 104 + 4, 100);
+	}
+	assert_true(block_total() < LOOP_READ_BLOCK + 50 * 200);
+	free(all);
+}
+
+static void
+test_byte_by_byte(void **state)
+{
+	static const size_t sizes[] = { 1, 2, 3, 4, 5, 150, 4000 };
+	struct world *w = *state;
+
+	open_pair(w, &plain);
+	for (unsigned i = 0; i < 7; i++) {
+		uint8_t *f = make_frame(sizes[i], i);
+
+		for (size_t k = 0; k < sizes[i] + 4; k++) {
+			assert_int_equal(w->e.frames, i);
+			write_all(w, f + k, 1);
+			loop_turn(w->l, 0);
+		}
+		UNTIL(w->l, w->e.frames == (int)i + 1);
+		assert_int_equal(w->e.got[i].sum, sum_of(f + 4, sizes[i]));
+		free(f);
+	}
+}
+
+/* Sizes around every threshold, kept or not, in one stream. */
+static void
+stream_sizes(struct world *w, bool keep)
+{
+	static const size_t sizes[] = { 1, 16379, 16384, 16385, 20000, 32767,
+	    32768, 40000, 5, 65535, 65536, 65537, 100000, 131067, 131068,
+	    131072, 7, 7, 200000, 300000, 1, 1048576, 1048576, 3, 5000000 };
+	uint8_t *f[25];
+
+	w->e.keep = keep;
+	open_pair(w, &plain);
+	for (unsigned i = 0; i < 25; i++) {
+		f[i] = make_frame(sizes[i], i + 77);
+		write_all(w, f[i], sizes[i] + 4);
+	}
+	UNTIL(w->l, w->e.frames == 25);
+	for (unsigned i = 0; i < 25; i++) {
+		assert_int_equal(w->e.got[i].len, sizes[i]);
+		assert_int_equal(w->e.got[i].sum, sum_of(f[i] + 4, sizes[i]));
+		if (keep)
+			assert_memory_equal(w->e.got[i].data, f[i] + 4,
+			    sizes[i]);
+		free(f[i]);
+	}
+}
+
+static void
+test_sizes(void **state)
+{
+	stream_sizes(*state, false);
+}
+
+static void
+test_sizes_kept(void **state)
+{
+	stream_sizes(*state, true);
+}
+
+static void
+test_send(void **state)
+{
+	struct world *w = *state;
+	uint8_t *f = make_frame(3000, 9), *to = mem_alloc(3004);
+
+	open_pair(w, &plain);
+	send_frame(w->e.c, 3000, 9);
+	assert_int_equal(conn_queued(w->e.c), 3004);
+	read_all(w, to, 3004);
+	assert_memory_equal(f, to, 3004);
+	assert_int_equal(conn_queued(w->e.c), 0);
+	assert_int_equal(w->e.drained, 1);
+	free(f);
+	free(to);
+}
+
+/* More than the socket takes: the rest follows as the peer reads. */
+static void
+test_slow_reader_gets_all(void **state)
+{
+	struct world *w = *state;
+	size_t n = 3 * 1024 * 1024;
+	uint8_t *f = make_frame(n, 5), *to = mem_alloc(n + 4);
+
+	open_pair(w, &plain);
+	set_buffers(w->fd, 16 * 1024);
+	send_frame(w->e.c, n, 5);
+	turns(w->l, 5);
+	assert_true(conn_queued(w->e.c) > 0);
+	assert_int_equal(w->e.drained, 0);
+	read_all(w, to, n + 4);
+	assert_memory_equal(f, to, n + 4);
+	UNTIL(w->l, w->e.drained == 1);
+	free(f);
+	free(to);
+}
+
+static void
+bad_first_bytes(struct world *w, const char *bytes, size_t len,
+    enum conn_reason reason)
+{
+	open_pair(w, &plain);
+	write_all(w, bytes, len);
+	UNTIL(w->l, w->e.closed == 1);
+	assert_int_equal(w->e.reason, reason);
+	assert_int_equal(w->e.frames, 0);
+}
+
+static void
+test_tls_on_plain(void **state)
+{
+	bad_first_bytes(*state, "\x16\x03\x01\x02\x00\x01\x00\x01\xfc", 9,
+	    CONN_TLS_ON_PLAIN);
+}
+
+static void
+test_http(void **state)
+{
+	bad_first_bytes(*state, "GET / HTTP/1.1\r\n\r\n", 18, CONN_HTTP);
+}
+
+static void
+test_negative_length(void **state)
+{
+	bad_first_bytes(*state, "\xff\xff\xff\xff", 4, CONN_FRAME_LENGTH);
+}
+
+static void
+test_zero_length(void **state)
+{
+	bad_first_bytes(*state, "\0\0\0\0", 4, CONN_FRAME_LENGTH);
+}
+
+static void
+test_over_frame_max(void **state)
+{
+	bad_first_bytes(*state, "\x01\x00\x00\x01", 4, CONN_FRAME_LENGTH);
+}
+
+static void
+test_peer_closes_after_frame(void **state)
+{
+	struct world *w = *state;
+	uint8_t *f = make_frame(10, 1);
+
+	open_pair(w, &plain);
+	write_all(w, f, 14);
+	write_all(w, f, 8);
+	close(w->fd);
+	w->fd = -1;
+	UNTIL(w->l, w->e.closed == 1);
+	assert_int_equal(w->e.frames, 1);
+	assert_int_equal(w->e.reason, CONN_PEER);
+	assert_string_equal(w->e.detail, "in the middle of a frame");
+	free(f);
+}
+
+static void
+close_in_frame(struct end *e, struct block *b, const uint8_t *data, size_t len)
+{
+	struct conn *c = e->c;
+
+	(void)b, (void)data, (void)len;
+	if (e->frames < 2)
+		return;
+	send_frame(c, 10, 1);
+	conn_close(c, CONN_BAD_REQUEST, "so");
+	/* Harmless on the way back. */
+	conn_pause(c);
+	conn_resume(c);
+	conn_close(c, CONN_BUG, NULL);
+	conn_close_after_flush(c, CONN_BUG);
+	send_frame(c, 10, 1);
+	assert_int_equal(conn_queued(c), 0);
+}
+
+static void
+close_in_frame_of(struct world *w, size_t size)
+{
+	uint8_t *f = make_frame(size, 1);
+
+	w->e.on_frame = close_in_frame;
+	open_pair(w, &plain);
+	for (int i = 0; i < 4; i++)
+		write_all(w, f, size + 4);
+	UNTIL(w->l, w->e.closed > 0);
+	turns(w->l, 3);
+	assert_int_equal(w->e.closed, 1);
+	assert_int_equal(w->e.frames, 2);
+	assert_int_equal(w->e.reason, CONN_BAD_REQUEST);
+	assert_string_equal(w->e.detail, "so");
+	free(f);
+}
+
+static void
+test_close_in_frame(void **state)
+{
+	close_in_frame_of(*state, 20);
+}
+
+static void
+test_close_in_frame_in_place(void **state)
+{
+	close_in_frame_of(*state, 20000);
+}
+
+static void
+test_close_in_big_frame(void **state)
+{
+	close_in_frame_of(*state, 300000);
+}
+
+static void
+pause_each(struct end *e, struct block *b, const uint8_t *data, size_t len)
+{
+	(void)b, (void)data, (void)len;
+	conn_pause(e->c);
+}
+
+static void
+pause_between(struct world *w, size_t size)
+{
+	uint8_t *f = make_frame(size, 1);
+
+	w->e.on_frame = pause_each;
+	open_pair(w, &plain);
+	for (int i = 0; i < 10; i++)
+		write_all(w, f, size + 4);
+	for (int i = 1; i <= 10; i++) {
+		UNTIL(w->l, w->e.frames == i);
+		turns(w->l, 3);
+		assert_int_equal(w->e.frames, i);
+		assert_int_equal(w->e.got[i - 1].sum, sum_of(f + 4, size));
+		conn_resume(w->e.c);
+		assert_int_equal(w->e.frames, i);
+	}
+	turns(w->l, 3);
+	assert_int_equal(w->e.frames, 10);
+	assert_int_equal(w->e.closed, 0);
+	free(f);
+}
+
+static void
+test_pause_small(void **state)
+{
+	pause_between(*state, 30);
+}
+
+static void
+test_pause_in_place(void **state)
+{
+	pause_between(*state, 17000);
+}
+
+/* A paused connection which the peer sends to does not spin, and its frame is
+ * there after resume. */
+static void
+test_pause_before(void **state)
+{
+	struct world *w = *state;
+	uint8_t *f = make_frame(20, 3);
+
+	open_pair(w, &plain);
+	conn_pause(w->e.c);
+	write_all(w, f, 24);
+	turns(w->l, 5);
+	assert_int_equal(w->e.frames, 0);
+	conn_resume(w->e.c);
+	UNTIL(w->l, w->e.frames == 1);
+	free(f);
+}
+
+static void
+test_close_after_flush(void **state)
+{
+	struct world *w = *state;
+	uint8_t to[200], *f = make_frame(100, 4);
+
+	open_pair(w, &plain);
+	write_all(w, f, 104);		/* unread: must not reset */
+	send_frame(w->e.c, 100, 4);
+	conn_close_after_flush(w->e.c, CONN_LOGIN);
+	send_frame(w->e.c, 100, 4);	/* dropped */
+	read_all(w, to, 104);
+	assert_memory_equal(f, to, 104);
+	UNTIL(w->l, recv(w->fd, to, sizeof(to), 0) == 0);
+	assert_int_equal(w->e.closed, 0);
+	close(w->fd);
+	w->fd = -1;
+	UNTIL(w->l, w->e.closed == 1);
+	assert_int_equal(w->e.reason, CONN_LOGIN);
+	assert_int_equal(w->e.frames, 0);
+	free(f);
+}
+
+/* The peer stays: after a second it is over. */
+static void
+test_close_after_flush_lingers(void **state)
+{
+	struct world *w = *state;
+
+	open_pair(w, &plain);
+	conn_close_after_flush(w->e.c, CONN_DRAIN);
+	UNTIL(w->l, w->e.closed == 1);
+	assert_int_equal(w->e.reason, CONN_DRAIN);
+}
+
+static void
+test_free_quietly(void **state)
+{
+	struct world *w = *state;
+
+	open_pair(w, &plain);
+	conn_free_quietly(w->e.c);
+	turns(w->l, 2);
+	assert_int_equal(w->e.closed, 0);
+	w->e.c = NULL;
+}
+
+/* Accepts into a second end. */
+struct server {
+	struct loop		*l;
+	struct end		 e;
+	struct conn_options	 o;
+	int			 accepted;
+};
+
+static void
+on_accept(void *arg, int fd, const struct sockaddr *peer, socklen_t len)
+{
+	struct server *s = arg;
+
+	s->accepted++;
+	s->e.c = conn_open_accepted(s->l, fd, peer, len, &s->o, &end_ops,
+	    &s->e);
+}
+
+static struct listener *
+listen_local(struct loop *l, struct server *s, const char *text,
+    struct sockaddr_storage *a, socklen_t *len)
+{
+	struct error err = { "" };
+	struct listener *li;
+	char at[64];
+
+	s->l = l;
+	s->o = plain;
+	if (!address_parse(text, a, len, &err))
+		fail_msg("%s", err.text);
+	li = listen_open(l, (struct sockaddr *)a, *len, on_accept, s, &err);
+	if (li == NULL)
+		fail_msg("%s", err.text);
+	assert_true(listen_port(li) > 0);
+	snprintf(at, sizeof(at), "%.*s:%d", (int)(strrchr(text, ':') - text),
+	    text, listen_port(li));
+	assert_true(address_parse(at, a, len, &err));
+	return li;
+}
+
+static void
+test_listen_connect(void **state)
+{
+	struct world *w = *state;
+	struct server s = { .accepted = 0 };
+	struct sockaddr_storage a;
+	socklen_t len;
+	struct listener *li = listen_local(w->l, &s, "127.0.0.1:0", &a, &len);
+	char expect[64];
+
+	w->e.c = conn_open_connect(w->l, (struct sockaddr *)&a, len, &plain,
+	    &end_ops, &w->e);
+	send_frame(w->e.c, 500, 6);	/* before it is connected */
+	assert_int_equal(w->e.ready, 0);
+	UNTIL(w->l, s.e.frames == 1);
+	assert_int_equal(w->e.ready, 1);
+	assert_int_equal(s.e.ready, 0);
+	snprintf(expect, sizeof(expect), "127.0.0.1:%d", listen_port(li));
+	assert_string_equal(conn_peer(w->e.c)->text, expect);
+	assert_string_equal(conn_peer(s.e.c)->host, "127.0.0.1");
+	assert_int_equal(conn_peer(s.e.c)->local.in.sin_port,
+	    htons((uint16_t)listen_port(li)));
+	assert_false(conn_is_tls(w->e.c));
+	send_frame(s.e.c, 400000, 7);
+	UNTIL(w->l, w->e.frames == 1);
+	conn_close(w->e.c, CONN_UNUSED, NULL);
+	UNTIL(w->l, s.e.closed == 1);
+	assert_int_equal(s.e.reason, CONN_PEER);
+	listen_close(li);
+	end_fini(&s.e);
+}
+
+/* "*" takes IPv4 and IPv6, and shows IPv4 as such. */
+static void
+test_listen_any(void **state)
+{
+	struct world *w = *state;
+	struct server s = { .accepted = 0 };
+	struct sockaddr_storage a;
+	struct sockaddr_in in = { .sin_family = AF_INET };
+	socklen_t len;
+	struct listener *li = listen_local(w->l, &s, "*:0", &a, &len);
+
+	in.sin_port = htons((uint16_t)listen_port(li));
+	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	w->e.c = conn_open_connect(w->l, (struct sockaddr *)&in, sizeof(in),
+	    &plain, &end_ops, &w->e);
+	UNTIL(w->l, s.accepted == 1);
+	assert_string_equal(conn_peer(s.e.c)->host, "127.0.0.1");
+	listen_close(li);
+	end_fini(&s.e);
+}
+
+static void
+test_connect_refused(void **state)
+{
+	struct world *w = *state;
+	struct server s = { .accepted = 0 };
+	struct sockaddr_storage a;
+	socklen_t len;
+	struct listener *li = listen_local(w->l, &s, "127.0.0.1:0", &a, &len);
+
+	listen_close(li);
+	w->e.c = conn_open_connect(w->l, (struct sockaddr *)&a, len, &plain,
+	    &end_ops, &w->e);
+	assert_int_equal(w->e.closed, 0);
+	UNTIL(w->l, w->e.closed == 1);
+	assert_int_equal(w->e.reason, CONN_CONNECT);
+	assert_string_equal(w->e.detail, "Connection refused");
+}
+
+/* An address of no family we have: told later, not from inside. */
+static void
+test_connect_impossible(void **state)
+{
+	struct world *w = *state;
+	struct sockaddr a = { .sa_family = AF_MAX };
+
+	w->e.c = conn_open_connect(w->l, &a, sizeof(a), &plain, &end_ops,
+	    &w->e);
+	send_frame(w->e.c, 5, 1);
+	assert_int_equal(w->e.closed, 0);
+	UNTIL(w->l, w->e.closed == 1);
+	assert_int_equal(w->e.reason, CONN_CONNECT);
+}
+
+/* A reset right after bytes: the frame is told, then the end. */
+static void
+test_reset(void **state)
+{
+	struct world *w = *state;
+	struct server s = { .accepted = 0 };
+	struct linger now = { 1, 0 };
+	struct sockaddr_storage a;
+	socklen_t len;
+	struct listener *li = listen_local(w->l, &s, "127.0.0.1:0", &a, &len);
+	uint8_t *f = make_frame(100, 1);
+
+	w->fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(connect(w->fd, (struct sockaddr *)&a, len), 0);
+	UNTIL(w->l, s.accepted == 1);
+	write_all(w, f, 104);
+	write_all(w, f, 50);
+	UNTIL(w->l, s.e.frames == 1);
+	setsockopt(w->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	close(w->fd);
+	w->fd = -1;
+	UNTIL(w->l, s.e.closed == 1);
+	assert_int_equal(s.e.reason, CONN_RESET);
+	assert_string_equal(s.e.detail, "Connection reset by peer");
+	listen_close(li);
+	free(f);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_one_frame),
+		T(test_many_small_frames),
+		T(test_byte_by_byte),
+		T(test_sizes),
+		T(test_sizes_kept),
+		T(test_send),
+		T(test_slow_reader_gets_all),
+		T(test_tls_on_plain),
+		T(test_http),
+		T(test_negative_length),
+		T(test_zero_length),
+		T(test_over_frame_max),
+		T(test_peer_closes_after_frame),
+		T(test_close_in_frame),
+		T(test_close_in_frame_in_place),
+		T(test_close_in_big_frame),
+		T(test_pause_small),
+		T(test_pause_in_place),
+		T(test_pause_before),
+		T(test_close_after_flush),
+		T(test_close_after_flush_lingers),
+		T(test_free_quietly),
+		T(test_listen_connect),
+		T(test_listen_any),
+		T(test_connect_refused),
+		T(test_connect_impossible),
+		T(test_reset),
+	};
+
+	return cmocka_run_group_tests_name("conn", tests, NULL, NULL);
+}

@@ -112,27 +112,36 @@ fail(const char *fmt, ...)
 	exit(1);
 }
 
+/* Kept on a list, so that a leak checker finds it all. */
 static void *
 get(size_t size)
 {
-	void *p = calloc(1, size);
+	static struct chunk {
+		struct chunk	*next;
+		_Alignas(16) char data[];
+	} *chunks;
+	struct chunk *c = calloc(1, sizeof(*c) + size);
 
-	if (p == NULL)
+	if (c == NULL)
 		fail("out of memory");
-	return p;
+	c->next = chunks;
+	chunks = c;
+	return c->data;
 }
 
 static char *
 format(const char *fmt, ...)
 {
 	va_list ap;
-	char *s;
+	char text[512];
+	int n;
 
 	va_start(ap, fmt);
-	if (vasprintf(&s, fmt, ap) < 0)
-		fail("out of memory");
+	n = vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	return s;
+	if (n < 0 || (size_t)n >= sizeof(text))
+		fail("name too long");
+	return memcpy(get((size_t)n + 1), text, (size_t)n + 1);
 }
 
 /* ---- reading ---- */
@@ -777,6 +786,8 @@ put_source(const char *path)
 static void
 dump_object(const char *path, const struct object *o, struct range in)
 {
+	int n = 0;
+
 	for (const struct field *f = o->fields; f != NULL; f = f->next) {
 		struct range r = f->versions;
 		char *name = format("%s.%s", path, f->name);
@@ -785,7 +796,7 @@ dump_object(const char *path, const struct object *o, struct range in)
 			r.since = in.since;
 		if (r.until > in.until)
 			r.until = in.until;
-		printf("%s %s%s %d-%d", name, f->array ? "[]" : "",
+		printf("%s %d %s%s %d-%d", name, n++, f->array ? "[]" : "",
 		    f->type->name, r.since, r.until);
 		if (f->null_since >= 0)
 			printf(" null %d", f->null_since < r.since ? r.since :
@@ -796,7 +807,8 @@ dump_object(const char *path, const struct object *o, struct range in)
 			printf(" default null");
 		else if (f->dflt != 0)
 			printf(" default %" PRId64, f->dflt);
-		printf("%s\n", f->ignorable ? " ignorable" : "");
+		printf("%s%s%s\n", f->ignorable ? " ignorable" : "",
+		    f->meaning ? " @" : "", f->meaning ? f->meaning : "");
 		if (f->object != NULL)
 			dump_object(name, f->object, r);
 	}

@@ -375,7 +375,7 @@ loop_turn(struct loop *l, int wait_ms)
 		event_base_loop(l->base, EVLOOP_ONCE);
 		event_del(&l->wait);
 	} else {
-		event_base_loop(l->base, EVLOOP_NONBLOCK);
+		event_base_loop(l->base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
 	}
 	loop_enter(l);
 	turn_wheel(l);

@@ -124,7 +124,7 @@ next_word(const char **p, const char *end, char *to, size_t size)
 	const char *from = *p, *space = memchr(from, ' ', (size_t)(end - from));
 	size_t len = (size_t)((space ? space : end) - from);
 
-	if (len == 0 || len >= size)
+	if (len == 0 || len >= size || memchr(from, '\0', len) != NULL)
 		return false;
 	memcpy(to, from, len);
 	to[len] = '\0';

@@ -36,7 +36,7 @@ final class Consuming {
         if (job.text("instance", null) != null)
             p.put("group.instance.id", job.text("instance"));
         int count = job.number("count", Integer.MAX_VALUE), records = 0, skipped = 0;
-        long longest = 0, last = System.nanoTime();
+        Gaps gaps = new Gaps();
         TreeSet<String> assigned = new TreeSet<>();
         try (Job.Log log = job.log();
              KafkaConsumer<String, String> consumer = new KafkaConsumer<>(p, new StringDeserializer(), new StringDeserializer())) {
@@ -64,16 +64,15 @@ final class Consuming {
             job.event("started");
             while (records < count && !job.stopping()) {
                 ConsumerRecords<String, String> batch = consumer.poll(Duration.ofMillis(200));
-                for (ConsumerRecord<String, String> r : batch)
+                for (ConsumerRecord<String, String> r : batch) {
                     log.line("R", r.topic(), r.partition(), r.offset(), mark(r.value()));
+                    gaps.seen(r.topic() + r.partition());
+                }
                 if (batch.isEmpty())
                     continue;
                 log.flush();
                 if (records == 0)
                     job.event("first");
-                else
-                    longest = Math.max(longest, System.nanoTime() - last);
-                last = System.nanoTime();
                 records += batch.count();
                 try {
                     consumer.commitSync(Duration.ofSeconds(30));
@@ -84,7 +83,7 @@ final class Consuming {
             if (job.flag("stay", false))
                 consumer.close(CloseOptions.groupMembershipOperation(CloseOptions.GroupMembershipOperation.REMAIN_IN_GROUP));
         }
-        return Job.pairs("records", records, "commits_skipped", skipped, "longest_gap_ms", longest / 1_000_000);
+        return Job.pairs("records", records, "commits_skipped", skipped, "longest_gap_ms", gaps.longestMs());
     }
 
     static String mark(String value) {

@@ -27,21 +27,18 @@ final class Producing {
         final AtomicInteger failed = new AtomicInteger();
         final AtomicReference<String> error = new AtomicReference<>();
         private final List<Long> latencies = new ArrayList<>();
-        private long last = System.nanoTime();
-        private long longest;
+        final Gaps gaps = new Gaps();
 
-        synchronized void ack(long sent) {
-            long now = System.nanoTime();
-            longest = Math.max(longest, now - last);
-            last = now;
-            latencies.add(now - sent);
+        synchronized void ack(String place, long sent) {
+            gaps.seen(place);
+            latencies.add(System.nanoTime() - sent);
         }
 
         synchronized Map<String, Object> result() {
             Collections.sort(latencies);
             int n = latencies.size();
             return Job.pairs("acked", acked.get(), "failed", failed.get(), "error", String.valueOf(error.get()),
-                "longest_gap_ms", longest / 1_000_000, "p50_us", n == 0 ? 0 : latencies.get(n / 2) / 1000,
+                "longest_gap_ms", gaps.longestMs(), "p50_us", n == 0 ? 0 : latencies.get(n / 2) / 1000,
                 "p99_us", n == 0 ? 0 : latencies.get(n * 99 / 100) / 1000);
         }
     }
@@ -77,7 +74,7 @@ final class Producing {
                     } else {
                         log.line("A", n, meta.topic(), meta.partition(), meta.offset());
                         seen.acked.incrementAndGet();
-                        seen.ack(sent);
+                        seen.ack(meta.topic() + meta.partition(), sent);
                     }
                 });
                 if (seq == 0)

@@ -55,15 +55,22 @@ final class Topics {
 
     private static Map<String, Object> delete(Job job) throws Exception {
         try (Admin admin = Admin.create(job.client())) {
-            admin.deleteTopics(job.texts("topic")).all().get();
+            for (int tries = 0; ; tries++) {
+                try {
+                    admin.deleteTopics(job.texts("topic")).all().get();
+                    return null;
+                } catch (ExecutionException e) {
+                    if (!(e.getCause() instanceof UnknownTopicOrPartitionException) || tries == 100)
+                        throw e;
+                    job.waitStop(100);
+                }
+            }
         }
-        return null;
     }
 
-    /** Each partition of the topic gets its next replica as leader. Returns how many moved. */
+    /** Each partition of the topic gets its next replica as leader. */
     private static Map<String, Object> moveLeaders(Job job) throws Exception {
         String topic = job.text("topic");
-        int moved = 0;
         try (Admin admin = Admin.create(job.client())) {
             TopicDescription before = admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic);
             Map<TopicPartition, Optional<NewPartitionReassignment>> order = new java.util.HashMap<>();
@@ -82,12 +89,23 @@ final class Topics {
                 if (!(e.getCause() instanceof ElectionNotNeededException))
                     throw e;
             }
-            TopicDescription after = admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic);
-            for (int i = 0; i < before.partitions().size(); i++)
-                if (before.partitions().get(i).leader().id() != after.partitions().get(i).leader().id())
-                    moved++;
+            long deadline = System.nanoTime() + 30_000_000_000L;
+            while (!moved(before, admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic))) {
+                if (System.nanoTime() > deadline)
+                    throw new IllegalStateException("leaders did not move: " + before);
+                job.waitStop(50);
+            }
         }
-        return Job.pairs("moved", moved);
+        return null;
+    }
+
+    private static boolean moved(TopicDescription before, TopicDescription after) {
+        for (int i = 0; i < before.partitions().size(); i++) {
+            Node now = after.partitions().get(i).leader();
+            if (now == null || now.isEmpty() || now.id() == before.partitions().get(i).leader().id())
+                return false;
+        }
+        return true;
     }
 
     private static Map<String, Object> features(Job job) throws Exception {

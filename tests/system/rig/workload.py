@@ -92,3 +92,87 @@ def round_trip(env, members=2, count=3000, producer=None, group=None, partitions
     readers.wait_for(expect or count)
     check.group_saw(log, readers.stop(), exactly_once=members == 1)
     return topic, readers
+
+
+class Load:
+    """Producers, transactions, copies and groups that go on while things break."""
+
+    def __init__(self, env, bootstrap=None, config=None):
+        self.env = env
+        self.bootstrap = bootstrap or env.bootstrap
+        self.config = config or {}
+        self.topic, self.txn_topic, self.copied = (env.topic("load") for _ in range(3))
+        at = {"bootstrap": self.bootstrap, "config": self.config}
+        self.groups = [Group(env, [self.topic], 2, **at)]
+        if not env.options.kafka.startswith("3."):
+            self.groups.append(Group(env, [self.topic], 1, protocol="consumer", **at))
+        self.copies = Group(env, [self.copied], 1, **at)
+        for group in [*self.groups, self.copies]:
+            group.wait_assigned()
+        self.producers = {
+            name: env.begin("produce", topic=[self.topic], producer=name, rate=200, **at)
+            for name in ("p0", "p1")
+        }
+        self.txn = env.begin("transact", topic=[self.txn_topic], producer="txn", pause_ms=20, **at)
+        self.copy = env.begin(
+            "copy", **{"from": self.txn_topic}, to=self.copied, group=env.name("copy"),
+            producer=env.name("copier"), **at,
+        )  # fmt: skip
+        self.progress("the start", 300)
+
+    def progress(self, after, records=1000, seconds=60):
+        """Each part must get on again."""
+        readers = [(g, g.distinct() + records) for g in self.groups]
+        readers.append((self.copies, self.copies.distinct() + records // 10))
+        for group, wanted in readers:
+            try:
+                group.wait_for(wanted, seconds)
+            except proc.Timeout as e:
+                raise proc.Timeout(f"after {after}: {e}") from None
+
+    def finish(self):
+        """Ends all, waits until everything has been read, and looks for anomalies."""
+        for task in [*self.producers.values(), self.txn]:
+            task.stop()
+        self.results = {n: t.result(90) for n, t in self.producers.items()}
+        txn = self.txn.result(90)
+        writers = {n: check.Writes(t.log) for n, t in self.producers.items()}
+        log = self.env.dump([self.topic])
+        check.topic_holds(log, writers)
+        failed = {n: r for n, r in self.results.items() if r["failed"]}
+        assert not failed, f"errors that clients saw: {failed}"
+        for group in self.groups:
+            group.wait_for(len(log.rows))
+            check.group_saw(log, group.stop())
+        in_txns = self.env.dump([self.txn_topic])
+        check.topic_holds(in_txns, {"txn": check.Writes(self.txn.log)})
+        self.copies.wait_for(len(in_txns.rows))
+        self.copy.stop().result(90)
+        self.copies.stop()
+        copied = sorted(r[3] for r in self.env.dump([self.copied]).rows)
+        if copied != sorted(r[3] for r in in_txns.rows):
+            raise check.Anomalies(f"copied {len(copied)} of {len(in_txns.rows)}, not the same")
+        unknown = txn["outcomes"].get("unknown", 0)
+        note = f"{len(log.rows)} + {len(in_txns.rows)} records, transactions {txn['outcomes']}"
+        return note + (f", {unknown} unknown" if unknown else "")
+
+    def gap_ms(self):
+        """The longest that a partition was not written to."""
+        return max(r["longest_gap_ms"] for r in self.results.values())
+
+
+class Pair:
+    """A plain producer and reader at the cluster itself, to measure the same fault by."""
+
+    def __init__(self, env):
+        self.env, self.topic = env, env.topic("direct")
+        at = {"bootstrap": env.cluster.bootstrap()}
+        self.group = Group(env, [self.topic], 1, **at).wait_assigned()
+        self.task = env.begin("produce", topic=[self.topic], producer="p", rate=200, **at)
+        self.group.wait_for(100)
+
+    def finish(self):
+        self.task.stop()
+        gap = self.task.result(90)["longest_gap_ms"]
+        self.group.stop()
+        return gap

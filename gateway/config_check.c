@@ -3,6 +3,8 @@
 
 #include <sys/resource.h>
 
+#include <arpa/inet.h>
+
 #include <errno.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -70,12 +72,15 @@ bool
 config_is_loopback(const char *address)
 {
 	char host[HOST_SIZE];
+	struct in_addr v4;
 	struct error err;
 	int port;
 
-	return address_split(address, host, sizeof(host), &port, &err) &&
-	    (strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0 ||
-	    strcmp(host, "localhost") == 0);
+	if (!address_split(address, host, sizeof(host), &port, &err))
+		return false;
+	if (inet_pton(AF_INET, host, &v4) == 1)
+		return ntohl(v4.s_addr) >> 24 == 127;
+	return strcmp(host, "::1") == 0 || strcmp(host, "localhost") == 0;
 }
 
 static void

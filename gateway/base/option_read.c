@@ -28,7 +28,7 @@ static const char *
 json_type_name(const json_t *v)
 {
 	static const char *const names[] = {
-		"an object", "an array", "a string", "a number", "a number",
+		"an object", "an array", "a string", "a number", "a fraction",
 		"true", "false", "null",
 	};
 
@@ -52,6 +52,19 @@ in_bounds(struct reading *r, const struct option *o, int64_t n,
 	error_list_add(r->errs, path, "must be between %" PRId64 " and %"
 	    PRId64 "%s%s, but is %" PRId64, o->min, o->max,
 	    o->unit[0] ? " " : "", o->unit, n);
+	return false;
+}
+
+static bool
+count_in_bounds(struct reading *r, const struct option *o, const json_t *v,
+    const char *path)
+{
+	int64_t n = (int64_t)json_array_size(v);
+
+	if (n >= o->min && n <= o->max)
+		return true;
+	error_list_add(r->errs, path, "must have between %" PRId64 " and %"
+	    PRId64 " elements, but has %" PRId64, o->min, o->max, n);
 	return false;
 }
 
@@ -79,8 +92,10 @@ size_value(const json_t *v, int64_t *to)
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
 		if (strcmp(end, units[i].name) != 0)
 			continue;
+		if (errno != 0 || n >= 1 << 30)
+			return false;
 		*to = n << units[i].shift;
-		return errno == 0 && n < 1 << 30;
+		return true;
 	}
 	return false;
 }
@@ -201,7 +216,7 @@ read_networks(struct reading *r, const struct option *o, const json_t *v,
 		wrong_type(r, path, "an array of networks", v);
 		return;
 	}
-	if (!in_bounds(r, o, (int64_t)json_array_size(v), path))
+	if (!count_in_bounds(r, o, v, path))
 		return;
 	json_array_foreach(v, i, e) {
 		char at[OPTION_PATH_SIZE];
@@ -295,7 +310,7 @@ read_array(struct reading *r, const struct option *o, json_t *v, void *at,
 		wrong_type(r, path, "an array", v);
 		return;
 	}
-	if (!in_bounds(r, o, (int64_t)json_array_size(v), path))
+	if (!count_in_bounds(r, o, v, path))
 		return;
 	memset(&a, 0, sizeof(a));
 	a.n = (uint32_t)json_array_size(v);
@@ -397,7 +412,8 @@ read_group(struct reading *r, const struct option_group *g, json_t *in,
 	json_t *v;
 
 	if (in != NULL && !json_is_object(in) && !json_is_null(in))
-		wrong_type(r, path, "an object", in);
+		wrong_type(r, path[0] != '\0' ? path : "configuration",
+		    "an object", in);
 	json_object_foreach(in, key, v) {
 		if (is_known(g, key))
 			continue;

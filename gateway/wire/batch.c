@@ -2,10 +2,9 @@
 #include "gateway/wire/batch.h"
 
 enum {
-	/* Behind the length: leader epoch or crc, then magic, in all formats. */
 	AT_LENGTH = 8,
 	AT_LEADER_EPOCH = 12,
-	AT_MAGIC = 16,
+	AT_MAGIC = 16,		/* there in all three formats */
 	AT_CRC = 17,
 	AT_ATTRIBUTES = 21,
 	AT_LAST_OFFSET_DELTA = 23,
@@ -49,7 +48,7 @@ load64(const uint8_t *p)
 void
 batch_walk_init(struct batch_walk *w, const uint8_t *data, size_t len)
 {
-	*w = (struct batch_walk){ .p = data, .end = data + len };
+	*w = (struct batch_walk){ .p = data, .end = len ? data + len : data };
 }
 
 static bool

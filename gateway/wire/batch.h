@@ -21,7 +21,7 @@
 enum {
 	BATCH_PREFIX = 12,		/* base offset and length */
 	BATCH_HEADER = 61,		/* of magic 2, prefix included */
-	BATCH_ATTR_COMPRESSION = 0x07,	/* 0 none 1 gzip 2 snappy 3 lz4 4 zstd */
+	BATCH_ATTR_COMPRESSION = 0x07,	/* none gzip snappy lz4 zstd */
 	BATCH_ATTR_APPEND_TIME = 0x08,
 	BATCH_ATTR_TRANSACTIONAL = 0x10,
 	BATCH_ATTR_CONTROL = 0x20,

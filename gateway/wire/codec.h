@@ -68,7 +68,7 @@ struct field {
 	int64_t			 dflt;		/* numbers; strings: see .c */
 	const char		*dflt_text;	/* strings; NULL: "" or null */
 	bool			 dflt_null;
-	const char		*meaning_arg;	/* field the meaning depends on */
+	const char		*meaning_arg;	/* what it depends on: a field */
 	uint32_t		 arg_offset;	/* of it, in the same struct */
 };
 

@@ -215,7 +215,7 @@ decode_one_struct(struct decoder *d, const struct field *f, void *to)
 	*p = s;
 }
 
-static inline void
+__attribute__((always_inline)) static inline void
 decode_value(struct decoder *d, const struct field *f, void *to)
 {
 	struct reader *r = d->r;
@@ -493,7 +493,7 @@ void
 reader_init(struct reader *r, const uint8_t *p, size_t len,
     struct block *block)
 {
-	*r = (struct reader){ p, p + len, block, NULL, 0 };
+	*r = (struct reader){ p, len ? p + len : p, block, NULL, 0 };
 }
 
 int8_t

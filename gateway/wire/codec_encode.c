@@ -345,7 +345,7 @@ encode_one_struct(struct encoder *e, const struct field *f, const void *value)
 	}
 }
 
-static inline void
+__attribute__((always_inline)) static inline void
 encode_value(struct encoder *e, const struct field *f, const void *value)
 {
 	struct writer *w = e->w;
@@ -422,6 +422,21 @@ in_version(const struct field *f, int version)
 	return version >= f->since && version <= f->until;
 }
 
+/* Has a tagged field a value worth sending? Most are untouched copies of the
+ * defaults, which a comparison of bytes tells at once; padding and strings may
+ * differ in bytes only, so the rest is looked at closely. */
+static inline bool
+is_set(const struct message *m, const struct field *f, const uint8_t *obj)
+{
+	const uint8_t *value = obj + f->offset;
+
+	if (m->defaults != NULL && f->type == FIELD_STRUCT && !f->array &&
+	    f->null_since < 0 && memcmp((const uint8_t *)m->defaults +
+	    f->offset, value, f->size) == 0)
+		return false;
+	return !is_default(f, value);
+}
+
 /* Rare and short: encoded aside, because its size goes first. */
 static void
 encode_tag(struct encoder *e, const struct field *f, const void *value)
@@ -458,8 +473,7 @@ encode_tags(struct encoder *e, const struct message *m, const uint8_t *obj)
 
 		if (f->tag < 0)
 			continue;
-		set[t] = in_version(f, e->version) &&
-		    !is_default(f, obj + f->offset);
+		set[t] = in_version(f, e->version) && is_set(m, f, obj);
 		n += set[t++];
 	}
 	put_uvarint(e->w, n);

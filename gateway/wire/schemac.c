@@ -350,18 +350,22 @@ check_field(const struct field *f)
 		fail("default null, but never nullable");
 }
 
-/* A meaning's argument is a field of the same struct: only when all fields
- * have been read. */
+/* What can be told only when all is read: a struct has fields, and a meaning's
+ * argument is a field of the same struct. */
 static void
-check_arguments(const struct object *o)
+check_whole(const struct object *o)
 {
 	const struct field *arg;
 
 	for (const struct object *c = o->commons; c != NULL; c = c->next)
-		check_arguments(c);
+		check_whole(c);
 	for (const struct field *f = o->fields; f != NULL; f = f->next) {
+		file = f->file;
+		line = f->line;
+		if (f->object != NULL && f->object->fields == NULL)
+			fail("'%s' is a struct without fields", f->name);
 		if (f->object != NULL && !f->shared)
-			check_arguments(f->object);
+			check_whole(f->object);
 		if (f->arg == NULL)
 			continue;
 		for (arg = o->fields; arg != NULL; arg = arg->next)
@@ -843,9 +847,9 @@ main(int argc, char **argv)
 	for (const struct api *a = apis; a != NULL; a = a->next) {
 		if (a->request == NULL || (a->key != NEVER && !a->response))
 			fail("%s lacks its request or response", a->name);
-		check_arguments(a->request);
+		check_whole(a->request);
 		if (a->response != NULL)
-			check_arguments(a->response);
+			check_whole(a->response);
 	}
 	if (dumping) {
 		dump();

@@ -290,6 +290,8 @@ conn_open_accepted(struct loop *l, int fd, const struct sockaddr *peer,
 		c->state = CONN_S_OPEN;
 	conn_due_in(c, c->state == CONN_S_OPEN ? c->idle_ms : c->setup_ms);
 	conn_want_read(c, true);
+	if (c->state == CONN_S_HANDSHAKE)
+		conn_pend(c);	/* the hello may be there already */
 	return c;
 }
 

@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Fetch: a client's Fetch over partitions of any number of brokers, answered
+ * when any of them have brought enough, or when its wait is over.
+ *
+ * A connection's Fetches are served one after the other. Each turn of the
+ * current one sends calls to feeds that have nothing for it, and looks whether
+ * what has landed is enough. What lands later is kept for the next Fetch of the
+ * slot when the offsets match.
+ *
+ * Calls' ends and failed sessions may come from inside leg_send and
+ * request_answer: while a turn runs, others are only noted (`again`), and the
+ * end of the connection frees nothing (`dead`) until the turn is over.
+ */
+#include <stdlib.h>
+
+#include "gateway/base/mem.h"
+#include "gateway/fetch_answer.h"
+#include "gateway/fetch_flight.h"
+#include "gateway/request.h"
+#include "gateway/session.h"
+#include "gateway/worker.h"
+#include "wire/messages.h"
+
+enum {
+	WAIT_MAX_MS = 60000,
+	GRACE_MS = 30,			/* for calls that are on their way */
+	TROUBLE_MS = 100,		/* nothing but errors of our own */
+	SHORT_MS = 5,			/* not worth another call */
+	LEG_BYTES_MIN = 1024 * 1024,
+	WISH_MS = 1000,			/* between wishes for what is amiss */
+};
+
+struct fetch_state {
+	struct worker		*worker;
+	struct fetch_sessions	 sessions;
+	struct list		 queue;		/* of fetch_call */
+	struct fetch_call	*current;	/* taken from the queue */
+	struct timer		 timer;
+	bool			 busy, again, dead;
+};
+
+/* One Fetch. Lives in its request's arena, which goes with the session. */
+struct fetch_call {
+	struct list		 link;
+	struct request		*request;
+	struct fetch_choice	 choice;
+	struct fetch_terms	 terms;		/* the client's, clamped */
+	int64_t			 start_us, deadline_us;
+	bool			 parked;
+};
+
+/* How far it has come. */
+struct fetch_sum {
+	uint64_t		 bytes;
+	uint32_t		 errors, flying, feeds;
+	bool			 trouble;	/* unled or unreachable ones */
+};
+
+static void turn(struct fetch_state *st);
+
+static int64_t
+now_us(const struct fetch_state *st)
+{
+	return loop_now_us(st->worker->loop);
+}
+
+static void
+landed(void *arg, struct fetch_feed *f)
+{
+	struct fetch_state *st = arg;
+
+	if (f->stale)
+		worker_wish(st->worker);
+	f->stale = false;
+	turn(st);
+}
+
+static void
+time_over(struct timer *t)
+{
+	turn(LIST_ENTRY(t, struct fetch_state, timer));
+}
+
+/* ---- the end of one ---- */
+
+/* The request is gone afterwards, and with it the call; perhaps the session. */
+static void
+answer(struct fetch_state *st, const struct fetch_response *response)
+{
+	struct fetch_call *c = st->current;
+
+	st->current = NULL;
+	timer_cancel(&st->timer);
+	request_answer(c->request, response);
+}
+
+static void
+answer_error(struct fetch_state *st, int16_t error)
+{
+	struct fetch_response *to = ARENA_NEW(&st->current->request->arena,
+	    struct fetch_response);
+
+	to->error_code = error;
+	answer(st, to);
+}
+
+static void
+wish(struct fetch_state *st)
+{
+	struct worker *w = st->worker;
+
+	if (now_us(st) - w->cluster->asked_us > WISH_MS * 1000)
+		worker_wish(w);
+}
+
+static void
+answer_news(struct fetch_state *st, bool trouble)
+{
+	struct fetch_call *c = st->current;
+	struct fetch_slot *slot = c->choice.slot;
+
+	if (trouble)
+		wish(st);
+	answer(st, fetch_answer(c->request, &c->choice, c->terms.max_bytes,
+	    c->terms.isolation));
+	if (st->dead)
+		return;
+	LIST_FOREACH(it, &slot->table.feeds)
+		fetch_feed_release(LIST_ENTRY(it, struct fetch_feed, link));
+}
+
+/* ---- one turn ---- */
+
+static bool
+satisfied(const struct fetch_call *c, const struct fetch_sum *sum)
+{
+	uint64_t least = c->terms.min_bytes > 0 ?
+	    (uint64_t)c->terms.min_bytes : 1;
+
+	return sum->bytes >= least || sum->errors > 0;
+}
+
+static void
+add_up(const struct fetch_call *c, struct fetch_sum *sum)
+{
+	struct fetch_table *t = &c->choice.slot->table;
+
+	memset(sum, 0, sizeof(*sum));
+	sum->trouble = fetch_table_homeless(t);
+	LIST_FOREACH(it, &t->feeds) {
+		struct fetch_feed *f = LIST_ENTRY(it, struct fetch_feed, link);
+
+		if (list_empty(&f->parts)) {
+			if (loop_over_limit())
+				fetch_feed_discard(f);
+			continue;
+		}
+		fetch_feed_match(f, c->terms.isolation);
+		sum->feeds++;
+		sum->flying += f->state == FEED_FLYING;
+		sum->bytes += f->ready_bytes;
+		sum->errors += f->ready_errors;
+		sum->trouble |= f->failed != 0;
+	}
+}
+
+static bool
+needs_call(const struct fetch_feed *f, int64_t left_us)
+{
+	return f->state == FEED_IDLE && !list_empty(&f->parts) &&
+	    f->failed == 0 && f->tries < FETCH_LEG_TRIES &&
+	    (f->tries == 0 || left_us > SHORT_MS * 1000);
+}
+
+static int32_t
+leg_bytes(const struct fetch_call *c, uint32_t feeds)
+{
+	int32_t all = c->terms.max_bytes, each = all / (int32_t)feeds;
+
+	if (each < LEG_BYTES_MIN)
+		each = LEG_BYTES_MIN;
+	return each < all ? each : all;
+}
+
+/* Each feed that has nothing for this Fetch is asked, also when others have
+ * enough: what it brings is for the next one. */
+static void
+send_calls(struct fetch_state *st, struct fetch_sum *sum)
+{
+	struct fetch_call *c = st->current;
+	int64_t left = c->deadline_us - now_us(st);
+	struct fetch_terms terms = c->terms;
+
+	if (satisfied(c, sum) && loop_over_limit())
+		return;
+	terms.max_wait_ms = left > 0 ? (int32_t)(left / 1000) : 0;
+	LIST_FOREACH(it, &c->choice.slot->table.feeds) {
+		struct fetch_feed *f = LIST_ENTRY(it, struct fetch_feed, link);
+
+		if (!needs_call(f, left))
+			continue;
+		terms.max_bytes = leg_bytes(c, sum->feeds);
+		sum->flying++;
+		fetch_flight_send(f, c->request, &terms, landed, st);
+		if (st->dead)
+			return;
+	}
+}
+
+/* When it is to be answered if nothing happens before. */
+static int64_t
+patience_us(const struct fetch_call *c, const struct fetch_sum *sum)
+{
+	int64_t until = c->deadline_us + GRACE_MS * 1000;
+	int64_t trouble = c->start_us + TROUBLE_MS * 1000;
+
+	if (satisfied(c, sum) || (sum->flying == 0 && sum->bytes > 0))
+		return 0;
+	if (sum->flying == 0)
+		until = c->deadline_us - SHORT_MS * 1000;
+	if (sum->trouble && trouble < until)
+		until = trouble;
+	return until;
+}
+
+/* True when the current one was answered. */
+static bool
+proceed(struct fetch_state *st)
+{
+	struct fetch_call *c = st->current;
+	struct fetch_sum sum;
+	int64_t until;
+
+	add_up(c, &sum);
+	send_calls(st, &sum);
+	if (st->dead || st->again)
+		return false;
+	until = patience_us(c, &sum);
+	if (until <= now_us(st)) {
+		answer_news(st, sum.trouble);
+		return true;
+	}
+	timer_set(&st->timer, st->worker->loop, until, time_over);
+	return false;
+}
+
+/* ---- the beginning of one ---- */
+
+static void resumed(struct request *r);
+
+static void
+place(struct fetch_state *st)
+{
+	struct fetch_call *c = st->current;
+	struct fetch_table *t = &c->choice.slot->table;
+	uint64_t before = t->generation;
+
+	fetch_table_place(t, st->worker->cluster);
+	if (t->generation != before)
+		fetch_feeds_trim(t);
+	/* Waits for a snapshot in which it may have a leader, once. */
+	if (fetch_table_homeless(t) && fetch_table_doubts(t))
+		c->parked = request_park(c->request, resumed);
+}
+
+static void
+resumed(struct request *r)
+{
+	struct fetch_state *st = r->session->fetch;
+
+	st->current->parked = false;
+	place(st);
+	turn(st);
+}
+
+static int32_t
+clamp(int32_t v, int32_t most)
+{
+	return v < 0 ? 0 : v > most ? most : v;
+}
+
+static void
+read_terms(struct fetch_call *c, const struct fetch_request *r)
+{
+	c->terms.version = c->request->version;
+	c->terms.max_wait_ms = clamp(r->max_wait_ms, WAIT_MAX_MS);
+	c->terms.max_bytes = clamp(r->max_bytes, INT32_MAX);
+	c->terms.min_bytes = clamp(r->min_bytes, c->terms.max_bytes);
+	c->terms.isolation = r->isolation_level;
+}
+
+static void
+begin(struct fetch_state *st)
+{
+	struct fetch_call *c = st->current;
+	const struct fetch_request *r = c->request->body;
+	int16_t error;
+
+	read_terms(c, r);
+	c->start_us = now_us(st);
+	c->deadline_us = c->start_us + (int64_t)c->terms.max_wait_ms * 1000;
+	error = fetch_sessions_choose(&st->sessions, r, c->request->version,
+	    &c->choice);
+	if (error != 0) {
+		answer_error(st, error);
+		return;
+	}
+	if (c->choice.slot->table.wanted == 0) {
+		answer_news(st, false);
+		return;
+	}
+	place(st);
+	LIST_FOREACH(it, &c->choice.slot->table.feeds) {
+		struct fetch_feed *f = LIST_ENTRY(it, struct fetch_feed, link);
+
+		f->failed = 0;
+		f->tries = 0;
+	}
+}
+
+/* ---- the state of a connection ---- */
+
+static void
+state_free(struct fetch_state *st)
+{
+	st->busy = true;		/* calls that end now start no turn */
+	timer_cancel(&st->timer);
+	fetch_sessions_fini(&st->sessions);
+	free(st);
+}
+
+static void
+advance(struct fetch_state *st)
+{
+	while (!st->dead) {
+		if (st->current != NULL) {
+			if (st->current->parked || !proceed(st))
+				return;
+			continue;
+		}
+		if (list_empty(&st->queue))
+			return;
+		st->current = LIST_ENTRY(st->queue.next, struct fetch_call,
+		    link);
+		list_remove(&st->current->link);
+		begin(st);
+	}
+}
+
+static void
+turn(struct fetch_state *st)
+{
+	if (st->busy) {
+		st->again = true;
+		return;
+	}
+	st->busy = true;
+	do {
+		st->again = false;
+		advance(st);
+	} while (st->again && !st->dead);
+	st->busy = false;
+	if (st->dead)
+		state_free(st);
+}
+
+static struct fetch_state *
+state_of(struct session *s)
+{
+	struct fetch_state *st = s->fetch;
+
+	if (st != NULL)
+		return st;
+	st = s->fetch = mem_zalloc(sizeof(*st));
+	st->worker = s->worker;
+	list_init(&st->queue);
+	fetch_sessions_init(&st->sessions, &s->worker->fetch_sessions);
+	return st;
+}
+
+/* The requests are the session's to free. */
+void
+fetch_state_free(struct session *s)
+{
+	struct fetch_state *st = s->fetch;
+
+	if (st == NULL)
+		return;
+	s->fetch = NULL;
+	st->dead = true;
+	if (!st->busy)
+		state_free(st);
+}
+
+void
+api_fetch(struct request *r)
+{
+	const struct fetch_request *body = r->body;
+	struct fetch_state *st;
+	struct fetch_call *c;
+
+	if (body->replica_id >= 0 || body->replica_state.replica_id >= 0) {
+		request_answer_error(r, KAFKA_CLUSTER_AUTHORIZATION_FAILED);
+		return;
+	}
+	st = state_of(r->session);
+	c = ARENA_NEW(&r->arena, struct fetch_call);
+	c->request = r;
+	list_append(&st->queue, &c->link);
+	turn(st);
+}

@@ -174,7 +174,8 @@ conn_unblock(struct conn *c, uint8_t why)
 		return;
 	if (c->frame_us != 0) {
 		c->frame_us += loop_now_us(c->loop) - c->blocked_us;
-		conn_due_in(c, c->frame_ms);
+		if (c->frame_ms > 0)
+			conn_due(c, c->frame_us + (int64_t)c->frame_ms * 1000);
 	}
 	if (c->state == CONN_S_OPEN && (!c->reading || c->tls != NULL ||
 	    reassembly_holds(&c->in)))

@@ -622,6 +622,411 @@ test_reset(void **state)
 	free(f);
 }
 
+/* Deadlines, by a clock that we turn. */
+static int64_t fake_us;
+
+static int64_t
+fake_now(void)
+{
+	return fake_us;
+}
+
+static void
+fake_clock(void)
+{
+	fake_us = clock_now_us();
+	clock_replace(fake_now);
+}
+
+static void
+pass_ms(struct world *w, int ms)
+{
+	for (; ms > 0; ms -= LOOP_TICK_MS) {
+		fake_us += LOOP_TICK_MS * 1000;
+		loop_turn(w->l, 0);
+	}
+}
+
+static void
+test_frame_deadline(void **state)
+{
+	struct world *w = *state;
+	struct conn_options o = plain;
+	uint8_t *f = make_frame(100, 1);
+
+	fake_clock();
+	o.frame_ms = 5000;
+	open_pair(w, &o);
+	pass_ms(w, 20000);		/* no frame begun: no hurry */
+	assert_int_equal(w->e.closed, 0);
+	write_all(w, f, 104);
+	loop_turn(w->l, 0);
+	pass_ms(w, 20000);
+	for (int i = 0; i < 4; i++) {	/* one byte a second */
+		write_all(w, f + i, 1);
+		loop_turn(w->l, 0);
+		pass_ms(w, 1000);
+		assert_int_equal(w->e.closed, 0);
+	}
+	pass_ms(w, 1300);
+	assert_int_equal(w->e.closed, 1);
+	assert_int_equal(w->e.reason, CONN_FRAME_TIME);
+	assert_int_equal(w->e.frames, 1);
+	free(f);
+}
+
+/* A new frame begun by each read is not held to be one that is late. */
+static void
+test_frame_deadline_is_per_frame(void **state)
+{
+	struct world *w = *state;
+	struct conn_options o = plain;
+	uint8_t *f = make_frame(100, 1);
+
+	fake_clock();
+	o.frame_ms = 5000;
+	open_pair(w, &o);
+	write_all(w, f, 50);
+	for (int i = 0; i < 10; i++) {
+		pass_ms(w, 3000);
+		write_all(w, f + 50, 54);
+		write_all(w, f, 50);
+		loop_turn(w->l, 0);
+		assert_int_equal(w->e.frames, i + 1);
+	}
+	assert_int_equal(w->e.closed, 0);
+	free(f);
+}
+
+static void
+test_big_frame_deadline(void **state)
+{
+	struct world *w = *state;
+	struct conn_options o = plain;
+	size_t n = 2 * 1024 * 1024, at = 0;
+	uint8_t *f = make_frame(n, 1);
+
+	fake_clock();
+	o.frame_ms = 5000;
+	open_pair(w, &o);
+	for (int i = 0; i < 60; i++, at += 20000) {
+		write_all(w, f + at, 20000);
+		loop_turn(w->l, 0);
+		pass_ms(w, 1000);
+		assert_int_equal(w->e.closed, 0);
+	}
+	/* Ahead of 16 KiB/s by 13 s and the 5 s. */
+	pass_ms(w, 15000);
+	assert_int_equal(w->e.closed, 0);
+	pass_ms(w, 8000);
+	assert_int_equal(w->e.closed, 1);
+	assert_int_equal(w->e.reason, CONN_FRAME_TIME);
+	free(f);
+}
+
+static void
+test_frame_deadline_paused(void **state)
+{
+	struct world *w = *state;
+	struct conn_options o = plain;
+	uint8_t *f = make_frame(100, 1);
+
+	fake_clock();
+	o.frame_ms = 5000;
+	open_pair(w, &o);
+	write_all(w, f, 50);
+	loop_turn(w->l, 0);
+	pass_ms(w, 3000);
+	conn_pause(w->e.c);
+	pass_ms(w, 60000);
+	assert_int_equal(w->e.closed, 0);
+	conn_resume(w->e.c);
+	pass_ms(w, 1500);
+	assert_int_equal(w->e.closed, 0);
+	pass_ms(w, 1000);
+	assert_int_equal(w->e.closed, 1);
+	free(f);
+}
+
+static void
+test_idle(void **state)
+{
+	struct world *w = *state;
+	struct conn_options o = plain;
+	uint8_t to[64], *f = make_frame(10, 1);
+
+	fake_clock();
+	o.idle_ms = 600000;
+	open_pair(w, &o);
+	pass_ms(w, 500000);
+	write_all(w, f, 14);
+	loop_turn(w->l, 0);
+	pass_ms(w, 500000);
+	send_frame(w->e.c, 10, 1);
+	read_all(w, to, 14);
+	pass_ms(w, 599000);
+	assert_int_equal(w->e.closed, 0);
+	pass_ms(w, 1300);
+	assert_int_equal(w->e.closed, 1);
+	assert_int_equal(w->e.reason, CONN_IDLE);
+	free(f);
+}
+
+static void
+test_stall(void **state)
+{
+	struct world *w = *state;
+	struct conn_options o = plain;
+	uint8_t *to = mem_alloc(1000000);
+
+	fake_clock();
+	o.stall_ms = 60000;
+	open_pair(w, &o);
+	pass_ms(w, 100000);
+	send_frame(w->e.c, 8000000, 5);
+	loop_turn(w->l, 0);
+	pass_ms(w, 50000);
+	read_all(w, to, 1000000);	/* progress */
+	loop_turn(w->l, 0);
+	pass_ms(w, 50000);
+	assert_int_equal(w->e.closed, 0);
+	pass_ms(w, 12000);
+	assert_int_equal(w->e.closed, 1);
+	assert_int_equal(w->e.reason, CONN_STALL);
+	free(to);
+}
+
+static void
+test_flush_deadline(void **state)
+{
+	struct world *w = *state;
+	struct conn_options o = plain;
+
+	fake_clock();
+	o.stall_ms = 60000;
+	open_pair(w, &o);
+	send_frame(w->e.c, 8000000, 5);
+	conn_close_after_flush(w->e.c, CONN_DRAIN);
+	pass_ms(w, 59000);
+	assert_int_equal(w->e.closed, 0);
+	pass_ms(w, 1300);
+	assert_int_equal(w->e.closed, 1);
+	assert_int_equal(w->e.reason, CONN_DRAIN);
+}
+
+/* Replies that the peer does not read stop its requests. */
+static void
+reply_big(struct end *e, struct block *b, const uint8_t *data, size_t len)
+{
+	(void)b, (void)data, (void)len;
+	send_frame(e->c, 500000, 8);
+}
+
+static void
+test_out_high(void **state)
+{
+	struct world *w = *state;
+	struct conn_options o = plain;
+	uint8_t *f = make_frame(10, 1), *to = mem_alloc(500004);
+
+	o.out_high = 1000000;
+	w->e.on_frame = reply_big;
+	open_pair(w, &o);
+	for (int i = 0; i < 20; i++)
+		write_all(w, f, 14);
+	turns(w->l, 5);
+	assert_in_range(w->e.frames, 2, 8);
+	assert_in_range(conn_queued(w->e.c), 1, 1600000);
+	for (int i = 0; i < 20; i++) {
+		read_all(w, to, 500004);
+		assert_true(conn_queued(w->e.c) < 1600000);
+	}
+	assert_int_equal(w->e.frames, 20);
+	free(f);
+	free(to);
+}
+
+static void
+test_shed(void **state)
+{
+	struct world *w = *state;
+	struct conn_options o = plain;
+	uint8_t *f = make_frame(100, 1);
+	struct block *much = block_new(2000000);
+
+	loop_set_node_limit(1000000);
+	o.sheds = true;
+	open_pair(w, &o);
+	write_all(w, f, 104);
+	turns(w->l, 20);
+	assert_int_equal(w->e.frames, 0);
+	block_unref(much);
+	UNTIL(w->l, w->e.frames == 1);
+	/* Those which do not shed are read all the same. */
+	free(f);
+}
+
+static void
+test_no_shed(void **state)
+{
+	struct world *w = *state;
+	uint8_t *f = make_frame(100, 1);
+	struct block *much = block_new(2000000);
+
+	loop_set_node_limit(1000000);
+	open_pair(w, &plain);
+	write_all(w, f, 104);
+	UNTIL(w->l, w->e.frames == 1);
+	block_unref(much);
+	free(f);
+}
+
+/* A frame that would pass the limit is not begun; its first bytes are kept. */
+static void
+test_shed_declared_length(void **state)
+{
+	struct world *w = *state;
+	struct conn_options o = plain;
+	uint8_t *f = make_frame(600000, 1);
+	struct block *much = block_new(500000);
+	size_t before;
+
+	loop_set_node_limit(1000000);
+	o.sheds = true;
+	open_pair(w, &o);
+	before = block_total();
+	write_all(w, f, 5000);
+	turns(w->l, 20);
+	assert_true(block_total() < before + LOOP_READ_BLOCK + 10000);
+	block_unref(much);
+	write_all(w, f + 5000, 600004 - 5000);
+	UNTIL(w->l, w->e.frames == 1);
+	assert_int_equal(w->e.got[0].sum, sum_of(f + 4, 600000));
+	free(f);
+}
+
+/* Over the limit, a frame that was charged is read to its end, so that it can
+ * be dealt with and freed. */
+static void
+test_shed_goes_on_with_frame(void **state)
+{
+	struct world *w = *state;
+	struct conn_options o = plain;
+	uint8_t *f = make_frame(300000, 1);
+	struct block *much;
+
+	loop_set_node_limit(1000000);
+	o.sheds = true;
+	open_pair(w, &o);
+	write_all(w, f, 200000);
+	turns(w->l, 5);
+	much = block_new(2000000);
+	write_all(w, f + 200000, 100004);
+	write_all(w, f, 1000);
+	UNTIL(w->l, w->e.frames == 1);
+	turns(w->l, 5);
+	block_unref(much);
+	write_all(w, f + 1000, 299004);
+	UNTIL(w->l, w->e.frames == 2);
+	assert_int_equal(w->e.got[1].sum, sum_of(f + 4, 300000));
+	free(f);
+}
+
+static void
+test_pause_and_shed(void **state)
+{
+	struct world *w = *state;
+	struct conn_options o = plain;
+	uint8_t *f = make_frame(100, 1);
+	struct block *much = block_new(2000000);
+
+	loop_set_node_limit(1000000);
+	o.sheds = true;
+	open_pair(w, &o);
+	write_all(w, f, 104);
+	turns(w->l, 5);
+	conn_pause(w->e.c);
+	block_unref(much);
+	turns(w->l, 150);
+	assert_int_equal(w->e.frames, 0);
+	conn_resume(w->e.c);
+	UNTIL(w->l, w->e.frames == 1);
+	free(f);
+}
+
+static void
+test_proxy_header(void **state)
+{
+	static const char line[] = "PROXY TCP6 2001:db8::7 ::1 81 82\r\n";
+	struct world *w = *state;
+	struct conn_options o = plain;
+	uint8_t *f = make_frame(100, 1);
+
+	o.expect_proxy = true;
+	open_pair(w, &o);
+	assert_string_equal(conn_peer(w->e.c)->text, "0.0.0.0:0");
+	for (const char *p = line; *p != '\0'; p++) {
+		write_all(w, p, 1);
+		assert_int_equal(w->e.ready, 0);
+		loop_turn(w->l, 0);
+	}
+	write_all(w, f, 104);
+	UNTIL(w->l, w->e.frames == 1);
+	assert_int_equal(w->e.ready, 1);
+	assert_string_equal(conn_peer(w->e.c)->text, "[2001:db8::7]:81");
+	assert_string_equal(conn_peer(w->e.c)->host, "2001:db8::7");
+	free(f);
+}
+
+static void
+test_proxy_header_and_frame(void **state)
+{
+	static const char line[] = "PROXY UNKNOWN\r\n\0\0\0\1x";
+	struct world *w = *state;
+	struct conn_options o = plain;
+
+	o.expect_proxy = true;
+	open_pair(w, &o);
+	write_all(w, line, sizeof(line) - 1);
+	UNTIL(w->l, w->e.frames == 1);
+	assert_string_equal(conn_peer(w->e.c)->text, "0.0.0.0:0");
+}
+
+static void
+test_proxy_header_missing(void **state)
+{
+	struct world *w = *state;
+	struct conn_options o = plain;
+	uint8_t *f = make_frame(100, 1);
+
+	o.expect_proxy = true;
+	open_pair(w, &o);
+	write_all(w, f, 104);
+	UNTIL(w->l, w->e.closed == 1);
+	assert_int_equal(w->e.reason, CONN_PROXY_HEADER);
+	assert_string_equal(w->e.detail, "there is none");
+	assert_int_equal(w->e.frames, 0);
+	free(f);
+}
+
+static void
+test_setup_deadline(void **state)
+{
+	struct world *w = *state;
+	struct conn_options o = plain;
+
+	fake_clock();
+	o.expect_proxy = true;
+	o.setup_ms = 5000;
+	open_pair(w, &o);
+	write_all(w, "PROXY ", 6);
+	pass_ms(w, 4800);
+	assert_int_equal(w->e.closed, 0);
+	pass_ms(w, 500);
+	assert_int_equal(w->e.closed, 1);
+	assert_int_equal(w->e.reason, CONN_SETUP_TIME);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -655,6 +1060,23 @@ main(void)
 		T(test_connect_refused),
 		T(test_connect_impossible),
 		T(test_reset),
+		T(test_frame_deadline),
+		T(test_frame_deadline_is_per_frame),
+		T(test_big_frame_deadline),
+		T(test_frame_deadline_paused),
+		T(test_idle),
+		T(test_stall),
+		T(test_flush_deadline),
+		T(test_out_high),
+		T(test_shed),
+		T(test_no_shed),
+		T(test_shed_declared_length),
+		T(test_shed_goes_on_with_frame),
+		T(test_pause_and_shed),
+		T(test_proxy_header),
+		T(test_proxy_header_and_frame),
+		T(test_proxy_header_missing),
+		T(test_setup_deadline),
 	};
 
 	return cmocka_run_group_tests_name("conn", tests, NULL, NULL);

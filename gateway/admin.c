@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/admin.h"
+
+#include <sys/socket.h>
+
+#include <netinet/in.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <jansson.h>
+#include <openssl/crypto.h>
+
+#include "gateway/base/log.h"
+#include "gateway/base/mem.h"
+#include "gateway/config.h"
+#include "gateway/net/listen.h"
+
+struct admin {
+	struct evhttp		*http;
+	struct admin_source	 source;
+	char			*token;		/* NULL: none is asked for */
+	int			 port;
+};
+
+/* What is served. */
+struct page {
+	const char		*path;
+	enum evhttp_cmd_type	 method;
+	bool			 open;		/* needs no token anywhere */
+	bool			 changes;	/* needs the token everywhere */
+	void			(*serve)(struct admin *a,
+				    struct evhttp_request *req);
+};
+
+static void
+reply(struct evhttp_request *req, int code, const char *type, const char *text)
+{
+	struct evkeyvalq *headers = evhttp_request_get_output_headers(req);
+	struct evbuffer *body = evbuffer_new();
+
+	evhttp_add_header(headers, "Content-Type", type);
+	evhttp_add_header(headers, "Cache-Control", "no-store");
+	evbuffer_add(body, text, strlen(text));
+	evhttp_send_reply(req, code, NULL, body);
+	evbuffer_free(body);
+}
+
+static void
+reply_text(struct evhttp_request *req, int code, const char *text)
+{
+	reply(req, code, "text/plain; charset=utf-8", text);
+}
+
+/* Takes the reference. */
+static void
+reply_json(struct evhttp_request *req, int code, json_t *v)
+{
+	char *text = json_dumps(v, JSON_INDENT(2));
+
+	reply(req, code, "application/json", text != NULL ? text : "{}");
+	free(text);
+	json_decref(v);
+}
+
+static void
+serve_health(struct admin *a, struct evhttp_request *req)
+{
+	(void)a;
+	reply_text(req, HTTP_OK, "ok\n");
+}
+
+static void
+serve_ready(struct admin *a, struct evhttp_request *req)
+{
+	if (a->source.ready(a->source.arg))
+		reply_text(req, HTTP_OK, "ready\n");
+	else
+		reply_text(req, HTTP_SERVUNAVAIL, "not ready\n");
+}
+
+static void
+serve_metrics(struct admin *a, struct evhttp_request *req)
+{
+	char *text = a->source.metrics(a->source.arg);
+
+	reply(req, HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", text);
+	free(text);
+}
+
+static void
+serve_status(struct admin *a, struct evhttp_request *req)
+{
+	reply_json(req, HTTP_OK, a->source.status(a->source.arg));
+}
+
+static void
+serve_reload(struct admin *a, struct evhttp_request *req)
+{
+	struct error_list errs = { 0 };
+	bool ok = a->source.reload(a->source.arg, &errs);
+	json_t *faults = json_array();
+
+	for (uint32_t i = 0; i < errs.n; i++)
+		json_array_append_new(faults, json_pack("{s:s, s:s}",
+		    "path", errs.v[i].path, "reason", errs.v[i].reason));
+	error_list_free(&errs);
+	reply_json(req, ok ? HTTP_OK : 422, json_pack("{s:b, s:o}",
+	    "reloaded", ok, "faults", faults));
+}
+
+static void
+serve_drain(struct admin *a, struct evhttp_request *req)
+{
+	if (a->source.drain == NULL) {
+		reply_text(req, HTTP_NOTIMPLEMENTED, "not offered\n");
+		return;
+	}
+	a->source.drain(a->source.arg);
+	reply_json(req, 202, json_pack("{s:b}", "draining", 1));
+}
+
+static const struct page pages[] = {
+	{ "/healthz", EVHTTP_REQ_GET, true, false, serve_health },
+	{ "/readyz", EVHTTP_REQ_GET, true, false, serve_ready },
+	{ "/metrics", EVHTTP_REQ_GET, false, false, serve_metrics },
+	{ "/status", EVHTTP_REQ_GET, false, false, serve_status },
+	{ "/reload", EVHTTP_REQ_POST, false, true, serve_reload },
+	{ "/drain", EVHTTP_REQ_POST, false, true, serve_drain },
+};
+
+static bool
+from_loopback(struct evhttp_request *req)
+{
+	struct evhttp_connection *c = evhttp_request_get_connection(req);
+	char *host = NULL;
+	uint16_t port = 0;
+
+	evhttp_connection_get_peer(c, &host, &port);
+	return host != NULL && (strncmp(host, "127.", 4) == 0 ||
+	    strcmp(host, "::1") == 0 || strncmp(host, "::ffff:127.", 11) == 0);
+}
+
+static bool
+shows_token(const struct admin *a, struct evhttp_request *req)
+{
+	static const char scheme[] = "Bearer ";
+	const char *s = evhttp_find_header(
+	    evhttp_request_get_input_headers(req), "Authorization");
+	size_t len = strlen(a->token);
+
+	if (s == NULL || strncmp(s, scheme, sizeof(scheme) - 1) != 0)
+		return false;
+	s += sizeof(scheme) - 1;
+	return strlen(s) == len && CRYPTO_memcmp(s, a->token, len) == 0;
+}
+
+/* False: the request was refused and answered. */
+static bool
+admit(const struct admin *a, const struct page *p, struct evhttp_request *req)
+{
+	struct evkeyvalq *in = evhttp_request_get_input_headers(req);
+	bool needs = p->changes || (!p->open && !from_loopback(req));
+	struct log_quoted q;
+
+	if (p->changes && evhttp_find_header(in, "Origin") != NULL) {
+		reply_text(req, 403, "not from a browser\n");
+		return false;
+	}
+	if (!needs || (a->token == NULL && from_loopback(req)) ||
+	    (a->token != NULL && shows_token(a, req)))
+		return true;
+	log_warn("an admin request without the token was refused", "path=%s",
+	    log_quote(slice_of(p->path), &q));
+	evhttp_add_header(evhttp_request_get_output_headers(req),
+	    "WWW-Authenticate", "Bearer");
+	reply_text(req, 401, "a token is required\n");
+	return false;
+}
+
+static void
+on_request(struct evhttp_request *req, void *arg)
+{
+	const char *path = evhttp_uri_get_path(
+	    evhttp_request_get_evhttp_uri(req));
+	enum evhttp_cmd_type method = evhttp_request_get_command(req);
+	const struct page *p = NULL;
+
+	if (method == EVHTTP_REQ_HEAD)
+		method = EVHTTP_REQ_GET;
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+		if (path != NULL && strcmp(path, pages[i].path) == 0)
+			p = &pages[i];
+	}
+	if (p == NULL)
+		reply_text(req, HTTP_NOTFOUND, "there are: /healthz /readyz "
+		    "/metrics /status, POST: /reload /drain\n");
+	else if (p->method != method)
+		reply_text(req, HTTP_BADMETHOD, p->changes ?
+		    "use POST\n" : "use GET\n");
+	else if (admit(arg, p, req))
+		p->serve(arg, req);
+}
+
+static bool
+bind_http(struct admin *a, const char *address, struct error *err)
+{
+	struct evhttp_bound_socket *s;
+	struct sockaddr_storage at;
+	socklen_t len = sizeof(at);
+	char host[256], text[64];
+	const char *colon;
+	bool any;
+
+	if (!address_split(address, host, sizeof(host), &a->port, err))
+		return false;
+	any = host[0] == '\0' || strcmp(host, "*") == 0;
+	s = evhttp_bind_socket_with_handle(a->http, any ? NULL : host,
+	    (uint16_t)a->port);
+	if (s == NULL)
+		return error_set(err, "cannot listen on %s: %s", address,
+		    evutil_socket_error_to_string(EVUTIL_SOCKET_ERROR()));
+	if (getsockname(evhttp_bound_socket_get_fd(s), (struct sockaddr *)&at,
+	    &len) == 0) {
+		address_format((struct sockaddr *)&at, text, sizeof(text));
+		colon = strrchr(text, ':');
+		a->port = (int)strtol(colon + 1, NULL, 10);
+	}
+	return true;
+}
+
+void
+admin_set_config(struct admin *a, const struct config_admin *c)
+{
+	if (a->token != NULL)
+		OPENSSL_cleanse(a->token, strlen(a->token));
+	free(a->token);
+	a->token = c->token != NULL ? mem_strdup(c->token) : NULL;
+}
+
+struct admin *
+admin_open(struct event_base *base, const struct config_admin *c,
+    const struct admin_source *source, struct error *err)
+{
+	struct admin *a = mem_zalloc(sizeof(*a));
+
+	a->source = *source;
+	a->http = evhttp_new(base);
+	admin_set_config(a, c);
+	evhttp_set_max_headers_size(a->http, ADMIN_HEADERS_MAX);
+	evhttp_set_max_body_size(a->http, ADMIN_BODY_MAX);
+	evhttp_set_timeout(a->http, ADMIN_TIMEOUT_S);
+	evhttp_set_allowed_methods(a->http,
+	    EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST);
+	evhttp_set_gencb(a->http, on_request, a);
+	if (bind_http(a, c->address, err))
+		return a;
+	admin_close(a);
+	return NULL;
+}
+
+void
+admin_close(struct admin *a)
+{
+	static const struct config_admin none;
+
+	if (a == NULL)
+		return;
+	evhttp_free(a->http);
+	admin_set_config(a, &none);
+	free(a);
+}
+
+int
+admin_port(const struct admin *a)
+{
+	return a->port;
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/admin.h"
+
+#include <sys/socket.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <event2/event.h>
+#include <jansson.h>
+
+#include "gateway/config.h"
+
+static struct event_base *base;
+static bool ready = true, reload_works = true;
+static int reloads, drains;
+static char answer[64 * 1024];
+
+static bool
+is_ready(void *arg)
+{
+	(void)arg;
+	return ready;
+}
+
+static json_t *
+status(void *arg)
+{
+	(void)arg;
+	return json_pack("{s:s}", "version", "1.2.3");
+}
+
+static char *
+metrics(void *arg)
+{
+	(void)arg;
+	return strdup("weir_ready 1\n");
+}
+
+static bool
+reload(void *arg, struct error_list *errs)
+{
+	(void)arg;
+	reloads++;
+	if (!reload_works)
+		error_list_add(errs, "workers", "is \"bad\"");
+	return reload_works;
+}
+
+static void
+drain(void *arg)
+{
+	(void)arg;
+	drains++;
+}
+
+static const struct admin_source source = {
+	NULL, is_ready, status, metrics, reload, drain,
+};
+
+static char loopback[] = "127.0.0.1:0";
+static char token[] = "0123456789abcdef";
+
+static struct admin *
+open_admin(char *with_token)
+{
+	struct config_admin c = { loopback, false, with_token };
+	struct error err;
+	struct admin *a = admin_open(base, &c, &source, &err);
+
+	assert_non_null(a);
+	return a;
+}
+
+/* Sends the text and runs the loop until the other side has closed. */
+static const char *
+exchange(const struct admin *a, const char *request)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET };
+	size_t n = 0;
+	ssize_t r = 1;
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	to.sin_port = htons((uint16_t)admin_port(a));
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	assert_int_equal(send(fd, request, strlen(request), 0),
+	    strlen(request));
+	for (int i = 0; i < 2000 && r != 0; i++) {
+		event_base_loop(base, EVLOOP_NONBLOCK);
+		r = recv(fd, answer + n, sizeof(answer) - 1 - n, MSG_DONTWAIT);
+		n += r > 0 ? (size_t)r : 0;
+		if (r < 0)
+			usleep(500);
+	}
+	answer[n] = '\0';
+	close(fd);
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	return answer;
+}
+
+static const char *
+get(const struct admin *a, const char *method, const char *path,
+    const char *headers)
+{
+	char request[1024];
+
+	snprintf(request, sizeof(request), "%s %s HTTP/1.0\r\n%s\r\n", method,
+	    path, headers);
+	return exchange(a, request);
+}
+
+static void
+expect(const struct admin *a, const char *method, const char *path,
+    const char *headers, const char *code)
+{
+	const char *s = get(a, method, path, headers);
+
+	if (strncmp(s + strlen("HTTP/1.0 "), code, 3) != 0)
+		fail_msg("%s %s: wanted %s, got %s", method, path, code, s);
+}
+
+static void
+test_pages(void **state)
+{
+	struct admin *a = open_admin(NULL);
+
+	(void)state;
+	expect(a, "GET", "/healthz", "", "200");
+	expect(a, "GET", "/readyz", "", "200");
+	expect(a, "HEAD", "/readyz", "", "200");
+	ready = false;
+	expect(a, "GET", "/readyz", "", "503");
+	expect(a, "GET", "/healthz", "", "200");
+	ready = true;
+	expect(a, "GET", "/metrics", "", "200");
+	assert_non_null(strstr(answer, "version=0.0.4"));
+	assert_non_null(strstr(answer, "\r\n\r\nweir_ready 1\n"));
+	expect(a, "GET", "/status?x=y", "", "200");
+	assert_non_null(strstr(answer, "\"version\": \"1.2.3\""));
+	expect(a, "GET", "/", "", "404");
+	expect(a, "GET", "/status/../reload", "", "404");
+	expect(a, "POST", "/status", "", "405");
+	expect(a, "GET", "/reload", "", "405");
+	admin_close(a);
+}
+
+static void
+test_changes(void **state)
+{
+	struct admin *a = open_admin(NULL);
+
+	(void)state;
+	expect(a, "POST", "/reload", "Content-Length: 0\r\n", "200");
+	assert_non_null(strstr(answer, "\"reloaded\": true"));
+	reload_works = false;
+	expect(a, "POST", "/reload", "Content-Length: 0\r\n", "422");
+	assert_non_null(strstr(answer, "\"path\": \"workers\""));
+	assert_non_null(strstr(answer, "\"reason\": \"is \\\"bad\\\"\""));
+	reload_works = true;
+	assert_int_equal(reloads, 2);
+	expect(a, "POST", "/reload",
+	    "Origin: http://example.com\r\nContent-Length: 0\r\n", "403");
+	assert_int_equal(reloads, 2);
+	expect(a, "POST", "/drain", "Content-Length: 0\r\n", "202");
+	assert_int_equal(drains, 1);
+	admin_close(a);
+}
+
+static void
+test_token(void **state)
+{
+	struct admin *a = open_admin(token);
+	struct config_admin other = { loopback, false, loopback };
+	int before = reloads;
+
+	(void)state;
+	expect(a, "GET", "/status", "", "200");
+	expect(a, "POST", "/reload", "Content-Length: 0\r\n", "401");
+	expect(a, "POST", "/reload", "Content-Length: 0\r\n"
+	    "Authorization: Bearer 0123456789abcdeX\r\n", "401");
+	expect(a, "POST", "/reload", "Content-Length: 0\r\n"
+	    "Authorization: Bearer 0123456789abcdef0\r\n", "401");
+	expect(a, "POST", "/reload", "Content-Length: 0\r\n"
+	    "Authorization: Basic 0123456789abcdef\r\n", "401");
+	assert_int_equal(reloads, before);
+	expect(a, "POST", "/reload", "Content-Length: 0\r\n"
+	    "Authorization: Bearer 0123456789abcdef\r\n", "200");
+	assert_int_equal(reloads, before + 1);
+	admin_set_config(a, &other);
+	expect(a, "POST", "/reload", "Content-Length: 0\r\n"
+	    "Authorization: Bearer 0123456789abcdef\r\n", "401");
+	admin_close(a);
+}
+
+static void
+test_caps(void **state)
+{
+	struct admin *a = open_admin(NULL);
+	char *big = malloc(ADMIN_HEADERS_MAX * 2 + 64);
+
+	(void)state;
+	memset(big, 'x', ADMIN_HEADERS_MAX * 2);
+	memcpy(big, "GET / HTTP/1.0\r\nA: ", 19);
+	big[ADMIN_HEADERS_MAX * 2] = '\0';
+	exchange(a, big);
+	assert_null(strstr(answer, " 200 "));
+	expect(a, "POST", "/reload", "Content-Length: 9999999\r\n", "413");
+	expect(a, "POST", "/reload", "Content-Length: -1\r\n", "400");
+	exchange(a, "\x16\x03\x01 nonsense\r\n\r\n");
+	assert_null(strstr(answer, " 200 "));
+	expect(a, "GET", "/healthz", "", "200");
+	free(big);
+	admin_close(a);
+}
+
+static void
+test_bad_address(void **state)
+{
+	struct config_admin c = { loopback, false, NULL };
+	struct admin *a = open_admin(NULL);
+	char taken[32], bad[] = "nowhere";
+	struct error err;
+
+	(void)state;
+	snprintf(taken, sizeof(taken), "127.0.0.1:%d", admin_port(a));
+	c.address = taken;
+	assert_null(admin_open(base, &c, &source, &err));
+	assert_non_null(strstr(err.text, "cannot listen on 127.0.0.1:"));
+	c.address = bad;
+	assert_null(admin_open(base, &c, &source, &err));
+	admin_close(a);
+	admin_close(NULL);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_pages),
+		cmocka_unit_test(test_changes),
+		cmocka_unit_test(test_token),
+		cmocka_unit_test(test_caps),
+		cmocka_unit_test(test_bad_address),
+	};
+	int failed;
+
+	base = event_base_new();
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	event_base_free(base);
+	return failed;
+}

@@ -7,14 +7,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "gateway/wire/layout.h"
 #include "wire/messages.h"
-
-/* Any array field, and a nullable struct's pointer. */
-struct array {
-	void	*v;
-	int32_t	 n;
-} __attribute__((may_alias));
-typedef void *struct_pointer __attribute__((may_alias));
 
 const struct api_schema *
 api_schema_find(int16_t key)
@@ -115,7 +109,7 @@ walk_struct(const struct walk *w, const struct message *m, char *obj)
 
 		if (f->meaning == MEANING_NONE && f->type != FIELD_STRUCT)
 			continue;
-		if (w->version < f->since || w->version > f->until)
+		if (!field_in_version(f, w->version))
 			continue;
 		if (f->array) {
 			walk_array(w, f, obj);
@@ -294,7 +288,7 @@ print_struct(struct print *p, const struct message *m, const char *obj)
 		const struct field *f = &m->fields[i];
 		const void *value = obj + f->offset;
 
-		if (p->version < f->since || p->version > f->until)
+		if (!field_in_version(f, p->version))
 			continue;
 		put(p, "%*s%s:", p->depth * 2, "", f->name);
 		if (f->array) {

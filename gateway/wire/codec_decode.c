@@ -1,24 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bytes to structs. Each read goes through need(), which knows the end. */
 #include "gateway/wire/codec.h"
+#include "gateway/wire/layout.h"
 
-#define LIKELY(x) __builtin_expect(!!(x), 1)
-
-enum {
-	STRING_MAX = INT16_MAX,		/* as Kafka's own readers have it */
-	/* No struct's smallest form is larger (test_codec checks it), so an
-	 * array with this much room an element needs no exact sum. */
-	MIN_SIZE_MAX = 256,
-};
-
-/* Any array field: its element type does not matter here. */
-struct array {
-	void	*v;
-	int32_t	 n;
-} __attribute__((may_alias));
-
-/* A member that is a pointer to a nullable struct. */
-typedef void *struct_pointer __attribute__((may_alias));
+/* No struct's smallest form is larger (test_codec checks it), so an array with
+ * this much room an element needs no exact sum. */
+enum { MIN_SIZE_MAX = 256 };
 
 struct decoder {
 	struct reader	*r;
@@ -306,7 +293,7 @@ codec_min_size(const struct message *m, int version)
 	for (int i = 0; i < m->field_count; i++) {
 		const struct field *f = &m->fields[i];
 
-		if (version < f->since || version > f->until || f->tag >= 0)
+		if (!field_in_version(f, version) || f->tag >= 0)
 			continue;
 		if (f->array)
 			sum += flexible ? 1 : 4;
@@ -393,7 +380,7 @@ find_tag(const struct message *m, int version, uint32_t tag)
 		const struct field *f = &m->fields[i];
 
 		if (f->tag >= 0 && (uint32_t)f->tag == tag &&
-		    version >= f->since && version <= f->until)
+		    field_in_version(f, version))
 			return f;
 	}
 	return NULL;
@@ -453,7 +440,7 @@ decode_struct(struct decoder *d, const struct message *m, uint8_t *to)
 	int version = d->version;
 
 	for (; f < end; f++) {
-		if (version < f->since || version > f->until || f->tag >= 0)
+		if (!field_in_version(f, version) || f->tag >= 0)
 			continue;
 		if (f->array)
 			decode_array(d, f, (void *)(to + f->offset));

@@ -8,21 +8,13 @@
 
 #include <assert.h>
 
-#define LIKELY(x) __builtin_expect(!!(x), 1)
+#include "gateway/wire/layout.h"
 
 enum {
 	WRITER_FIRST = 256,
 	WRITER_MAX = 64 * 1024,
 	BY_REFERENCE_MIN = 1024,	/* below, copying costs less */
-	STRING_MAX = INT16_MAX,
 };
-
-/* Any array field, and a nullable struct's pointer. */
-struct array {
-	void	*v;
-	int32_t	 n;
-} __attribute__((may_alias));
-typedef void *struct_pointer __attribute__((may_alias));
 
 struct encoder {
 	struct writer	*w;
@@ -416,12 +408,6 @@ encode_array(struct encoder *e, const struct field *f,
 
 /* ---- tagged fields ---- */
 
-static inline bool
-in_version(const struct field *f, int version)
-{
-	return version >= f->since && version <= f->until;
-}
-
 /* Has a tagged field a value worth sending? Most are untouched copies of the
  * defaults, which a comparison of bytes tells at once; padding and strings may
  * differ in bytes only, so the rest is looked at closely. */
@@ -473,7 +459,7 @@ encode_tags(struct encoder *e, const struct message *m, const uint8_t *obj)
 
 		if (f->tag < 0)
 			continue;
-		set[t] = in_version(f, e->version) && is_set(m, f, obj);
+		set[t] = field_in_version(f, e->version) && is_set(m, f, obj);
 		n += set[t++];
 	}
 	put_uvarint(e->w, n);
@@ -494,7 +480,7 @@ encode_struct(struct encoder *e, const struct message *m, const uint8_t *obj)
 	for (; f < end; f++) {
 		const uint8_t *value = obj + f->offset;
 
-		if (!in_version(f, e->version)) {
+		if (!field_in_version(f, e->version)) {
 			if (!f->ignorable && !is_default(f, value))
 				refuse(e, f, "is set, which it cannot be");
 		} else if (f->tag >= 0) {

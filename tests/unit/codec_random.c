@@ -4,13 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "gateway/wire/layout.h"
 #include "wire/messages.h"
-
-struct array {
-	void	*v;
-	int32_t	 n;
-} __attribute__((may_alias));
-typedef void *struct_pointer __attribute__((may_alias));
 
 enum { PLAIN_MESSAGES = 2 };
 
@@ -150,7 +145,7 @@ fill_struct(struct random *r, const struct message *m, int version, char *obj,
 		const struct field *f = &m->fields[i];
 		char *value = obj + f->offset;
 
-		if (version < f->since || version > f->until)
+		if (!field_in_version(f, version))
 			continue;
 		if (f->tag >= 0 && random_below(r, 3) == 0)
 			continue;		/* stays at its default */

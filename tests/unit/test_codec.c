@@ -441,6 +441,122 @@ test_refused(void **state)
 	arena_fini(&a);
 }
 
+/* A message that has every type, alone, in an array, tagged; also those that
+ * the schema does not use today. */
+struct every_inner {
+	int8_t	a;
+};
+
+struct every {
+	struct { uint32_t *v; int32_t n; } uint32s;
+	struct { uint16_t *v; int32_t n; } uint16s;
+	struct { bool *v; int32_t n; } bools;
+	struct { double *v; int32_t n; } doubles;
+	struct { int64_t *v; int32_t n; } int64s;
+	struct { struct uuid *v; int32_t n; } uuids;
+	struct { struct slice *v; int32_t n; } blobs;
+	struct { struct records *v; int32_t n; } sets;
+	uint32_t number;
+	double real;
+	struct every_inner *inner;
+	struct every_inner *tagged_inner;
+	struct { struct every_inner *v; int32_t n; } tagged_inners;
+	struct { int32_t *v; int32_t n; } tagged_numbers;
+	double tagged_real;
+	struct uuid tagged_uuid;
+	uint16_t tagged_short;
+	int8_t tagged_tiny;
+	int16_t tagged_int16;
+	struct slice tagged_bytes;
+	struct records tagged_records;
+};
+
+static const struct field every_inner_fields[] = {
+	{ .name = "a", .type = FIELD_INT8, .until = 1, .null_since = -1,
+	    .tag = -1, .size = 1 },
+};
+static const struct message every_inner_message = {
+	.name = "every_inner", .api_key = -1, .until = 1, .flexible_since = 1,
+	.size = sizeof(struct every_inner), .field_count = 1,
+	.fields = every_inner_fields,
+};
+
+#define EVERY(member, kind, bytes, ...) { .name = #member, .type = kind, \
+	.until = 1, .null_since = -1, .tag = -1, .size = bytes, \
+	.offset = offsetof(struct every, member), __VA_ARGS__ }
+#define TAGGED(n) .since = 1, .tag = n, .tag_since = 1
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Woverride-init"
+#ifdef __clang__
+#pragma clang diagnostic ignored "-Winitializer-overrides"
+#endif
+static const struct field every_fields[] = {
+	EVERY(uint32s, FIELD_UINT32, 4, .array = true),
+	EVERY(uint16s, FIELD_UINT16, 2, .array = true),
+	EVERY(bools, FIELD_BOOL, 1, .array = true),
+	EVERY(doubles, FIELD_FLOAT64, 8, .array = true),
+	EVERY(int64s, FIELD_INT64, 8, .array = true),
+	EVERY(uuids, FIELD_UUID, 16, .array = true),
+	EVERY(blobs, FIELD_BYTES, sizeof(struct slice), .array = true),
+	EVERY(sets, FIELD_RECORDS, sizeof(struct records), .array = true),
+	EVERY(number, FIELD_UINT32, 4),
+	EVERY(real, FIELD_FLOAT64, 8),
+	EVERY(inner, FIELD_STRUCT, sizeof(struct every_inner),
+	    .null_since = 0, .dflt_null = true,
+	    .element = &every_inner_message),
+	EVERY(tagged_inner, FIELD_STRUCT, sizeof(struct every_inner),
+	    TAGGED(0), .null_since = 1, .dflt_null = true,
+	    .element = &every_inner_message),
+	EVERY(tagged_inners, FIELD_STRUCT, sizeof(struct every_inner),
+	    TAGGED(1), .array = true, .element = &every_inner_message),
+	EVERY(tagged_numbers, FIELD_INT32, 4, TAGGED(2), .array = true),
+	EVERY(tagged_real, FIELD_FLOAT64, 8, TAGGED(3)),
+	EVERY(tagged_uuid, FIELD_UUID, 16, TAGGED(4)),
+	EVERY(tagged_short, FIELD_UINT16, 2, TAGGED(5)),
+	EVERY(tagged_tiny, FIELD_INT8, 1, TAGGED(9)),
+	EVERY(tagged_int16, FIELD_INT16, 2, TAGGED(10)),
+	EVERY(tagged_bytes, FIELD_BYTES, sizeof(struct slice), TAGGED(11),
+	    .null_since = 1, .dflt_null = true),
+	EVERY(tagged_records, FIELD_RECORDS, sizeof(struct records),
+	    TAGGED(63), .null_since = 1, .dflt_null = true),
+};
+#pragma GCC diagnostic pop
+
+static const struct message every_message = {
+	.name = "every", .api_key = -1, .until = 1, .flexible_since = 1,
+	.size = sizeof(struct every), .tag_count = 10,
+	.field_count = sizeof(every_fields) / sizeof(every_fields[0]),
+	.fields = every_fields,
+};
+
+static void
+test_every_type(void **state)
+{
+	struct random rnd;
+	char *text = mem_alloc(TEXT_MAX);
+
+	(void)state;
+	random_init(&rnd);
+	for (int i = 0; i < 2000; i++) {
+		struct arena a;
+		struct bytes b;
+		void *obj;
+
+		check_round_trip(&rnd, &every_message, i % 2);
+		arena_init(&a, 0);
+		obj = codec_random(&rnd, &every_message, i % 2, &a);
+		b = encode(&every_message, i % 2, obj);
+		check_flipped(&rnd, &every_message, i % 2, b);
+		if (i < 50)
+			check_truncated(&every_message, i % 2, b);
+		assert_in_range(codec_print(&every_message, i % 2, obj, text,
+		    TEXT_MAX), 1, TEXT_MAX - 1);
+		free(b.p);
+		arena_fini(&a);
+	}
+	free(text);
+}
+
 static void
 test_unknown_tags_counted(void **state)
 {
@@ -766,6 +882,7 @@ main(void)
 		cmocka_unit_test(test_min_sizes),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_every_type),
 		cmocka_unit_test(test_unknown_tags_counted),
 		cmocka_unit_test(test_tags),
 		cmocka_unit_test(test_records),

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* weirctl: the operator's command line. Each subcommand is a row. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "gateway/base/mem.h"
+#include "gateway/weirctl_http.h"
+#include "gateway/weirctl_status.h"
+
+enum { EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_NO_REPLY = 3 };
+
+#define ADMIN_DEFAULT "127.0.0.1:9640"
+
+struct options {
+	const char	*admin;
+	const char	*token_file;
+	bool		 json;
+};
+
+struct command {
+	const char	*name, *text;
+	int		(*run)(const struct options *o);
+};
+
+static int
+complain(const char *text)
+{
+	fprintf(stderr, "weirctl: %s\n", text);
+	return EXIT_REFUSED;
+}
+
+/* The file's line, or NULL with an error; the caller cleanses and frees. */
+static char *
+read_token(const char *path, struct error *err)
+{
+	char line[512];
+	FILE *f = fopen(path, "re");
+	char *token = NULL;
+
+	if (f == NULL || fgets(line, sizeof(line), f) == NULL) {
+		error_set(err, "%s cannot be read: %s", path,
+		    f == NULL ? strerror(errno) : "it is empty");
+	} else {
+		line[strcspn(line, "\r\n")] = '\0';
+		token = mem_strdup(line);
+	}
+	if (f != NULL)
+		fclose(f);
+	explicit_bzero(line, sizeof(line));
+	return token;
+}
+
+/* Asks and parses; NULL: it was told on stderr, and *code is how to exit. */
+static json_t *
+ask(const struct options *o, const char *method, const char *path, int *code)
+{
+	struct http_reply reply = { 0, NULL };
+	struct error err;
+	char *token = NULL;
+	json_t *v = NULL;
+
+	*code = EXIT_REFUSED;
+	if (o->token_file != NULL &&
+	    (token = read_token(o->token_file, &err)) == NULL) {
+		complain(err.text);
+		return NULL;
+	}
+	if (!http_exchange(o->admin, method, path, token, &reply, &err)) {
+		complain(err.text);
+		*code = EXIT_NO_REPLY;
+	} else if (reply.code == 401) {
+		complain("a token is required: give --token-file");
+	} else if ((v = json_loads(reply.body, 0, NULL)) == NULL) {
+		fprintf(stderr, "weirctl: %s answered %d: %s\n", o->admin,
+		    reply.code, reply.body);
+	}
+	if (token != NULL)
+		explicit_bzero(token, strlen(token));
+	free(token);
+	free(reply.body);
+	return v;
+}
+
+static void
+print_json(const json_t *v)
+{
+	json_dumpf(v, stdout, JSON_INDENT(2));
+	fputc('\n', stdout);
+}
+
+static int
+run_status(const struct options *o)
+{
+	int code;
+	json_t *v = ask(o, "GET", "/status", &code);
+
+	if (v == NULL)
+		return code;
+	if (o->json)
+		print_json(v);
+	else
+		weirctl_print_status(v, stdout);
+	json_decref(v);
+	return EXIT_SUCCESS;
+}
+
+static int
+run_reload(const struct options *o)
+{
+	int code;
+	json_t *v = ask(o, "POST", "/reload", &code), *fault;
+	bool ok = json_is_true(json_object_get(v, "reloaded"));
+	size_t i;
+
+	if (v == NULL)
+		return code;
+	if (o->json)
+		print_json(v);
+	else if (ok)
+		puts("reloaded");
+	else
+		complain("the configuration was not taken over:");
+	json_array_foreach(json_object_get(v, "faults"), i, fault) {
+		const char *path = json_string_value(json_object_get(fault,
+		    "path"));
+		const char *why = json_string_value(json_object_get(fault,
+		    "reason"));
+
+		if (!o->json)
+			fprintf(stderr, "  %s: %s\n", path ? path : "",
+			    why ? why : "");
+	}
+	json_decref(v);
+	return ok ? EXIT_SUCCESS : EXIT_REFUSED;
+}
+
+static int
+run_drain(const struct options *o)
+{
+	int code;
+	json_t *v = ask(o, "POST", "/drain", &code);
+
+	if (v == NULL)
+		return code;
+	if (o->json)
+		print_json(v);
+	else
+		puts("draining");
+	json_decref(v);
+	return EXIT_SUCCESS;
+}
+
+static const struct command commands[] = {
+	{ "status", "show the cluster, this node's sessions and upstreams",
+	    run_status },
+	{ "reload", "read the configuration again, whole or not at all",
+	    run_reload },
+	{ "drain", "stop accepting, finish requests, end", run_drain },
+};
+
+static void
+usage(FILE *f)
+{
+	fprintf(f, "usage: weirctl COMMAND [options]\n\ncommands:\n");
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		fprintf(f, "  %-8s  %s\n", commands[i].name, commands[i].text);
+	fprintf(f, "\noptions:\n"
+	    "  --admin HOST:PORT   weir's admin address (default %s)\n"
+	    "  --token-file FILE   the token that admin.token_file holds\n"
+	    "  --json              for a program: print JSON\n"
+	    "  --help              this\n", ADMIN_DEFAULT);
+}
+
+/* Fills *o; returns the command's name, or NULL. */
+static const char *
+parse(int argc, char **argv, struct options *o, bool *help)
+{
+	static const struct option longs[] = {
+		{ "admin", required_argument, NULL, 'a' },
+		{ "token-file", required_argument, NULL, 't' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
+		if (c == 'a')
+			o->admin = optarg;
+		else if (c == 't')
+			o->token_file = optarg;
+		else if (c == 'j')
+			o->json = true;
+		else if (c == 'h')
+			*help = true;
+		else
+			return NULL;
+	}
+	return optind == argc - 1 ? argv[optind] : NULL;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options o = { .admin = ADMIN_DEFAULT };
+	bool help = false;
+	const char *name = parse(argc, argv, &o, &help);
+
+	if (help) {
+		usage(stdout);
+		return EXIT_SUCCESS;
+	}
+	for (size_t i = 0; name != NULL &&
+	    i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(name, commands[i].name) == 0)
+			return commands[i].run(&o);
+	}
+	usage(stderr);
+	return EXIT_USAGE;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One HTTP exchange with a weir's admin address, blocking.
+ * Bounds: HTTP_REPLY_MAX bytes, HTTP_TIMEOUT_S for each wait.
+ */
+#ifndef WEIR_WEIRCTL_HTTP_H
+#define WEIR_WEIRCTL_HTTP_H
+
+#include "gateway/base/error.h"
+
+enum { HTTP_REPLY_MAX = 64 * 1024 * 1024, HTTP_TIMEOUT_S = 10 };
+
+struct http_reply {
+	int	 code;
+	char	*body;		/* NUL-terminated; the caller frees */
+};
+
+/* token: NULL or what is shown. False: no reply, err says why. */
+bool	 http_exchange(const char *address, const char *method,
+	    const char *path, const char *token, struct http_reply *to,
+	    struct error *err) MUST_CHECK;
+
+#endif

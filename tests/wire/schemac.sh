@@ -58,6 +58,8 @@ field 'number that is a topic' "3: int32 'a' cannot be @topic" \
 	'a int32 0+ @topic'
 field 'argument that is no field' "3: 'a' has no sibling 'kind'" \
 	'a string 0+ @resource(kind)' 'sort int8 0+'
+field 'argument of the wrong type' "3: @resource(kind): 'kind' is a int16" \
+	'a string 0+ @resource(kind)' 'kind int16 0+'
 field 'argument where none goes' '3: @topic takes no argument' \
 	'a string 0+ @topic(kind)'
 field 'argument without its end' "3: '@resource(kind' lacks" \

@@ -96,16 +96,17 @@ print_facts(const struct option *o, FILE *f)
 		fputs(", a change needs a restart", f);
 }
 
-/* A sentence for troff: no line begins with a dot, backslashes are doubled. */
+/* A sentence for troff: it begins with no dot or quote. */
 static void
 print_roff(const char *s, FILE *f)
 {
 	for (; *s != '\0'; s++) {
-		if (*s == '\\' || *s == '-')
-			fputc('\\', f);
-		fputc(*s, f);
 		if (*s == '\\')
-			fputc('e', f);
+			fputs("\\e", f);
+		else if (*s == '-')
+			fputs("\\-", f);
+		else
+			fputc(*s, f);
 	}
 }
 

@@ -74,7 +74,7 @@ class Tour:
         at = self.weir.address
 
         step("A client sees one address. The brokers, their ids and addresses stay hidden:")
-        show(["kcat", "-b", at, "-L", "-t", TOPIC], 4)
+        show(["kcat", "-b", at, "-L"], 3)
 
         step(f"A topic with {PARTITIONS} partitions and three replicas, made through weir:")
         self.tool("TopicCommand", "--create", "--topic", TOPIC, "--partitions", str(PARTITIONS))

@@ -31,7 +31,7 @@ class Reads:
 
     def __init__(self, *paths):
         self.rows = [
-            (t, int(p), int(o), v) for path in paths for _, t, p, o, v in lines(path, "R")
+            (t, int(p), int(o), " ".join(v)) for path in paths for _, t, p, o, *v in lines(path, "R")
         ]
         self.by_place = {}
         self.repeated = 0
@@ -91,7 +91,10 @@ def topic_holds(log, writers, idempotent=True, refused_may_stand=True):
     seen = defaultdict(list)  # (topic, partition, producer) -> sequences in offset order
     times = Counter()
     for t, p, o, v in sorted(log.rows, key=lambda r: (r[0], r[1], r[2])):
-        _, _, producer, seq, fate = v.split("/")[:5]
+        parts = v.split("/")
+        if len(parts) < 5:
+            continue  # nobody's: misrouted
+        producer, seq, fate = parts[2:5]
         seen[t, p, producer].append(int(seq))
         times[producer, t, int(seq)] += 1
         if fate == "a":

@@ -139,13 +139,9 @@ conn_continue(struct conn *c)
 	}
 	if (c->state != CONN_S_OPEN || c->blocked)
 		return;
-	if (reassembly_holds(&c->in)) {
-		c->read_frame = false;
-		conn_after_read(c, reassembly_continue(&c->in,
-		    &conn_reassembly, c));
-		if (c->state != CONN_S_OPEN || c->blocked)
-			return;
-	}
+	conn_read_held(c);
+	if (c->state != CONN_S_OPEN || c->blocked)
+		return;
 	conn_want_read(c, true);
 	if (c->tls != NULL)
 		conn_read(c);

@@ -119,8 +119,7 @@ void	conn_opened(struct conn *c);
 /* conn_read.c */
 void	conn_read(struct conn *c);
 void	conn_linger_read(struct conn *c);
-void	conn_after_read(struct conn *c, enum reassembly_result r);
-extern const struct reassembly_ops conn_reassembly;
+void	conn_read_held(struct conn *c);
 
 /* conn_write.c */
 void	conn_finish_flush(struct conn *c);

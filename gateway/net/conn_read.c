@@ -30,7 +30,7 @@ has_room(void *arg, size_t size)
 	return false;
 }
 
-const struct reassembly_ops conn_reassembly = { on_frame, has_room };
+static const struct reassembly_ops reassembly = { on_frame, has_room };
 
 static ssize_t
 read_plain(struct conn *c, const struct iovec *iov, int n)
@@ -89,8 +89,8 @@ note_partial(struct conn *c)
 	}
 }
 
-void
-conn_after_read(struct conn *c, enum reassembly_result r)
+static void
+after_read(struct conn *c, enum reassembly_result r)
 {
 	if (r == REASSEMBLY_ENDED)
 		return;
@@ -128,11 +128,21 @@ read_once(struct conn *c, size_t *budget)
 	c->loop->stats.bytes_in += (size_t)got;
 	c->active_us = c->loop->now_us;
 	c->read_frame = false;
-	conn_after_read(c, reassembly_take(&c->in, c->loop->read_block, shared,
-	    (size_t)got, &conn_reassembly, c));
+	after_read(c, reassembly_take(&c->in, c->loop->read_block, shared,
+	    (size_t)got, &reassembly, c));
 	loop_read_done(c->loop, (size_t)got);
 	*budget -= (size_t)got < *budget ? (size_t)got : *budget;
 	return (size_t)got == want && *budget > 0;
+}
+
+/* What was received before it was stopped comes before anything new. */
+void
+conn_read_held(struct conn *c)
+{
+	if (!reassembly_holds(&c->in))
+		return;
+	c->read_frame = false;
+	after_read(c, reassembly_continue(&c->in, &reassembly, c));
 }
 
 void
@@ -140,6 +150,7 @@ conn_read(struct conn *c)
 {
 	size_t budget = READ_BUDGET;
 
+	conn_read_held(c);
 	while (c->state == CONN_S_OPEN && !c->blocked)
 		if (!read_once(c, &budget))
 			break;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/net/reassembly.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "gateway/base/block.h"
@@ -21,6 +22,7 @@ reassembly_plan(struct reassembly *r, uint8_t *shared, size_t size,
 {
 	int n = 0;
 
+	assert(!reassembly_holds(r));
 	if (r->body != NULL) {
 		iov[n].iov_base = r->body->data + r->body_have;
 		iov[n++].iov_len = r->body->size - r->body_have;

@@ -369,24 +369,27 @@ pause_each(struct end *e, struct block *b, const uint8_t *data, size_t len)
 }
 
 static void
-pause_between(struct world *w, size_t size)
+pause_between(struct world *w, size_t size, int wait)
 {
+	int n = 150000 / (int)size;	/* what the socket holds */
 	uint8_t *f = make_frame(size, 1);
 
+	if (n > 10)
+		n = 10;
 	w->e.on_frame = pause_each;
 	open_pair(w, &plain);
-	for (int i = 0; i < 10; i++)
+	for (int i = 0; i < n; i++)
 		write_all(w, f, size + 4);
-	for (int i = 1; i <= 10; i++) {
+	for (int i = 1; i <= n; i++) {
 		UNTIL(w->l, w->e.frames == i);
-		turns(w->l, 3);
+		turns(w->l, wait);
 		assert_int_equal(w->e.frames, i);
 		assert_int_equal(w->e.got[i - 1].sum, sum_of(f + 4, size));
 		conn_resume(w->e.c);
 		assert_int_equal(w->e.frames, i);
 	}
 	turns(w->l, 3);
-	assert_int_equal(w->e.frames, 10);
+	assert_int_equal(w->e.frames, n);
 	assert_int_equal(w->e.closed, 0);
 	free(f);
 }
@@ -394,13 +397,32 @@ pause_between(struct world *w, size_t size)
 static void
 test_pause_small(void **state)
 {
-	pause_between(*state, 30);
+	pause_between(*state, 30, 3);
 }
 
 static void
 test_pause_in_place(void **state)
 {
-	pause_between(*state, 17000);
+	pause_between(*state, 17000, 3);
+}
+
+/* Resumed before the loop has noticed more bytes: what is held comes first. */
+static void
+test_pause_for_no_time(void **state)
+{
+	pause_between(*state, 19000, 0);
+}
+
+static void
+test_pause_for_no_time_small(void **state)
+{
+	pause_between(*state, 3000, 0);
+}
+
+static void
+test_pause_big(void **state)
+{
+	pause_between(*state, 40000, 0);
 }
 
 /* A paused connection which the peer sends to does not spin, and its frame is
@@ -1051,6 +1073,9 @@ main(void)
 		T(test_close_in_big_frame),
 		T(test_pause_small),
 		T(test_pause_in_place),
+		T(test_pause_for_no_time),
+		T(test_pause_for_no_time_small),
+		T(test_pause_big),
 		T(test_pause_before),
 		T(test_close_after_flush),
 		T(test_close_after_flush_lingers),

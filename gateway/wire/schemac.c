@@ -425,11 +425,11 @@ parse_field(struct level *in, char **word, int n)
 	return f;
 }
 
-static void
+static struct api *
 parse_head(char **word, int n)
 {
 	bool is_api = strcmp(word[0], "api") == 0;
-	struct api *a = get(sizeof(*a)), **at;
+	struct api *a = get(sizeof(*a)), **at = &apis;
 	int skip = is_api ? 3 : 2;
 
 	a->key = NEVER;
@@ -444,22 +444,15 @@ parse_head(char **word, int n)
 	a->flexible = strcmp(word[skip + 3], "none") == 0 ?
 	    a->versions.until + 1 : parse_range(word[skip + 3],
 	    &a->versions).since;
-	for (at = &apis; *at != NULL && (*at)->key <= a->key; at = &(*at)->next)
-		if ((*at)->key == a->key && (is_api ||
-		    strcmp((*at)->name, a->name) == 0))
-			fail("'%s' is there already", a->name);
+	for (const struct api *b = apis; b != NULL; b = b->next)
+		if (strcmp(b->name, a->name) == 0 ||
+		    (is_api && b->key == a->key))
+			fail("'%s' is there already, as '%s'", a->name,
+			    b->name);
+	while (*at != NULL && (*at)->key <= a->key)
+		at = &(*at)->next;
 	a->next = *at;
-	*at = a;
-}
-
-/* The API whose paragraph we are in, set by a head line. */
-static struct api *
-find_api(const char *name)
-{
-	for (struct api *a = apis; a != NULL; a = a->next)
-		if (strcmp(a->name, name) == 0)
-			return a;
-	return NULL;
+	return *at = a;
 }
 
 static struct object *
@@ -488,6 +481,22 @@ parse_common(struct level *in, char **word, int n)
 	return in->object->commons = o;
 }
 
+/* What is not indented; returns the object that it opens, or NULL. */
+static struct object *
+parse_top(struct api **api, char **word, int n)
+{
+	if (strcmp(word[0], "api") == 0 || strcmp(word[0], "message") == 0) {
+		*api = parse_head(word, n);
+		if ((*api)->key != NEVER)
+			return NULL;
+		return (*api)->request = new_object((*api)->name, NULL, *api);
+	}
+	if (n != 1 || (strcmp(word[0], "request") != 0 &&
+	    strcmp(word[0], "response") != 0))
+		fail("expected api, message, request or response");
+	return parse_side(*api, word[0]);
+}
+
 static void
 check_line(const struct level *stack, int depth, int indent, bool opened)
 {
@@ -513,22 +522,11 @@ parse_line(struct level *stack, int depth, struct api **api, int indent,
 	struct field *f;
 
 	if (indent == 0) {
+		opened = parse_top(api, word, n);
 		stack[0].indent = 0;
-		if (strcmp(word[0], "api") == 0 ||
-		    strcmp(word[0], "message") == 0) {
-			parse_head(word, n);
-			*api = find_api(word[1]);
-			if ((*api)->key != NEVER)
-				return 0;
-			opened = new_object((*api)->name, NULL, *api);
-			(*api)->request = opened;
-		} else if (n == 1 && (strcmp(word[0], "request") == 0 ||
-		    strcmp(word[0], "response") == 0)) {
-			opened = parse_side(*api, word[0]);
-		} else {
-			fail("expected api, message, request or response");
-		}
-		stack[1] = (struct level){ -1, opened, (*api)->versions };
+		if (opened == NULL)
+			return 0;
+		stack[1] = (struct level){ -1, opened, opened->api->versions };
 		return 1;
 	}
 	while (depth > 0 && stack[depth].indent > indent)

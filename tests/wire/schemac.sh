@@ -119,6 +119,10 @@ refuse 'same key twice' "2: 'y' is there already" <<'.'
 api x 1  versions 0  flexible none
 api y 1  versions 0  flexible none
 .
+refuse 'same name twice' "2: 'x' is there already" <<'.'
+api x 1  versions 0  flexible none
+api x 2  versions 0  flexible none
+.
 refuse 'api without a response' '3: x lacks its' <<'.'
 api x 1  versions 0  flexible none
 request

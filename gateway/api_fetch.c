@@ -66,7 +66,7 @@ now_us(const struct fetch_state *st)
 }
 
 static void
-landed(void *arg, struct fetch_feed *f)
+call_landed(void *arg, struct fetch_feed *f)
 {
 	struct fetch_state *st = arg;
 
@@ -98,11 +98,17 @@ answer(struct fetch_state *st, const struct fetch_response *response)
 static void
 answer_error(struct fetch_state *st, int16_t error)
 {
-	struct fetch_response *to = ARENA_NEW(&st->current->request->arena,
+	struct request *r = st->current->request;
+	struct fetch_response *to = ARENA_NEW(&r->arena,
 	    struct fetch_response);
 
 	to->error_code = error;
-	answer(st, to);
+	if (r->version >= FETCH_SESSIONS_SINCE) {
+		answer(st, to);
+		return;
+	}
+	st->current = NULL;
+	request_answer_error(r, error);
 }
 
 static void
@@ -202,7 +208,7 @@ send_calls(struct fetch_state *st, struct fetch_sum *sum)
 			continue;
 		terms.max_bytes = leg_bytes(c, sum->feeds);
 		sum->flying++;
-		fetch_flight_send(f, c->request, &terms, landed, st);
+		fetch_flight_send(f, c->request, &terms, call_landed, st);
 		if (st->dead)
 			return;
 	}

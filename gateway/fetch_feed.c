@@ -15,8 +15,6 @@ typedef struct fetch_request_topics ask_topic;
 typedef struct fetch_request_forgotten_topics_data gone_topic;
 typedef struct fetch_response_responses_partitions result;
 
-enum { SESSIONS_SINCE = 7 };	/* version of Fetch */
-
 struct fetch_feed *
 fetch_feed_get(struct fetch_table *t, int32_t broker)
 {
@@ -233,9 +231,9 @@ fetch_feed_request(struct fetch_feed *f, const struct fetch_terms *terms,
 	r->max_bytes = terms->max_bytes;
 	r->isolation_level = terms->isolation;
 	f->full = f->restart || f->session_id == 0 ||
-	    terms->version < SESSIONS_SINCE;
+	    terms->version < FETCH_SESSIONS_SINCE;
 	r->session_epoch = -1;
-	if (terms->version >= SESSIONS_SINCE) {
+	if (terms->version >= FETCH_SESSIONS_SINCE) {
 		r->session_id = f->session_id;
 		r->session_epoch = f->full ? 0 : f->session_epoch;
 	}

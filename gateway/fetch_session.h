@@ -18,7 +18,6 @@ struct fetch_request;
 enum {
 	FETCH_SLOTS_MAX = 4,
 	FETCH_SESSIONS_MAX = 10000,
-	FETCH_IDS_SINCE = 13,		/* version that names topics by id */
 	FETCH_EPOCH_FIRST = 0,		/* full, makes a session */
 	FETCH_EPOCH_FINAL = -1,		/* full, without session */
 };

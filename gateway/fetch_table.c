@@ -2,6 +2,7 @@
 #include "gateway/fetch_table.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "gateway/base/htab.h"
@@ -9,6 +10,8 @@
 #include "gateway/fetch_feed.h"
 #include "gateway/wire/errors.h"
 #include "routing/cluster.h"
+
+static atomic_uint node_parts;		/* in all tables of the process */
 
 void
 fetch_table_init(struct fetch_table *t, bool by_id)
@@ -31,6 +34,7 @@ void
 fetch_table_fini(struct fetch_table *t)
 {
 	assert(list_empty(&t->feeds));
+	atomic_fetch_sub_explicit(&node_parts, t->parts, memory_order_relaxed);
 	LIST_FOREACH_SAFE(it, &t->topics) {
 		struct fetch_topic *topic = LIST_ENTRY(it, struct fetch_topic,
 		    link);
@@ -217,6 +221,7 @@ part_add(struct fetch_topic *topic, int32_t index)
 	list_append(&topic->parts, &p->link);
 	topic->count++;
 	topic->table->parts++;
+	atomic_fetch_add_explicit(&node_parts, 1, memory_order_relaxed);
 	index_part(topic, p);
 	return p;
 }
@@ -228,12 +233,30 @@ ask_eq(const struct fetch_ask *a, const struct fetch_ask *b)
 	    a->last_epoch == b->last_epoch && a->max_bytes == b->max_bytes;
 }
 
+/* Takes it from its feed, whose broker will start afresh without it. */
+static void
+part_evict(struct fetch_part *p)
+{
+	if (p->landed != NULL)
+		fetch_feed_took(p);
+	list_remove(&p->at);
+	list_remove(&p->dirty);
+	list_remove(&p->news);
+	if (p->feed != NULL && p->known)
+		p->feed->restart = true;
+	p->known = false;
+	p->feed = NULL;
+}
+
 static void
 part_want(struct fetch_part *p, const struct fetch_ask *ask)
 {
 	struct fetch_table *t = p->topic->table;
 
 	if (!p->wanted) {
+		/* Unwanted, it was not placed when the snapshot changed. */
+		if (p->generation != t->generation)
+			part_evict(p);
 		p->wanted = true;
 		p->told_high = p->told_start = -1;
 		t->wanted++;
@@ -262,7 +285,9 @@ fetch_table_want(struct fetch_table *t, struct slice name,
 	if (topic != NULL)
 		p = fetch_topic_part(topic, index);
 	if (p == NULL) {
-		if (t->parts >= FETCH_PARTITIONS_MAX)
+		if (t->parts >= FETCH_PARTITIONS_MAX ||
+		    atomic_load_explicit(&node_parts, memory_order_relaxed) >=
+		    FETCH_PARTITIONS_NODE_MAX)
 			return false;
 		if (topic == NULL)
 			topic = topic_add(t, name, id);
@@ -287,6 +312,7 @@ fetch_part_free(struct fetch_part *p)
 	list_remove(&p->dirty);
 	list_remove(&p->news);
 	topic->table->parts--;
+	atomic_fetch_sub_explicit(&node_parts, 1, memory_order_relaxed);
 	free(p);
 	if (--topic->count == 0)
 		topic_remove(topic);
@@ -298,6 +324,7 @@ fetch_part_forget(struct fetch_part *p)
 	if (!p->wanted)
 		return;
 	p->wanted = false;
+	p->generation = p->topic->table->generation;
 	p->topic->table->wanted--;
 	list_remove(&p->at);
 	if (p->feed == NULL || !p->known) {
@@ -339,21 +366,6 @@ fetch_table_swept(struct fetch_table *t)
 }
 
 /* ---- leaders ---- */
-
-/* Takes it from its feed, whose broker will start afresh without it. */
-static void
-part_evict(struct fetch_part *p)
-{
-	if (p->landed != NULL)
-		fetch_feed_took(p);
-	list_remove(&p->at);
-	list_remove(&p->dirty);
-	list_remove(&p->news);
-	if (p->feed != NULL && p->known)
-		p->feed->restart = true;
-	p->known = false;
-	p->feed = NULL;
-}
 
 static void
 part_house(struct fetch_part *p, struct fetch_feed *f)

@@ -10,7 +10,8 @@
  * Ownership: the slot's; everything here is malloc'd and freed with it.
  * Thread: worker. No sockets.
  * Bounds: FETCH_PARTITIONS_MAX partitions a table, those included that a
- * broker is still to be told to forget; a feed for each broker of the snapshot.
+ * broker is still to be told to forget, and FETCH_PARTITIONS_NODE_MAX in all
+ * tables of the process; a feed for each broker of the snapshot.
  */
 #ifndef WEIR_FETCH_TABLE_H
 #define WEIR_FETCH_TABLE_H
@@ -26,7 +27,10 @@ struct htab;
 
 enum {
 	FETCH_PARTITIONS_MAX = 100000,
+	FETCH_PARTITIONS_NODE_MAX = 2000000,	/* some 250 bytes each */
 	FETCH_SCAN_MAX = 8,		/* with more, a hash table is made */
+	FETCH_SESSIONS_SINCE = 7,	/* versions with sessions, */
+	FETCH_IDS_SINCE = 13,		/* and with topic ids */
 };
 
 /* What is asked of a partition. */
@@ -63,6 +67,7 @@ struct fetch_part {
 	struct fetch_ask want, sent;	/* sent: what the broker knows */
 	int64_t		 high, stable, start;	/* last heard; -1: never */
 	int64_t		 told_high, told_start;	/* what the client knows */
+	uint64_t	 generation;	/* of the table when it was forgotten */
 	int32_t		 index;
 	int32_t		 hint_leader, hint_epoch;	/* from CurrentLeader */
 	uint32_t	 seen;		/* the full request that had it last */
@@ -90,7 +95,7 @@ void	 fetch_table_fini(struct fetch_table *t);
 struct fetch_topic *fetch_table_topic(struct fetch_table *t, struct slice name,
 	    const struct uuid *id);
 struct fetch_part *fetch_topic_part(struct fetch_topic *topic, int32_t index);
-/* Adds the partition or changes what is asked; false when the table is full. */
+/* Adds the partition or changes what is asked; false when there are too many. */
 bool	 fetch_table_want(struct fetch_table *t, struct slice name,
 	    const struct uuid *id, int32_t index, const struct fetch_ask *ask);
 /* The client wants it no more. It is freed now, or when its broker was told. */

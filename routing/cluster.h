@@ -73,6 +73,9 @@ struct cluster {
 	int32_t			 controller_id;
 	struct broker		*brokers;	/* sorted by id */
 	int32_t			 broker_count;
+	/* The ids of brokers and of all replicas, sorted: a broker that is away
+	 * keeps its rank. */
+	struct int32_list	 known;
 	struct topic		*topics;	/* sorted by name */
 	int32_t			 topic_count;
 	struct htab		*by_name, *by_id;	/* -> struct topic */
@@ -86,7 +89,7 @@ struct cluster {
 struct cluster	*cluster_ref(struct cluster *c);
 void		 cluster_unref(struct cluster *c);
 const struct broker *cluster_broker(const struct cluster *c, int32_t id);
-/* The place of a broker id in the sorted list, or -1. */
+/* The place of a broker id among all known ones, or -1. */
 int32_t		 cluster_broker_rank(const struct cluster *c, int32_t id);
 const struct topic *cluster_topic(const struct cluster *c, struct slice name);
 const struct topic *cluster_topic_by_id(const struct cluster *c,

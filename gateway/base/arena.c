@@ -29,6 +29,14 @@ arena_init(struct arena *a, size_t cap)
 }
 
 void
+arena_init_in(struct arena *a, size_t cap, void *mem, size_t size)
+{
+	arena_init(a, cap);
+	a->next = mem;
+	a->end = a->next + (size & ~(size_t)7);
+}
+
+void
 arena_fini(struct arena *a)
 {
 	struct arena_chunk *c, *next;

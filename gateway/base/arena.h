@@ -30,6 +30,8 @@ struct arena {
 /* cap 0 means no cap: only for sizes that no peer influences. */
 void	 arena_init(struct arena *a, size_t cap);
 void	 arena_fini(struct arena *a);
+/* As arena_init, with memory of the caller's to hand out first. */
+void	 arena_init_in(struct arena *a, size_t cap, void *mem, size_t size);
 /* Zeroed memory aligned to 8, or NULL when the cap would be passed. */
 void	*arena_try(struct arena *a, size_t size);
 /* As arena_try, for sizes that are our own; never NULL, passes the cap. */

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Administration: topics and configurations. What names a broker is mapped or
+ * refused; what is the cluster's own (its configuration, client metrics) is
+ * refused; a virtual broker has no configuration to show.
+ */
+#include <stdio.h>
+
+#include "gateway/forward.h"
+#include "gateway/session.h"
+#include "gateway/worker.h"
+#include "routing/virtual.h"
+#include "wire/messages.h"
+
+/* org.apache.kafka.common.config.ConfigResource.Type */
+enum {
+	RESOURCE_TOPIC = 2, RESOURCE_BROKER = 4, RESOURCE_CLIENT_METRICS = 16,
+	RESOURCE_GROUP = 32,
+};
+
+/* ---- topics ---- */
+
+/* After a change the snapshot is wrong. */
+static void
+changed(struct request *r, void *response)
+{
+	worker_wish(r->worker);
+	outward(r, response);
+	request_answer(r, response);
+}
+
+void
+api_change_topics(struct request *r)
+{
+	forward(r, false, changed);
+}
+
+/* Virtual brokers of a manual assignment become real ones; false when one of
+ * them stands for several. */
+static bool
+map_brokers(struct request *r, int32_t *ids, int32_t n)
+{
+	int32_t count = session_virtual_count(r->session);
+
+	for (int32_t i = 0; i < n; i++) {
+		ids[i] = virtual_real(r->worker->cluster, count, ids[i]);
+		if (ids[i] < 0)
+			return false;
+	}
+	return true;
+}
+
+static int16_t
+judge_create(struct request *r, const struct shape_item *item)
+{
+	const struct create_topics_request_topics *t = item->outer;
+
+	for (int32_t i = 0; i < t->assignments.n; i++)
+		if (!map_brokers(r, t->assignments.v[i].broker_ids.v,
+		    t->assignments.v[i].broker_ids.n))
+			return KAFKA_INVALID_REPLICA_ASSIGNMENT;
+	return FORWARD_ITEM;
+}
+
+void
+api_create_topics(struct request *r)
+{
+	forward_judged(r, judge_create, changed);
+}
+
+static int16_t
+judge_create_partitions(struct request *r, const struct shape_item *item)
+{
+	const struct create_partitions_request_topics *t = item->outer;
+
+	for (int32_t i = 0; i < t->assignments.n; i++)
+		if (!map_brokers(r, t->assignments.v[i].broker_ids.v,
+		    t->assignments.v[i].broker_ids.n))
+			return KAFKA_INVALID_REPLICA_ASSIGNMENT;
+	return FORWARD_ITEM;
+}
+
+void
+api_create_partitions(struct request *r)
+{
+	forward_judged(r, judge_create_partitions, changed);
+}
+
+/* Brokers are virtual: nothing ever moves between them. */
+void
+api_list_reassignments(struct request *r)
+{
+	request_answer(r, codec_new(
+	    &list_partition_reassignments_response_message, &r->arena));
+}
+
+/* ---- configurations ---- */
+
+static bool
+is_virtual_broker(struct request *r, struct slice name)
+{
+	char text[16];
+	int id;
+	char rest;
+
+	if (name.len == 0)
+		return true;	/* the default of all brokers */
+	snprintf(text, sizeof(text), "%.*s", SLICE_FMT(name));
+	return sscanf(text, "%d%c", &id, &rest) == 1 && id >= 0 &&
+	    id < session_virtual_count(r->session);
+}
+
+static int16_t
+judge_describe(struct request *r, const struct shape_item *item)
+{
+	const struct describe_configs_request_resources *c = item->outer;
+
+	switch (c->resource_type) {
+	case RESOURCE_TOPIC:
+	case RESOURCE_GROUP:
+		return FORWARD_ITEM;
+	case RESOURCE_BROKER:
+		return is_virtual_broker(r, c->resource_name) ? 0 :
+		    KAFKA_INVALID_REQUEST;
+	default:
+		return KAFKA_CLUSTER_AUTHORIZATION_FAILED;
+	}
+}
+
+static void
+described(struct request *r, void *response)
+{
+	outward(r, response);
+	request_answer(r, response);
+}
+
+void
+api_describe_configs(struct request *r)
+{
+	forward_judged(r, judge_describe, described);
+}
+
+static int16_t
+judge_alter(struct request *r, const struct shape_item *item)
+{
+	int8_t type = r->api->key == API_ALTER_CONFIGS ?
+	    ((const struct alter_configs_request_resources *)
+	    item->outer)->resource_type :
+	    ((const struct incremental_alter_configs_request_resources *)
+	    item->outer)->resource_type;
+
+	return type == RESOURCE_TOPIC || type == RESOURCE_GROUP ?
+	    FORWARD_ITEM : KAFKA_CLUSTER_AUTHORIZATION_FAILED;
+}
+
+void
+api_alter_configs(struct request *r)
+{
+	forward_judged(r, judge_alter, described);
+}
+
+/* Version 0 lists client metrics only, which are the cluster's own. */
+static void
+resources_listed(struct request *r, void *response)
+{
+	struct list_config_resources_response *to = response;
+	int32_t n = 0;
+
+	for (int32_t i = 0; i < to->config_resources.n; i++) {
+		int8_t type = r->version == 0 ? RESOURCE_CLIENT_METRICS :
+		    to->config_resources.v[i].resource_type;
+
+		if (type == RESOURCE_TOPIC || type == RESOURCE_GROUP)
+			to->config_resources.v[n++] =
+			    to->config_resources.v[i];
+	}
+	to->config_resources.n = n;
+	outward(r, response);
+	request_answer(r, response);
+}
+
+void
+api_list_config_resources(struct request *r)
+{
+	forward(r, false, resources_listed);
+}
+
+/* ---- what is refused, or is somebody else's matter ---- */
+
+void
+api_deny(struct request *r)
+{
+	request_answer_error(r, KAFKA_CLUSTER_AUTHORIZATION_FAILED);
+}
+
+/* Who may do what is said by policies, not by ACLs. */
+void
+api_acls(struct request *r)
+{
+	request_answer_error(r, KAFKA_SECURITY_DISABLED);
+}
+
+/* No limits are set on this listener: there is no entry to show. */
+void
+api_describe_quotas(struct request *r)
+{
+	struct describe_client_quotas_response *to = codec_new(
+	    &describe_client_quotas_response_message, &r->arena);
+
+	to->entries.n = 0;
+	request_answer(r, to);
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What every broker answers for itself: ListGroups, ListTransactions and
+ * DescribeLogDirs. Which virtual broker was meant cannot be told when several
+ * share an address, so each gives the whole answer. When a broker does not
+ * answer, the client is told to ask again: half a list would be a wrong one.
+ */
+#include <stdlib.h>
+
+#include "gateway/forward.h"
+#include "gateway/session.h"
+#include "gateway/worker.h"
+#include "wire/messages.h"
+
+/* True when the client has gone (the request too), or a broker failed, which
+ * the client has been told. */
+static bool
+incomplete(struct request *r)
+{
+	if (r->session == NULL) {
+		request_finish(r);
+		return true;
+	}
+	for (int32_t i = 0; i < r->leg_count; i++)
+		if (r->legs[i].reply == NULL) {
+			request_answer_error(r, r->legs[i].error);
+			return true;
+		}
+	if (r->leg_count == 0) {
+		request_answer_error(r, KAFKA_COORDINATOR_NOT_AVAILABLE);
+		return true;
+	}
+	return false;
+}
+
+static void
+groups_listed(struct request *r)
+{
+	struct list_groups_response *to;
+	int32_t total = 0;
+
+	if (incomplete(r))
+		return;
+	to = codec_new(&list_groups_response_message, &r->arena);
+	for (int32_t i = 0; i < r->leg_count; i++)
+		total += ((struct list_groups_response *)
+		    r->legs[i].reply)->groups.n;
+	to->groups.v = ARENA_ARRAY(&r->arena,
+	    struct list_groups_response_groups, total + 1);
+	for (int32_t i = 0; i < r->leg_count; i++) {
+		const struct list_groups_response *from = r->legs[i].reply;
+
+		if (from->error_code != 0)
+			to->error_code = from->error_code;
+		for (int32_t j = 0; j < from->groups.n; j++)
+			to->groups.v[to->groups.n++] = from->groups.v[j];
+	}
+	outward(r, to);
+	request_answer(r, to);
+}
+
+void
+api_list_groups(struct request *r)
+{
+	forward_each(r, groups_listed);
+}
+
+static void
+transactions_listed(struct request *r)
+{
+	struct list_transactions_response *to;
+	int32_t total = 0;
+
+	if (incomplete(r))
+		return;
+	to = codec_new(&list_transactions_response_message, &r->arena);
+	for (int32_t i = 0; i < r->leg_count; i++)
+		total += ((struct list_transactions_response *)
+		    r->legs[i].reply)->transaction_states.n;
+	to->transaction_states.v = ARENA_ARRAY(&r->arena,
+	    struct list_transactions_response_transaction_states, total + 1);
+	for (int32_t i = 0; i < r->leg_count; i++) {
+		const struct list_transactions_response *from =
+		    r->legs[i].reply;
+
+		if (from->error_code != 0)
+			to->error_code = from->error_code;
+		to->unknown_state_filters = from->unknown_state_filters;
+		for (int32_t j = 0; j < from->transaction_states.n; j++)
+			to->transaction_states.v[to->transaction_states.n++] =
+			    from->transaction_states.v[j];
+	}
+	outward(r, to);
+	request_answer(r, to);
+}
+
+void
+api_list_transactions(struct request *r)
+{
+	forward_each(r, transactions_listed);
+}
+
+/* ---- DescribeLogDirs ---- */
+
+typedef struct describe_log_dirs_response_results_topics dir_topic;
+typedef struct describe_log_dirs_response_results_topics_partitions
+    dir_partition;
+
+/* A partition stands on several brokers: its leader's word counts, or what can
+ * be had. */
+static void
+add_partition(struct request *r, int32_t broker, dir_topic *to,
+    struct slice name, const dir_partition *p)
+{
+	const struct topic *t = cluster_topic(r->worker->cluster, name);
+	const struct partition *part = t ?
+	    topic_partition(t, p->partition_index) : NULL;
+
+	for (int32_t i = 0; i < to->partitions.n; i++) {
+		if (to->partitions.v[i].partition_index != p->partition_index)
+			continue;
+		if (part != NULL && part->leader == broker)
+			to->partitions.v[i] = *p;
+		return;
+	}
+	to->partitions.v[to->partitions.n++] = *p;
+}
+
+static int
+compare_topics(const void *a, const void *b)
+{
+	const dir_topic *x = a, *y = b;
+	uint32_t n = x->name.len < y->name.len ? x->name.len : y->name.len;
+	int c = n ? memcmp(x->name.data, y->name.data, n) : 0;
+
+	return c ? c : (x->name.len < y->name.len ? -1 :
+	    x->name.len > y->name.len);
+}
+
+struct dir_entry {
+	const dir_topic	*topic;
+	int32_t		 broker;
+};
+
+static int
+compare_entries(const void *a, const void *b)
+{
+	const struct dir_entry *x = a, *y = b;
+
+	return compare_topics(x->topic, y->topic);
+}
+
+/* All brokers' topics as a list, equal names side by side. */
+static int32_t
+gather_topics(struct request *r, struct dir_entry **entries, int16_t *error)
+{
+	int32_t n = 0, total = 0;
+
+	for (int pass = 0; pass < 2; pass++) {
+		for (int32_t i = 0; i < r->leg_count; i++) {
+			const struct describe_log_dirs_response *from =
+			    r->legs[i].reply;
+
+			if (from->error_code != 0)
+				*error = from->error_code;
+			for (int32_t j = 0; j < from->results.n; j++)
+				for (int32_t k = 0;
+				    k < from->results.v[j].topics.n; k++) {
+					if (pass == 0) {
+						total++;
+						continue;
+					}
+					(*entries)[n++] = (struct dir_entry){
+					    &from->results.v[j].topics.v[k],
+					    r->legs[i].broker };
+				}
+		}
+		if (pass == 0)
+			*entries = ARENA_ARRAY(&r->arena, struct dir_entry,
+			    total + 1);
+	}
+	qsort(*entries, (size_t)n, sizeof(**entries), compare_entries);
+	return n;
+}
+
+static void
+merge_dirs(struct request *r, struct dir_entry *e, int32_t n,
+    struct describe_log_dirs_response_results *dir)
+{
+	dir->topics.v = ARENA_ARRAY(&r->arena, dir_topic, n + 1);
+	for (int32_t i = 0, next; i < n; i = next) {
+		dir_topic *to = &dir->topics.v[dir->topics.n];
+		const struct topic *t = cluster_topic(r->worker->cluster,
+		    e[i].topic->name);
+		int32_t room = 0;
+
+		for (next = i; next < n &&
+		    compare_topics(e[i].topic, e[next].topic) == 0; next++)
+			room += e[next].topic->partitions.n;
+		if (t == NULL || t->internal)
+			continue;
+		dir->topics.n++;
+		to->name = e[i].topic->name;
+		to->partitions.v = ARENA_ARRAY(&r->arena, dir_partition,
+		    room + 1);
+		for (int32_t j = i; j < next; j++)
+			for (int32_t k = 0; k < e[j].topic->partitions.n; k++)
+				add_partition(r, e[j].broker, to, to->name,
+				    &e[j].topic->partitions.v[k]);
+	}
+}
+
+static void
+dirs_described(struct request *r)
+{
+	struct describe_log_dirs_response *to;
+	struct dir_entry *entries = NULL;
+	int32_t n;
+
+	if (incomplete(r))
+		return;
+	to = codec_new(&describe_log_dirs_response_message, &r->arena);
+	n = gather_topics(r, &entries, &to->error_code);
+	to->results.n = 1;
+	to->results.v = ARENA_NEW(&r->arena,
+	    struct describe_log_dirs_response_results);
+	codec_defaults(&describe_log_dirs_response_results_message,
+	    to->results.v);
+	/* Paths and disks are the cluster's own. */
+	to->results.v[0].log_dir = SLICE_LIT("/weir");
+	merge_dirs(r, entries, n, &to->results.v[0]);
+	request_answer(r, to);
+}
+
+void
+api_describe_log_dirs(struct request *r)
+{
+	forward_each(r, dirs_described);
+}

@@ -1,0 +1,630 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the cluster looks like to a client: Metadata, DescribeCluster,
+ * DescribeTopicPartitions and FindCoordinator, answered from the snapshot with
+ * virtual brokers. Only a topic that the snapshot lacks is asked for upstream,
+ * which also creates it where that is wanted and allowed.
+ */
+#include <stdlib.h>
+
+#include "gateway/coordinators.h"
+#include "gateway/forward.h"
+#include "gateway/session.h"
+#include "gateway/worker.h"
+#include "routing/virtual.h"
+#include "wire/messages.h"
+
+enum {
+	/* AclOperation bits that hold where nobody is refused anything. */
+	TOPIC_OPERATIONS = 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 |
+	    1 << 8 | 1 << 10 | 1 << 11,
+	CLUSTER_OPERATIONS = 1 << 5 | 1 << 8 | 1 << 12,
+	OPERATIONS_OMITTED = INT32_MIN,
+	PARTITIONS_A_PAGE = 2000,	/* as brokers have it by default */
+	COORDINATOR_KEY_SHARE = 2,
+};
+
+/* What an answer is built with. */
+struct scene {
+	struct request		*r;
+	const struct cluster	*cluster;
+	struct arena		*arena;
+	int32_t			 count;
+};
+
+static struct scene
+scene_of(struct request *r)
+{
+	return (struct scene){ r, r->worker->cluster, &r->arena,
+	    session_virtual_count(r->session) };
+}
+
+/* Since the snapshot is known to be wrong, a newer one is worth waiting for:
+ * the client asks because a broker told it that something has moved. */
+static bool
+snapshot_is_stale(const struct worker *w)
+{
+	return w->stale_us > w->cluster->asked_us;
+}
+
+/* Brokers' own topics are nobody's business. */
+static const struct topic *
+visible_topic(const struct cluster *c, struct slice name)
+{
+	const struct topic *t = cluster_topic(c, name);
+
+	return t == NULL || t->internal ? NULL : t;
+}
+
+static int32_t
+controller(const struct scene *s)
+{
+	int32_t id = virtual_broker(s->cluster, s->count,
+	    s->cluster->controller_id);
+
+	return id < 0 ? 0 : id;
+}
+
+/* With one virtual broker a replica may be both in sync and away: what is in
+ * sync is not away. */
+static struct int32_list
+offline_only(const struct scene *s, const struct partition *p,
+    const struct int32_list *isr)
+{
+	struct int32_list all = virtual_brokers(s->cluster, s->count,
+	    &p->offline, s->arena);
+	struct int32_list out = { all.v, 0 };
+
+	for (int32_t i = 0; i < all.n; i++) {
+		bool in_sync = false;
+
+		for (int32_t j = 0; j < isr->n; j++)
+			in_sync |= isr->v[j] == all.v[i];
+		if (!in_sync)
+			out.v[out.n++] = all.v[i];
+	}
+	return out;
+}
+
+/* ---- Metadata ---- */
+
+static void
+show_partition(const struct scene *s, const struct partition *p,
+    struct metadata_response_topics_partitions *to)
+{
+	struct int32_list replicas = virtual_brokers(s->cluster, s->count,
+	    &p->replicas, s->arena);
+	struct int32_list isr = virtual_brokers(s->cluster, s->count, &p->isr,
+	    s->arena);
+	struct int32_list offline = offline_only(s, p, &isr);
+
+	to->error_code = p->leader < 0 ? KAFKA_LEADER_NOT_AVAILABLE : 0;
+	to->partition_index = p->index;
+	to->leader_id = virtual_broker(s->cluster, s->count, p->leader);
+	to->leader_epoch = p->leader_epoch;
+	to->replica_nodes.v = replicas.v;
+	to->replica_nodes.n = replicas.n;
+	to->isr_nodes.v = isr.v;
+	to->isr_nodes.n = isr.n;
+	to->offline_replicas.v = offline.v;
+	to->offline_replicas.n = offline.n;
+}
+
+static void
+show_topic(const struct scene *s, const struct topic *t,
+    struct metadata_response_topics *to)
+{
+	const struct metadata_request *q = s->r->body;
+
+	to->error_code = t->error_code;
+	to->name = t->name;
+	to->topic_id = t->id;
+	to->topic_authorized_operations =
+	    q->include_topic_authorized_operations ? TOPIC_OPERATIONS :
+	    OPERATIONS_OMITTED;
+	to->partitions.n = t->partition_count;
+	to->partitions.v = ARENA_ARRAY(s->arena,
+	    struct metadata_response_topics_partitions,
+	    t->partition_count + 1);
+	for (int32_t i = 0; i < t->partition_count; i++)
+		show_partition(s, &t->partitions[i], &to->partitions.v[i]);
+}
+
+static void
+show_all_topics(const struct scene *s, struct metadata_response *to)
+{
+	const struct cluster *c = s->cluster;
+
+	to->topics.v = ARENA_ARRAY(s->arena, struct metadata_response_topics,
+	    c->topic_count + 1);
+	for (int32_t i = 0; i < c->topic_count; i++)
+		if (!c->topics[i].internal)
+			show_topic(s, &c->topics[i],
+			    &to->topics.v[to->topics.n++]);
+}
+
+/* An unknown topic, until it was asked for upstream. */
+static void
+show_unknown(const struct metadata_request_topics *q,
+    struct metadata_response_topics *to)
+{
+	to->name = q->name;
+	to->topic_id = q->topic_id;
+	to->topic_authorized_operations = OPERATIONS_OMITTED;
+	to->error_code = q->name.data == NULL ? KAFKA_UNKNOWN_TOPIC_ID :
+	    KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+}
+
+static const struct topic *
+asked_topic(const struct cluster *c, const struct metadata_request_topics *q)
+{
+	const struct topic *t;
+
+	if (q->name.data != NULL)
+		return visible_topic(c, q->name);
+	t = cluster_topic_by_id(c, &q->topic_id);
+	return t == NULL || t->internal ? NULL : t;
+}
+
+static struct metadata_response *
+show_cluster(const struct scene *s)
+{
+	struct metadata_response *to = codec_new(&metadata_response_message,
+	    s->arena);
+	const struct metadata_request *q = s->r->body;
+
+	to->brokers.n = s->count;
+	to->brokers.v = ARENA_ARRAY(s->arena, struct metadata_response_brokers,
+	    s->count);
+	for (int32_t i = 0; i < s->count; i++) {
+		to->brokers.v[i].node_id = i;
+		session_address(s->r->session, i, s->arena,
+		    &to->brokers.v[i].host, &to->brokers.v[i].port);
+	}
+	to->cluster_id = virtual_cluster_id(s->cluster, s->arena);
+	to->controller_id = controller(s);
+	to->cluster_authorized_operations =
+	    q->include_cluster_authorized_operations ? CLUSTER_OPERATIONS :
+	    OPERATIONS_OMITTED;
+	return to;
+}
+
+/* Version 0 has no null: its empty list means all. */
+static bool
+wants_all(const struct request *r)
+{
+	const struct metadata_request *q = r->body;
+
+	return q->topics.n < 0 || (r->version == 0 && q->topics.n == 0);
+}
+
+/* Each virtual id once: several brokers may have become one. */
+static int32_t
+each_once(int32_t *v, int32_t n)
+{
+	int32_t kept = 0;
+
+	for (int32_t i = 0; i < n; i++) {
+		bool seen = false;
+
+		for (int32_t j = 0; j < kept; j++)
+			seen |= v[j] == v[i];
+		if (!seen && v[i] >= 0)
+			v[kept++] = v[i];
+	}
+	return kept;
+}
+
+static void
+tidy_topic(struct metadata_response_topics *t)
+{
+	for (int32_t i = 0; i < t->partitions.n; i++) {
+		struct metadata_response_topics_partitions *p =
+		    &t->partitions.v[i];
+
+		p->replica_nodes.n = each_once(p->replica_nodes.v,
+		    p->replica_nodes.n);
+		p->isr_nodes.n = each_once(p->isr_nodes.v, p->isr_nodes.n);
+		p->offline_replicas.n = each_once(p->offline_replicas.v,
+		    p->offline_replicas.n);
+	}
+}
+
+/* The brokers' word on topics that the snapshot lacks. */
+static void
+take_upstream(struct request *r, struct metadata_response *to)
+{
+	const struct leg *l = &r->legs[0];
+	struct metadata_response *got = l->reply;
+
+	if (got != NULL)
+		outward(r, got);
+	for (int32_t i = 0; i < to->topics.n; i++) {
+		struct metadata_response_topics *t = &to->topics.v[i];
+
+		if (t->error_code != KAFKA_UNKNOWN_TOPIC_OR_PARTITION)
+			continue;
+		if (got == NULL)
+			t->error_code = l->error;
+		for (int32_t j = 0; got != NULL && j < got->topics.n; j++) {
+			if (!slice_eq(got->topics.v[j].name, t->name) ||
+			    got->topics.v[j].is_internal)
+				continue;
+			*t = got->topics.v[j];
+			tidy_topic(t);
+		}
+	}
+}
+
+static void
+metadata_upstream_done(struct request *r)
+{
+	if (r->session == NULL) {
+		request_finish(r);
+		return;
+	}
+	take_upstream(r, r->state);
+	worker_wish(r->worker);
+	request_answer(r, r->state);
+}
+
+/* Asks a broker for the named topics that are unknown here. */
+static void
+ask_upstream(struct request *r, struct metadata_response *to, int32_t unknown)
+{
+	const struct metadata_request *q = r->body;
+	struct metadata_request *ask = ARENA_NEW(&r->arena,
+	    struct metadata_request);
+
+	*ask = *q;
+	ask->include_cluster_authorized_operations = false;
+	ask->topics.v = ARENA_ARRAY(&r->arena, struct metadata_request_topics,
+	    unknown);
+	ask->topics.n = 0;
+	for (int32_t i = 0; i < to->topics.n; i++)
+		if (to->topics.v[i].error_code ==
+		    KAFKA_UNKNOWN_TOPIC_OR_PARTITION)
+			ask->topics.v[ask->topics.n++].name =
+			    to->topics.v[i].name;
+	r->state = to;
+	request_legs(r, 1);
+	r->legs[0].broker = LEG_ANY;
+	r->legs[0].body = ask;
+	request_send(r, LEASE_GENERAL, false, metadata_upstream_done);
+}
+
+static void
+metadata_by_name(struct request *r, const struct scene *s,
+    struct metadata_response *to)
+{
+	const struct metadata_request *q = r->body;
+	int32_t unknown = 0, unknown_ids = 0;
+
+	to->topics.v = ARENA_ARRAY(s->arena, struct metadata_response_topics,
+	    q->topics.n + 1);
+	to->topics.n = q->topics.n;
+	for (int32_t i = 0; i < q->topics.n; i++) {
+		const struct topic *t = asked_topic(s->cluster,
+		    &q->topics.v[i]);
+
+		if (t != NULL) {
+			show_topic(s, t, &to->topics.v[i]);
+			continue;
+		}
+		show_unknown(&q->topics.v[i], &to->topics.v[i]);
+		if (q->topics.v[i].name.data != NULL &&
+		    cluster_topic(s->cluster, q->topics.v[i].name) == NULL)
+			unknown++;
+		else if (q->topics.v[i].name.data == NULL)
+			unknown_ids++;
+	}
+	if (unknown_ids > 0 && request_park(r, api_metadata))
+		return;
+	if (unknown > 0)
+		ask_upstream(r, to, unknown);
+	else
+		request_answer(r, to);
+}
+
+void
+api_metadata(struct request *r)
+{
+	struct scene s;
+	struct metadata_response *to;
+
+	if (snapshot_is_stale(r->worker) && request_park(r, api_metadata))
+		return;
+	s = scene_of(r);
+	to = show_cluster(&s);
+	if (!wants_all(r)) {
+		metadata_by_name(r, &s, to);
+		return;
+	}
+	show_all_topics(&s, to);
+	request_answer(r, to);
+}
+
+/* ---- DescribeCluster ---- */
+
+void
+api_describe_cluster(struct request *r)
+{
+	const struct describe_cluster_request *q = r->body;
+	struct scene s = scene_of(r);
+	struct describe_cluster_response *to = codec_new(
+	    &describe_cluster_response_message, s.arena);
+
+	to->endpoint_type = q->endpoint_type;
+	if (r->version >= 1 && q->endpoint_type != 1) {
+		/* Controllers are not to be had through this address. */
+		to->error_code = KAFKA_MISMATCHED_ENDPOINT_TYPE;
+		to->error_message = slice_of(kafka_error_text(to->error_code));
+		to->cluster_id = SLICE_LIT("");
+		request_answer(r, to);
+		return;
+	}
+	to->cluster_id = virtual_cluster_id(s.cluster, s.arena);
+	to->controller_id = controller(&s);
+	to->brokers.n = s.count;
+	to->brokers.v = ARENA_ARRAY(s.arena,
+	    struct describe_cluster_response_brokers, s.count);
+	for (int32_t i = 0; i < s.count; i++) {
+		to->brokers.v[i].broker_id = i;
+		session_address(r->session, i, s.arena,
+		    &to->brokers.v[i].host, &to->brokers.v[i].port);
+	}
+	if (q->include_cluster_authorized_operations)
+		to->cluster_authorized_operations = CLUSTER_OPERATIONS;
+	request_answer(r, to);
+}
+
+/* ---- DescribeTopicPartitions ---- */
+
+struct page {
+	struct scene					 s;
+	struct describe_topic_partitions_response	*to;
+	const struct describe_topic_partitions_request_cursor *cursor;
+	int32_t						 room;
+	bool						 full;
+};
+
+static void
+page_partition(struct page *pg, const struct partition *p,
+    struct describe_topic_partitions_response_topics_partitions *to)
+{
+	const struct scene *s = &pg->s;
+	struct int32_list replicas = virtual_brokers(s->cluster, s->count,
+	    &p->replicas, s->arena);
+	struct int32_list isr = virtual_brokers(s->cluster, s->count, &p->isr,
+	    s->arena);
+	struct int32_list offline = offline_only(s, p, &isr);
+
+	codec_defaults(
+	    &describe_topic_partitions_response_topics_partitions_message, to);
+	to->error_code = p->leader < 0 ? KAFKA_LEADER_NOT_AVAILABLE : 0;
+	to->partition_index = p->index;
+	to->leader_id = virtual_broker(s->cluster, s->count, p->leader);
+	to->leader_epoch = p->leader_epoch;
+	to->replica_nodes.v = replicas.v;
+	to->replica_nodes.n = replicas.n;
+	to->isr_nodes.v = isr.v;
+	to->isr_nodes.n = isr.n;
+	to->offline_replicas.v = offline.v;
+	to->offline_replicas.n = offline.n;
+}
+
+/* Remembers where the next page begins. */
+static void
+page_ends(struct page *pg, struct slice topic, int32_t partition)
+{
+	pg->full = true;
+	pg->to->next_cursor = ARENA_NEW(pg->s.arena,
+	    struct describe_topic_partitions_response_next_cursor);
+	pg->to->next_cursor->topic_name = topic;
+	pg->to->next_cursor->partition_index = partition;
+}
+
+static void
+page_topic(struct page *pg, struct slice name, const struct topic *t)
+{
+	struct describe_topic_partitions_response_topics *to;
+	int32_t from = 0;
+
+	if (pg->full)
+		return;
+	if (t != NULL && pg->cursor != NULL &&
+	    slice_eq(pg->cursor->topic_name, name))
+		from = pg->cursor->partition_index;
+	if (t != NULL && from < t->partition_count && pg->room == 0) {
+		page_ends(pg, name, from);
+		return;
+	}
+	to = &pg->to->topics.v[pg->to->topics.n++];
+	codec_defaults(&describe_topic_partitions_response_topics_message, to);
+	to->name = name;
+	if (t == NULL) {
+		to->error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+		return;
+	}
+	to->topic_id = t->id;
+	to->error_code = t->error_code;
+	to->topic_authorized_operations = TOPIC_OPERATIONS;
+	to->partitions.v = ARENA_ARRAY(pg->s.arena,
+	    struct describe_topic_partitions_response_topics_partitions,
+	    t->partition_count + 1);
+	for (int32_t i = from; i < t->partition_count; i++) {
+		if (pg->room == 0) {
+			page_ends(pg, name, i);
+			return;
+		}
+		page_partition(pg, &t->partitions[i],
+		    &to->partitions.v[to->partitions.n++]);
+		pg->room--;
+	}
+}
+
+static int
+compare_names(const void *a, const void *b)
+{
+	const struct slice *x = a, *y = b;
+	uint32_t n = x->len < y->len ? x->len : y->len;
+	int c = n ? memcmp(x->data, y->data, n) : 0;
+
+	return c ? c : (x->len < y->len ? -1 : x->len > y->len);
+}
+
+/* The topics asked for, sorted, from the cursor's on. */
+static void
+page_topics(struct page *pg, const struct describe_topic_partitions_request *q)
+{
+	const struct cluster *c = pg->s.cluster;
+	bool all = q->topics.n <= 0;
+	int32_t n = all ? c->topic_count : q->topics.n;
+	struct slice *names = ARENA_ARRAY(pg->s.arena, struct slice, n + 1);
+
+	for (int32_t i = 0; i < n; i++)
+		names[i] = all ? c->topics[i].name : q->topics.v[i].name;
+	qsort(names, (size_t)n, sizeof(*names), compare_names);
+	pg->to->topics.v = ARENA_ARRAY(pg->s.arena,
+	    struct describe_topic_partitions_response_topics, n + 1);
+	for (int32_t i = 0; i < n; i++) {
+		const struct topic *t = visible_topic(c, names[i]);
+
+		if (pg->cursor != NULL &&
+		    compare_names(&names[i], &pg->cursor->topic_name) < 0)
+			continue;
+		if (i > 0 && slice_eq(names[i], names[i - 1]))
+			continue;
+		if (t != NULL || !all)
+			page_topic(pg, names[i], t);
+	}
+}
+
+void
+api_describe_topic_partitions(struct request *r)
+{
+	const struct describe_topic_partitions_request *q = r->body;
+	struct page pg = { .cursor = q->cursor };
+
+	for (int32_t i = 0; i < q->topics.n; i++)
+		if (cluster_topic(r->worker->cluster, q->topics.v[i].name) ==
+		    NULL && request_park(r, api_describe_topic_partitions))
+			return;
+	if (snapshot_is_stale(r->worker) &&
+	    request_park(r, api_describe_topic_partitions))
+		return;
+	pg.s = scene_of(r);
+	pg.to = codec_new(&describe_topic_partitions_response_message,
+	    pg.s.arena);
+	pg.room = q->response_partition_limit;
+	if (pg.room > PARTITIONS_A_PAGE)
+		pg.room = PARTITIONS_A_PAGE;
+	if (pg.room < 1)
+		pg.room = 1;
+	if (q->cursor != NULL && q->cursor->partition_index < 0) {
+		request_fail(r, CONN_BAD_REQUEST, "cursor below zero");
+		return;
+	}
+	page_topics(&pg, q);
+	request_answer(r, pg.to);
+}
+
+/* ---- FindCoordinator ---- */
+
+struct finding {
+	struct request			*r;
+	struct coordinator_query	*q;
+	int32_t				 n;
+};
+
+static void
+answer_one(struct request *r, const struct coordinator_query *q)
+{
+	struct find_coordinator_response *to = codec_new(
+	    &find_coordinator_response_message, &r->arena);
+
+	to->error_code = q->error;
+	to->host = SLICE_LIT("");
+	to->node_id = to->port = -1;
+	if (q->broker >= 0) {
+		to->error_code = 0;
+		to->node_id = virtual_for_key(
+		    session_virtual_count(r->session), q->key);
+		session_address(r->session, to->node_id, &r->arena, &to->host,
+		    &to->port);
+	} else {
+		to->error_message = slice_of(kafka_error_text(q->error));
+	}
+	request_answer(r, to);
+}
+
+static void
+answer_many(struct request *r, const struct coordinator_query *q, int32_t n)
+{
+	struct find_coordinator_response *to = codec_new(
+	    &find_coordinator_response_message, &r->arena);
+	int32_t count = session_virtual_count(r->session);
+
+	to->coordinators.n = n;
+	to->coordinators.v = ARENA_ARRAY(&r->arena,
+	    struct find_coordinator_response_coordinators, n + 1);
+	for (int32_t i = 0; i < n; i++) {
+		struct find_coordinator_response_coordinators *c =
+		    &to->coordinators.v[i];
+
+		c->key = q[i].key;
+		c->host = SLICE_LIT("");
+		c->node_id = c->port = -1;
+		if (q[i].broker < 0) {
+			c->error_code = q[i].error;
+			c->error_message = slice_of(
+			    kafka_error_text(q[i].error));
+			continue;
+		}
+		c->node_id = virtual_for_key(count, q[i].key);
+		session_address(r->session, c->node_id, &r->arena, &c->host,
+		    &c->port);
+	}
+	request_answer(r, to);
+}
+
+static void
+coordinators_known(void *arg)
+{
+	struct finding *f = arg;
+	struct request *r = f->r;
+
+	r->pending--;
+	if (r->session == NULL)
+		request_finish(r);
+	else if (r->version >= 4)
+		answer_many(r, f->q, f->n);
+	else
+		answer_one(r, f->q);
+}
+
+void
+api_find_coordinator(struct request *r)
+{
+	const struct find_coordinator_request *q = r->body;
+	struct finding *f = ARENA_NEW(&r->arena, struct finding);
+
+	f->r = r;
+	f->n = r->version >= 4 ? q->coordinator_keys.n : 1;
+	f->q = ARENA_ARRAY(&r->arena, struct coordinator_query, f->n + 1);
+	for (int32_t i = 0; i < f->n; i++) {
+		f->q[i].key = r->version >= 4 ? q->coordinator_keys.v[i] :
+		    q->key;
+		f->q[i].broker = -1;
+		/* Share coordinators are between brokers. */
+		f->q[i].error = q->key_type == COORDINATOR_KEY_SHARE ?
+		    KAFKA_CLUSTER_AUTHORIZATION_FAILED : KAFKA_INVALID_REQUEST;
+	}
+	r->pending++;
+	if (q->key_type == COORDINATOR_GROUP || q->key_type == COORDINATOR_TXN)
+		coordinators_find(r->worker->coordinators,
+		    (enum coordinator_kind)q->key_type, f->q, f->n,
+		    coordinators_known, f);
+	else
+		coordinators_known(f);
+}

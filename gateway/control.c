@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/control.h"
+
+#include <event2/event.h>
+#include <jansson.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "gateway/admin.h"
+#include "gateway/base/block.h"
+#include "gateway/base/clock.h"
+#include "gateway/base/log.h"
+#include "gateway/base/mem.h"
+#include "gateway/base/metric.h"
+#include "gateway/config.h"
+#include "gateway/gateway.h"
+#include "gateway/net/tls.h"
+#include "gateway/status.h"
+#include "gateway/wire/errors.h"
+#include "routing/watch.h"
+
+/* ---- TLS ---- */
+
+static const char *
+version_text(enum config_tls_version v)
+{
+	return v == CONFIG_TLS_1_3 ? "1.3" : "1.2";
+}
+
+static struct tls_context *
+listener_context(const struct config_listener *l, struct error *err)
+{
+	struct tls_settings s = {
+		.certificate_file = l->tls.certificate_file,
+		.key_file = l->tls.key_file,
+		.key_password_file = l->tls.key_password_file,
+		.ca_file = l->tls.client_ca_file,
+		.min_version = version_text(l->tls.min_version),
+		.ciphers = l->tls.ciphers,
+		.verify = (enum tls_verify)l->tls.client_certificate,
+	};
+
+	return tls_context_server(&s, err);
+}
+
+static void
+drop_contexts(struct tls_context **v)
+{
+	for (int i = 0; i < WORKER_LISTENERS_MAX; i++)
+		if (v[i] != NULL) {
+			tls_context_unref(v[i]);
+			v[i] = NULL;
+		}
+}
+
+/* All listeners' contexts, or none and the faults. */
+static bool
+make_contexts(const struct config *c, struct tls_context **to,
+    struct error_list *errs)
+{
+	bool ok = true;
+
+	for (uint32_t i = 0; i < c->listeners.n; i++) {
+		struct error err;
+		char path[64];
+
+		if (c->listeners.v[i].tls.certificate_file == NULL)
+			continue;
+		to[i] = listener_context(&c->listeners.v[i], &err);
+		if (to[i] != NULL)
+			continue;
+		snprintf(path, sizeof(path), "listeners[%u].tls", i);
+		error_list_add(errs, path, "%s", err.text);
+		ok = false;
+	}
+	if (!ok)
+		drop_contexts(to);
+	return ok;
+}
+
+static bool
+make_upstream_tls(struct gateway *g, struct error *err)
+{
+	const struct config_cluster_tls *t = &g->config->cluster.tls;
+	struct tls_settings s = {
+		.certificate_file = t->certificate_file,
+		.key_file = t->key_file,
+		.key_password_file = t->key_password_file,
+		.ca_file = t->ca_file,
+		.verify = TLS_VERIFY_REQUIRED,
+		.verify_name = t->verify_name,
+	};
+
+	if (g->config->cluster.security != CONFIG_TLS &&
+	    g->config->cluster.security != CONFIG_SASL_TLS)
+		return true;
+	g->upstream_tls = tls_context_client(&s, err);
+	return g->upstream_tls != NULL;
+}
+
+void
+gateway_upstream_options(const struct gateway *g, struct upstream_options *o)
+{
+	const struct config_cluster *c = &g->config->cluster;
+	bool sasl = c->security == CONFIG_SASL_PLAINTEXT ||
+	    c->security == CONFIG_SASL_TLS;
+
+	*o = (struct upstream_options){
+		.mechanism = sasl ? (enum upstream_mechanism)c->sasl.mechanism :
+		    UPSTREAM_NO_SASL,
+		.username = c->sasl.username,
+		.password = c->sasl.password,
+		.tls = g->upstream_tls,
+		.tls_verify_name = c->tls.verify_name,
+		.frame_max = c->frame_max,
+		.connect_ms = c->connect_ms,
+		.idle_ms = c->idle_ms,
+		.idle_max = c->idle_max,
+		.backoff_min_ms = c->backoff_min_ms,
+		.backoff_max_ms = c->backoff_max_ms,
+	};
+}
+
+/* ---- workers ---- */
+
+static void
+fail(struct gateway *g, const char *what, const struct error *err)
+{
+	log_error(what, "error=\"%s\"", err->text);
+	g->failed = true;
+	loop_stop(g->control);
+}
+
+static void
+start_workers(struct gateway *g)
+{
+	struct error err;
+
+	for (uint32_t i = 0; i < g->config->workers &&
+	    i < GATEWAY_WORKERS_MAX; i++) {
+		struct worker *w = worker_start(g, (int)i, &err);
+
+		if (w == NULL) {
+			fail(g, "cannot listen", &err);
+			return;
+		}
+		g->workers[g->worker_count++] = w;
+	}
+	for (uint32_t i = 0; i < g->config->listeners.n; i++)
+		log_info("listening", "name=%s address=%s port=%d workers=%d",
+		    g->config->listeners.v[i].name,
+		    g->config->listeners.v[i].address, g->bound_port[i],
+		    g->worker_count);
+	metric_set(g->metrics, METRIC_WORKERS, (uint64_t)g->worker_count);
+	metric_set(g->metrics, METRIC_READY, 1);
+}
+
+static void
+show_cluster(struct gateway *g)
+{
+	const struct cluster *c = g->cluster;
+	uint64_t partitions = 0, leaderless = 0;
+
+	for (int32_t i = 0; i < c->topic_count; i++)
+		for (int32_t j = 0; j < c->topics[i].partition_count; j++) {
+			partitions++;
+			leaderless += c->topics[i].partitions[j].leader < 0;
+		}
+	metric_set(g->metrics, METRIC_BROKERS, (uint64_t)c->broker_count);
+	metric_set(g->metrics, METRIC_TOPICS, (uint64_t)c->topic_count);
+	metric_set(g->metrics, METRIC_PARTITIONS, partitions);
+	metric_set(g->metrics, METRIC_LEADERLESS, leaderless);
+	metric_set(g->metrics, METRIC_SNAPSHOT_GENERATION, c->generation);
+	metric_add(g->metrics, METRIC_REFRESHES, 1);
+}
+
+static void
+published(void *arg, struct cluster *c)
+{
+	struct gateway *g = arg;
+
+	if (g->cluster != NULL)
+		cluster_unref(g->cluster);
+	g->cluster = cluster_ref(c);
+	show_cluster(g);
+	if (g->worker_count == 0 && !g->failed && g->drain_until_us == 0) {
+		log_info("cluster is known", "brokers=%d topics=%d",
+		    c->broker_count, c->topic_count);
+		start_workers(g);
+		return;
+	}
+	for (int i = 0; i < g->worker_count; i++)
+		worker_set_cluster(g->workers[i], c);
+}
+
+/* ---- reload ---- */
+
+static void
+setup_log(const struct config *c)
+{
+	log_setup((enum log_level)c->log.level,
+	    (enum log_format)c->log.format);
+	if (c->log.file != NULL && !log_to_file(c->log.file))
+		log_warn("log file cannot be opened", "file=%s", c->log.file);
+}
+
+static bool
+reload_config(struct gateway *g, struct error_list *errs)
+{
+	struct tls_context *contexts[WORKER_LISTENERS_MAX] = { NULL };
+	struct config *c;
+
+	if (g->config_path == NULL) {
+		error_list_add(errs, "command line",
+		    "there is no file to reload: start weir with -c FILE");
+		return false;
+	}
+	c = config_load(g->config_path, errs);
+	if (c == NULL)
+		return false;
+	if (!config_check_reload(g->config, c, errs) ||
+	    !make_contexts(c, contexts, errs)) {
+		config_unref(c);
+		return false;
+	}
+	config_unref(g->config);
+	g->config = c;
+	drop_contexts(g->listener_tls);
+	memcpy(g->listener_tls, contexts, sizeof(contexts));
+	setup_log(c);
+	if (g->admin != NULL)
+		admin_set_config(g->admin, &c->admin);
+	loop_set_node_limit(c->limits.buffered_max);
+	for (int i = 0; i < g->worker_count; i++)
+		worker_set_config(g->workers[i], c);
+	return true;
+}
+
+/* Whole or not at all: on any fault all goes on as before. */
+static bool
+gateway_reload(void *arg, struct error_list *errs)
+{
+	struct gateway *g = arg;
+	bool ok = reload_config(g, errs);
+
+	for (uint32_t i = 0; i < errs->n; i++)
+		log_error("configuration not reloaded", "path=%s reason=\"%s\"",
+		    errs->v[i].path, errs->v[i].reason);
+	if (ok)
+		log_info("configuration reloaded", "file=%s", g->config_path);
+	metric_add(g->metrics, ok ? METRIC_RELOADS : METRIC_RELOADS_FAILED, 1);
+	return ok;
+}
+
+/* ---- the end ---- */
+
+static void
+drain(struct gateway *g)
+{
+	if (g->drain_until_us != 0) {
+		loop_stop(g->control);	/* asked twice: now */
+		return;
+	}
+	log_info("draining", "connections=%u within_ms=%u",
+	    atomic_load(&g->connections), g->config->drain_ms);
+	g->drain_until_us = clock_now_us() +
+	    (int64_t)g->config->drain_ms * 1000;
+	metric_set(g->metrics, METRIC_READY, 0);
+	for (int i = 0; i < g->worker_count; i++)
+		worker_drain(g->workers[i]);
+	if (g->worker_count == 0)
+		loop_stop(g->control);
+}
+
+static void
+control_tick(void *arg)
+{
+	struct gateway *g = arg;
+
+	metric_set(g->metrics, METRIC_BUFFERED, block_total());
+	metric_set(g->metrics, METRIC_BUFFERED_MAX,
+	    g->config->limits.buffered_max);
+	if (g->cluster != NULL)
+		metric_set(g->metrics, METRIC_SNAPSHOT_AGE,
+		    (uint64_t)(clock_now_us() - g->cluster->asked_us));
+	if (g->drain_until_us != 0 && (atomic_load(&g->connections) == 0 ||
+	    clock_now_us() >= g->drain_until_us))
+		loop_stop(g->control);
+}
+
+static void
+signalled(evutil_socket_t sig, short what, void *arg)
+{
+	struct gateway *g = arg;
+	struct error_list errs = { NULL, 0 };
+
+	(void)what;
+	if (sig == SIGHUP) {
+		gateway_reload(g, &errs);
+		error_list_free(&errs);
+	} else {
+		drain(g);
+	}
+}
+
+/* ---- admin ---- */
+
+static bool
+is_ready(void *arg)
+{
+	const struct gateway *g = arg;
+
+	return g->worker_count > 0 && g->drain_until_us == 0;
+}
+
+static json_t *
+status(void *arg)
+{
+	return gateway_status(arg);
+}
+
+static const char *
+api_name(int key)
+{
+	const struct api_row *row = api_find((int16_t)key);
+
+	return row != NULL && row->schema != NULL ? row->schema->name : NULL;
+}
+
+static const char *
+reason_name(int reason)
+{
+	return reason >= 0 && reason < CONN_REASON_COUNT ?
+	    conn_reason_label((enum conn_reason)reason) : NULL;
+}
+
+static char *
+metrics_text(void *arg)
+{
+	static const struct metric_names names = {
+		.api = api_name,
+		.error = kafka_error_name,
+		.reason = reason_name,
+	};
+
+	(void)arg;
+	return metric_render(&names);
+}
+
+static void
+admin_drain(void *arg)
+{
+	drain(arg);
+}
+
+static bool
+open_admin(struct gateway *g, struct error *err)
+{
+	struct admin_source source = {
+		.arg = g,
+		.ready = is_ready,
+		.status = status,
+		.metrics = metrics_text,
+		.reload = gateway_reload,
+		.drain = admin_drain,
+	};
+
+	if (g->config->admin.address == NULL)
+		return true;
+	g->admin = admin_open(loop_base(g->control), &g->config->admin,
+	    &source, err);
+	return g->admin != NULL;
+}
+
+/* ---- the whole ---- */
+
+/* As many descriptors as the system lets us have. */
+static void
+raise_limits(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
+		r.rlim_cur = r.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &r);
+	}
+	/* No core holds keys or tokens. */
+	r.rlim_cur = r.rlim_max = 0;
+	setrlimit(RLIMIT_CORE, &r);
+	/* Frames come and go by the megabyte: pages that were returned would be
+	 * faulted in again for the next one. */
+	mallopt(M_MMAP_THRESHOLD, 64 * 1024 * 1024);
+	mallopt(M_TRIM_THRESHOLD, 32 * 1024 * 1024);
+}
+
+static bool
+gateway_setup(struct gateway *g, struct error *err)
+{
+	struct error_list errs = { NULL, 0 };
+	struct upstream_options o;
+
+	raise_limits();
+	g->control = loop_new();
+	g->metrics = metric_new();
+	g->started_us = clock_now_us();
+	metric_set(g->metrics, METRIC_STARTED,
+	    (uint64_t)clock_wall_ms() * 1000);
+	loop_set_node_limit(g->config->limits.buffered_max);
+	if (!make_contexts(g->config, g->listener_tls, &errs)) {
+		error_set(err, "%s: %s", errs.v[0].path, errs.v[0].reason);
+		error_list_free(&errs);
+		return false;
+	}
+	if (!make_upstream_tls(g, err))
+		return error_prefix(err, "cluster.tls");
+	if (!open_admin(g, err))
+		return error_prefix(err, "admin.address");
+	gateway_upstream_options(g, &o);
+	g->watch = watch_new(g->control, g->config->cluster.bootstrap, &o,
+	    published, g);
+	loop_on_tick(g->control, control_tick, g);
+	return true;
+}
+
+static void
+gateway_end(struct gateway *g)
+{
+	if (g->admin != NULL)
+		admin_close(g->admin);
+	if (g->watch != NULL)
+		watch_free(g->watch);
+	for (int i = 0; i < g->worker_count; i++)
+		worker_stop(g->workers[i]);
+	if (g->cluster != NULL)
+		cluster_unref(g->cluster);
+	drop_contexts(g->listener_tls);
+	if (g->upstream_tls != NULL)
+		tls_context_unref(g->upstream_tls);
+	config_unref(g->config);
+	loop_free(g->control);
+	metric_free(g->metrics);
+	free(g);
+}
+
+int
+gateway_run(struct config *c, const char *path)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+	struct event *events[3] = { NULL };
+	struct gateway *g = mem_zalloc(sizeof(*g));
+	struct error err;
+	bool failed;
+
+	g->config = c;
+	g->config_path = path;
+	signal(SIGPIPE, SIG_IGN);
+	setup_log(c);
+	if (!gateway_setup(g, &err)) {
+		log_error("cannot start", "error=\"%s\"", err.text);
+		g->failed = true;
+	}
+	for (int i = 0; i < 3 && !g->failed; i++) {
+		events[i] = evsignal_new(loop_base(g->control), signals[i],
+		    signalled, g);
+		event_add(events[i], NULL);
+	}
+	if (!g->failed)
+		loop_run(g->control);
+	for (int i = 0; i < 3; i++)
+		if (events[i] != NULL)
+			event_free(events[i]);
+	failed = g->failed;
+	log_info("ended", "status=%s", failed ? "failed" : "ok");
+	gateway_end(g);
+	return failed ? 1 : 0;
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/coordinators.h"
+
+#include <stdlib.h>
+
+#include "gateway/base/htab.h"
+#include "gateway/base/mem.h"
+#include "gateway/worker.h"
+#include "wire/messages.h"
+
+/* Version 4 asks for many keys at once; every broker since 3.0 has it. */
+enum { FIND_VERSION = 4, FIND_TRIES = 3, FIND_TIMEOUT_MS = 10000 };
+
+struct coordinators {
+	struct worker	*worker;
+	struct htab	*known[2];	/* -> broker id + 1, as a pointer */
+};
+
+/* One lookup under way. */
+struct find {
+	struct coordinators		*owner;
+	enum coordinator_kind		 kind;
+	struct coordinator_query	*q;
+	int32_t				 n;
+	void				(*done)(void *arg);
+	void				*arg;
+	struct leg			 leg;
+	struct arena			 arena;
+	struct find_coordinator_request	 body;
+};
+
+struct coordinators *
+coordinators_new(struct worker *w)
+{
+	struct coordinators *c = mem_zalloc(sizeof(*c));
+
+	c->worker = w;
+	c->known[COORDINATOR_GROUP] = htab_new();
+	c->known[COORDINATOR_TXN] = htab_new();
+	return c;
+}
+
+void
+coordinators_free(struct coordinators *c)
+{
+	htab_free(c->known[COORDINATOR_GROUP], NULL);
+	htab_free(c->known[COORDINATOR_TXN], NULL);
+	free(c);
+}
+
+void
+coordinators_forget(struct coordinators *c, enum coordinator_kind kind,
+    struct slice key)
+{
+	htab_take(c->known[kind], key);
+}
+
+static void
+learn(struct coordinators *c, enum coordinator_kind kind, struct slice key,
+    int32_t broker)
+{
+	if (htab_count(c->known[kind]) >= COORDINATORS_MAX) {
+		htab_free(c->known[kind], NULL);
+		c->known[kind] = htab_new();
+	}
+	htab_set(c->known[kind], key, (void *)((uintptr_t)broker + 1));
+}
+
+/* A broker id that the snapshot lacks cannot be leased: not learnt. */
+static void
+take_answer(struct find *f, const struct find_coordinator_response *answer)
+{
+	for (int32_t i = 0; i < answer->coordinators.n; i++) {
+		const struct find_coordinator_response_coordinators *a =
+		    &answer->coordinators.v[i];
+
+		if (a->error_code == 0)
+			learn(f->owner, f->kind, a->key, a->node_id);
+		for (int32_t j = 0; j < f->n; j++) {
+			if (f->q[j].broker >= 0 ||
+			    !slice_eq(f->q[j].key, a->key))
+				continue;
+			f->q[j].broker = a->error_code ? -1 : a->node_id;
+			f->q[j].error = a->error_code;
+		}
+	}
+}
+
+static void
+find_over(struct leg *l)
+{
+	struct find *f = l->state;
+
+	if (l->reply == NULL && l->tries++ < FIND_TRIES) {
+		l->broker = LEG_ANY;
+		leg_send(l, api_schema_find(API_FIND_COORDINATOR),
+		    FIND_VERSION, SLICE_LIT("weir"));
+		return;
+	}
+	if (l->reply != NULL)
+		take_answer(f, l->reply);
+	f->done(f->arg);
+	arena_fini(&f->arena);
+	free(f);
+}
+
+static void
+find_missing(struct find *f, int32_t missing)
+{
+	struct leg *l = &f->leg;
+	int32_t n = 0;
+
+	f->body.key_type = (int8_t)f->kind;
+	f->body.coordinator_keys.v = ARENA_ARRAY(&f->arena, struct slice,
+	    missing);
+	for (int32_t i = 0; i < f->n; i++)
+		if (f->q[i].broker < 0)
+			f->body.coordinator_keys.v[n++] =
+			    arena_slice(&f->arena, f->q[i].key);
+	f->body.coordinator_keys.n = n;
+	l->worker = f->owner->worker;
+	l->arena = &f->arena;
+	l->broker = LEG_ANY;
+	l->body = &f->body;
+	l->class = LEASE_GENERAL;
+	l->timeout_ms = FIND_TIMEOUT_MS;
+	l->done = find_over;
+	l->state = f;
+	leg_send(l, api_schema_find(API_FIND_COORDINATOR), FIND_VERSION,
+	    SLICE_LIT("weir"));
+}
+
+void
+coordinators_find(struct coordinators *c, enum coordinator_kind kind,
+    struct coordinator_query *q, int32_t n, void (*done)(void *arg), void *arg)
+{
+	int32_t missing = 0;
+	struct find *f;
+
+	for (int32_t i = 0; i < n; i++) {
+		uintptr_t known = (uintptr_t)htab_get(c->known[kind], q[i].key);
+
+		q[i].broker = known ? (int32_t)(known - 1) : -1;
+		q[i].error = KAFKA_COORDINATOR_NOT_AVAILABLE;
+		missing += known == 0;
+	}
+	if (missing == 0) {
+		done(arg);
+		return;
+	}
+	f = mem_zalloc(sizeof(*f));
+	f->owner = c;
+	f->kind = kind;
+	f->q = q;
+	f->n = n;
+	f->done = done;
+	f->arg = arg;
+	arena_init(&f->arena, 0);
+	find_missing(f, missing);
+}

@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/forward.h"
+
+#include "gateway/base/log.h"
+#include "gateway/coordinators.h"
+#include "gateway/session.h"
+#include "gateway/worker.h"
+#include "routing/shape.h"
+#include "routing/virtual.h"
+#include "wire/messages.h"
+
+/* The state of a request that is being forwarded. */
+struct plan {
+	const struct shape	*shape;		/* NULL: not split */
+	void			(*finish)(struct request *r, void *response);
+	bool			 no_reply;
+	int32_t			 items;
+	int32_t			*leg_of;	/* by item; -1: errors[i] */
+	int16_t			*errors;
+	int32_t			*brokers;	/* by leg */
+	int32_t			 legs;
+	bool			 unknown;	/* of topic or leader */
+	struct coordinator_query *queries;	/* by item, or one */
+	enum coordinator_kind	 kind;
+};
+
+/* The leg of that broker, added when there is none yet. */
+static int32_t
+leg_for(struct plan *p, int32_t broker)
+{
+	for (int32_t i = 0; i < p->legs; i++)
+		if (p->brokers[i] == broker)
+			return i;
+	p->brokers[p->legs] = broker;
+	return p->legs++;
+}
+
+static void
+plan_arrays(struct request *r, struct plan *p)
+{
+	int32_t room;
+
+	p->items = p->shape ? shape_count(p->shape, r->body) : 0;
+	room = p->items > 0 ? p->items : 1;
+	p->leg_of = ARENA_ARRAY(&r->arena, int32_t, room);
+	p->errors = ARENA_ARRAY(&r->arena, int16_t, room);
+	p->brokers = ARENA_ARRAY(&r->arena, int32_t, room);
+	p->legs = 0;
+	p->unknown = false;
+}
+
+/* ---- what came back ---- */
+
+static void
+note_error(void *arg, int16_t error)
+{
+	struct request *r = arg;
+	struct plan *p = r->state;
+
+	if (error_wants_refresh(error))
+		worker_wish(r->worker);
+	if ((error == KAFKA_NOT_COORDINATOR ||
+	    error == KAFKA_COORDINATOR_NOT_AVAILABLE) && p->queries != NULL)
+		for (int32_t i = 0; i < (p->items ? p->items : 1); i++)
+			coordinators_forget(r->worker->coordinators, p->kind,
+			    p->queries[i].key);
+}
+
+static void *
+merge(struct request *r, struct plan *p)
+{
+	struct shape_answer *answers;
+	uint32_t odd;
+	void *response;
+
+	if (r->leg_count == 1 && r->legs[0].reply != NULL &&
+	    r->legs[0].body == r->body)
+		return r->legs[0].reply;
+	if (p->shape == NULL)
+		return shape_error(r->schema, r->version, r->body,
+		    r->legs[0].error, &r->arena);
+	answers = ARENA_ARRAY(&r->arena, struct shape_answer, r->leg_count + 1);
+	for (int32_t i = 0; i < r->leg_count; i++)
+		answers[i] = (struct shape_answer){ r->legs[i].reply,
+		    r->legs[i].error };
+	response = shape_merge(p->shape, r->body, p->leg_of, p->errors,
+	    answers, r->leg_count, KAFKA_REQUEST_TIMED_OUT, &r->arena, &odd);
+	if (odd > 0)
+		log_warn("answers did not match the request",
+		    "api=%s items=%u", r->schema->name, odd);
+	return response;
+}
+
+static void
+legs_done(struct request *r)
+{
+	struct plan *p = r->state;
+	void *response;
+
+	if (r->session == NULL || p->no_reply) {
+		request_finish(r);
+		return;
+	}
+	response = merge(r, p);
+	if (response == NULL) {
+		request_fail(r, CONN_BAD_REPLY, r->schema->name);
+		return;
+	}
+	r->error = shape_errors(r->schema, r->version, response, note_error, r);
+	p->finish(r, response);
+}
+
+static void
+send_legs(struct request *r, struct plan *p)
+{
+	bool whole = p->legs == 1;
+
+	for (int32_t i = 0; whole && i < p->items; i++)
+		whole = p->leg_of[i] == 0;
+	request_legs(r, p->legs);
+	for (int32_t i = 0; i < p->legs; i++) {
+		r->legs[i].broker = p->brokers[i];
+		r->legs[i].body = whole || p->shape == NULL ? r->body :
+		    shape_part(p->shape, r->body, p->leg_of, i, &r->arena);
+	}
+	request_send(r, LEASE_GENERAL, p->no_reply, legs_done);
+}
+
+/* ---- by leader ---- */
+
+struct leaders {
+	struct request		*r;
+	struct plan		*p;
+	const struct topic	*topic;		/* of the item before */
+	const void		*outer;
+};
+
+static const struct topic *
+item_topic(struct leaders *l, const struct shape_item *item)
+{
+	const struct cluster *c = l->r->worker->cluster;
+
+	if (l->outer == item->outer)
+		return l->topic;
+	l->outer = item->outer;
+	l->topic = NULL;
+	if (item->id != NULL && !uuid_is_zero(item->id))
+		l->topic = cluster_topic_by_id(c, item->id);
+	else if (item->name.data != NULL)
+		l->topic = cluster_topic(c, item->name);
+	/* Brokers' own topics are nobody's to read or write. */
+	if (l->topic != NULL && l->topic->internal)
+		l->topic = NULL;
+	return l->topic;
+}
+
+static void
+leader_of_item(void *arg, int32_t i, const struct shape_item *item)
+{
+	struct leaders *l = arg;
+	const struct topic *t = item_topic(l, item);
+	const struct partition *part = t ? topic_partition(t, item->key) : NULL;
+
+	l->p->leg_of[i] = -1;
+	if (part != NULL && part->leader >= 0) {
+		l->p->leg_of[i] = leg_for(l->p, part->leader);
+		return;
+	}
+	l->p->unknown = true;
+	if (part != NULL)
+		l->p->errors[i] = KAFKA_LEADER_NOT_AVAILABLE;
+	else if (t == NULL && item->id != NULL && !uuid_is_zero(item->id))
+		l->p->errors[i] = KAFKA_UNKNOWN_TOPIC_ID;
+	else
+		l->p->errors[i] = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+}
+
+static void
+plan_leaders(struct request *r)
+{
+	struct plan *p = r->state;
+	struct leaders l = { .r = r, .p = p };
+
+	plan_arrays(r, p);
+	shape_each(p->shape, r->body, leader_of_item, &l);
+	if (p->unknown && request_park(r, plan_leaders))
+		return;
+	send_legs(r, p);
+}
+
+/* ---- by coordinator ---- */
+
+static struct slice
+string_field(const struct request *r, const char *name)
+{
+	const struct field *f = message_field(r->schema->request, name);
+	struct slice s = SLICE_NULL;
+
+	if (f != NULL && f->type == FIELD_STRING && !f->array &&
+	    r->version >= f->since && r->version <= f->until)
+		memcpy(&s, (const char *)r->body + f->offset, sizeof(s));
+	return s;
+}
+
+/* The one id that the whole request is about; null when it has several. */
+static struct slice
+coordinated_id(const struct request *r)
+{
+	struct slice s;
+
+	if (r->api->route == ROUTE_GROUP)
+		return string_field(r, "group_id");
+	s = string_field(r, "transactional_id");
+	return s.data ? s :
+	    string_field(r, "v3_and_below_transactional_id");
+}
+
+static void
+coordinators_found(void *arg)
+{
+	struct request *r = arg;
+	struct plan *p = r->state;
+
+	r->pending--;
+	if (r->session == NULL) {
+		request_finish(r);
+		return;
+	}
+	if (p->shape == NULL) {
+		if (p->queries[0].broker < 0) {
+			request_answer_error(r, p->queries[0].error);
+			return;
+		}
+		leg_for(p, p->queries[0].broker);
+	}
+	for (int32_t i = 0; i < p->items; i++) {
+		p->errors[i] = p->queries[i].error;
+		p->leg_of[i] = p->queries[i].broker < 0 ? -1 :
+		    leg_for(p, p->queries[i].broker);
+	}
+	send_legs(r, p);
+}
+
+static void
+query_item(void *arg, int32_t i, const struct shape_item *item)
+{
+	struct plan *p = arg;
+
+	p->queries[i].key = item->name.data ? item->name : SLICE_LIT("");
+}
+
+static void
+plan_coordinators(struct request *r)
+{
+	struct plan *p = r->state;
+	struct slice id = coordinated_id(r);
+	int32_t n;
+
+	if (id.data != NULL)
+		p->shape = NULL;
+	plan_arrays(r, p);
+	n = p->shape ? p->items : 1;
+	p->kind = r->api->route == ROUTE_GROUP ? COORDINATOR_GROUP :
+	    COORDINATOR_TXN;
+	p->queries = ARENA_ARRAY(&r->arena, struct coordinator_query,
+	    n ? n : 1);
+	if (p->shape != NULL)
+		shape_each(p->shape, r->body, query_item, p);
+	else
+		p->queries[0].key = id.data ? id : SLICE_LIT("");
+	r->pending++;		/* lives until they are found */
+	coordinators_find(r->worker->coordinators, p->kind, p->queries, n,
+	    coordinators_found, r);
+}
+
+/* ---- all of it ---- */
+
+static void
+plan_any(struct request *r)
+{
+	struct plan *p = r->state;
+
+	p->shape = NULL;
+	plan_arrays(r, p);
+	leg_for(p, LEG_ANY);
+	send_legs(r, p);
+}
+
+void
+forward(struct request *r, bool no_reply,
+    void (*finish)(struct request *r, void *response))
+{
+	struct plan *p = ARENA_NEW(&r->arena, struct plan);
+
+	r->state = p;
+	p->finish = finish;
+	p->no_reply = no_reply;
+	p->shape = shape_find(r->api->key, r->version);
+	switch (r->api->route) {
+	case ROUTE_LEADER:
+		plan_leaders(r);
+		break;
+	case ROUTE_GROUP:
+		plan_coordinators(r);
+		break;
+	case ROUTE_TXN:
+		/* A producer without a transactional id: any broker has one. */
+		if (r->api->key == API_INIT_PRODUCER_ID &&
+		    coordinated_id(r).data == NULL)
+			plan_any(r);
+		else
+			plan_coordinators(r);
+		break;
+	default:
+		plan_any(r);
+		break;
+	}
+}
+
+struct judging {
+	struct request	*r;
+	struct plan	*p;
+	int16_t		(*judge)(struct request *r,
+			    const struct shape_item *item);
+};
+
+static void
+judge_item(void *arg, int32_t i, const struct shape_item *item)
+{
+	struct judging *j = arg;
+	int16_t verdict = j->judge(j->r, item);
+
+	j->p->leg_of[i] = verdict == FORWARD_ITEM ?
+	    leg_for(j->p, LEG_ANY) : -1;
+	j->p->errors[i] = verdict;
+}
+
+void
+forward_judged(struct request *r,
+    int16_t (*judge)(struct request *r, const struct shape_item *item),
+    void (*finish)(struct request *r, void *response))
+{
+	struct plan *p = ARENA_NEW(&r->arena, struct plan);
+	struct judging j = { r, p, judge };
+
+	r->state = p;
+	p->finish = finish;
+	p->shape = shape_find(r->api->key, r->version);
+	plan_arrays(r, p);
+	shape_each(p->shape, r->body, judge_item, &j);
+	send_legs(r, p);
+}
+
+void
+forward_each(struct request *r, void (*done)(struct request *r))
+{
+	const struct cluster *c = r->worker->cluster;
+
+	request_legs(r, c->broker_count);
+	for (int32_t i = 0; i < c->broker_count; i++) {
+		r->legs[i].broker = c->brokers[i].id;
+		r->legs[i].body = r->body;
+	}
+	request_send(r, LEASE_GENERAL, false, done);
+}
+
+/* ---- outward ---- */
+
+struct outward {
+	const struct cluster	*cluster;
+	int32_t			 count;
+	int			 version;
+};
+
+/* A broker's sentence may name anything; where its error code is known ours
+ * says the same, else there is none. Texts about values that the client itself
+ * sent are worth keeping, and name nothing else. */
+static void
+replace_text(const struct outward *o, const struct field *f, void *value,
+    const void *parent)
+{
+	struct slice *text = value;
+	int16_t code = 0;
+
+	if (f->meaning_arg != NULL)
+		memcpy(&code, (const char *)parent + f->arg_offset,
+		    sizeof(code));
+	if (code == KAFKA_INVALID_CONFIG || code == KAFKA_POLICY_VIOLATION)
+		return;
+	if (code != 0)
+		*text = slice_of(kafka_error_text(code));
+	else
+		*text = f->null_since >= 0 && f->null_since <= o->version ?
+		    SLICE_NULL : SLICE_LIT("");
+}
+
+static enum codec_walk
+outward_visit(void *arg, const struct field *f, void *value, void *parent)
+{
+	const struct outward *o = arg;
+	int32_t id;
+
+	switch (f->meaning) {
+	case MEANING_broker:
+		memcpy(&id, value, sizeof(id));
+		id = virtual_broker(o->cluster, o->count, id);
+		memcpy(value, &id, sizeof(id));
+		break;
+	case MEANING_host:
+		/* Handlers whose replies have hosts set them after this. */
+		*(struct slice *)value = SLICE_LIT("");
+		break;
+	case MEANING_rack:
+		*(struct slice *)value = f->null_since >= 0 ? SLICE_NULL :
+		    SLICE_LIT("");
+		break;
+	case MEANING_error_text:
+		replace_text(o, f, value, parent);
+		break;
+	default:
+		break;
+	}
+	return CODEC_KEEP;
+}
+
+void
+outward(struct request *r, void *response)
+{
+	struct outward o = {
+		.cluster = r->worker->cluster,
+		.count = session_virtual_count(r->session),
+		.version = r->version,
+	};
+
+	codec_walk(r->schema->response, r->version, response, outward_visit,
+	    &o);
+}
+
+static void
+forward_finish(struct request *r, void *response)
+{
+	outward(r, response);
+	request_answer(r, response);
+}
+
+void
+api_forward(struct request *r)
+{
+	forward(r, false, forward_finish);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The process: what the control thread owns and workers look at.
+ *
+ * Ownership: main.c's. Thread: written by control before workers start, or
+ * atomic; workers get new snapshots and configurations as messages.
+ */
+#ifndef WEIR_GATEWAY_H
+#define WEIR_GATEWAY_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gateway/worker.h"
+
+struct admin;
+struct config;
+struct tls_context;
+
+enum { GATEWAY_WORKERS_MAX = 256 };
+
+#define WEIR_VERSION "0.1.0"
+
+struct gateway {
+	struct loop		*control;
+	struct config		*config;
+	struct cluster		*cluster;	/* NULL until the first one */
+	struct watch		*watch;
+	struct admin		*admin;
+	struct metrics		*metrics;	/* the control thread's */
+	struct tls_context	*upstream_tls;
+	struct tls_context	*listener_tls[WORKER_LISTENERS_MAX];
+	int			 bound_port[WORKER_LISTENERS_MAX];
+	struct worker		*workers[GATEWAY_WORKERS_MAX];
+	int			 worker_count;	/* 0 until there is a snapshot */
+	const char		*config_path;	/* NULL: from the arguments */
+	int64_t			 started_us;
+	int64_t			 drain_until_us;	/* 0: not draining */
+	bool			 failed;
+	atomic_uint		 connections;
+	atomic_uint_least64_t	 next_session;
+};
+
+/* How upstreams are made, from the configuration. Strings are borrowed from it. */
+void	 gateway_upstream_options(const struct gateway *g,
+	    struct upstream_options *o);
+
+#endif

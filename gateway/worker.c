@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/worker.h"
+
+#include <netinet/in.h>
+
+#include <stdlib.h>
+
+#include "gateway/base/block.h"
+#include "gateway/base/log.h"
+#include "gateway/base/mem.h"
+#include "gateway/base/metric.h"
+#include "gateway/config.h"
+#include "gateway/coordinators.h"
+#include "gateway/gateway.h"
+#include "gateway/net/listen.h"
+#include "gateway/net/tls.h"
+#include "gateway/session.h"
+#include "routing/watch.h"
+
+/* ---- leases ---- */
+
+static void
+lease_free(struct lease *l)
+{
+	list_remove(&l->link);
+	free(l);
+}
+
+static void
+lease_lost(struct upstream *u, void *arg)
+{
+	struct lease *l = arg;
+
+	(void)u;
+	l->upstream = NULL;
+	if (l->lost != NULL)
+		l->lost(l, l->arg);
+	else if (l->calls == 0)
+		lease_free(l);
+}
+
+struct lease *
+lease_get(struct worker *w, struct session *s, int32_t broker,
+    enum lease_class class)
+{
+	struct lease *l;
+
+	if (s != NULL)
+		LIST_FOREACH(it, &s->leases) {
+			l = LIST_ENTRY(it, struct lease, link);
+			if (l->broker == broker && l->class == class &&
+			    l->upstream != NULL)
+				return l;
+		}
+	l = mem_zalloc(sizeof(*l));
+	l->upstream = pool_lease(w->pool, broker, lease_lost, l);
+	if (l->upstream == NULL) {
+		free(l);
+		return NULL;
+	}
+	l->session = s;
+	l->broker = broker;
+	l->class = class;
+	list_init(&l->link);
+	list_append(s ? &s->leases : &w->leases, &l->link);
+	return l;
+}
+
+void
+lease_done(struct worker *w, struct lease *l)
+{
+	(void)w;
+	if (--l->calls > 0 || l->pinned)
+		return;
+	if (l->upstream != NULL)
+		pool_return(l->upstream);
+	lease_free(l);
+}
+
+void
+lease_close(struct worker *w, struct lease *l)
+{
+	(void)w;
+	l->pinned = false;
+	l->lost = NULL;
+	if (l->upstream != NULL)
+		upstream_close(l->upstream, "the client needs it no more");
+	else if (l->calls == 0)
+		lease_free(l);
+}
+
+int32_t
+worker_any_broker(struct worker *w)
+{
+	const struct cluster *c = w->cluster;
+
+	for (int32_t i = 0; i < c->broker_count; i++) {
+		int32_t id = c->brokers[w->any_next++ %
+		    (uint32_t)c->broker_count].id;
+
+		if (!pool_backing_off(w->pool, id))
+			return id;
+	}
+	return -1;
+}
+
+void
+worker_wish(struct worker *w)
+{
+	w->stale_us = loop_now_us(w->loop);
+	metric_add(w->metrics, METRIC_REFRESH_WISHES, 1);
+	watch_wish(w->gateway->watch);
+}
+
+/* ---- messages from control ---- */
+
+struct message_to_worker {
+	struct worker		*worker;
+	struct cluster		*cluster;
+	struct config		*config;
+	struct tls_context	*tls[WORKER_LISTENERS_MAX];
+};
+
+static void
+resume_parked(struct worker *w)
+{
+	struct list due;
+
+	list_init(&due);
+	LIST_FOREACH_SAFE(it, &w->parked) {
+		struct request *r = LIST_ENTRY(it, struct request, wait);
+
+		if (r->parked_us > w->cluster->asked_us)
+			continue;
+		list_remove(it);
+		list_append(&due, it);
+	}
+	/* One that is resumed may close the session of another that is due,
+	 * which takes it off this list. */
+	while (!list_empty(&due)) {
+		struct request *r = LIST_ENTRY(due.next, struct request, wait);
+
+		list_remove(&r->wait);
+		timer_cancel(&r->timer);
+		r->resume(r);
+	}
+}
+
+static void
+take_cluster(void *arg)
+{
+	struct message_to_worker *m = arg;
+	struct worker *w = m->worker;
+
+	cluster_unref(w->cluster);
+	w->cluster = m->cluster;
+	pool_set_cluster(w->pool, w->cluster);
+	free(m);
+	resume_parked(w);
+}
+
+void
+worker_set_cluster(struct worker *w, struct cluster *c)
+{
+	struct message_to_worker *m = mem_zalloc(sizeof(*m));
+
+	m->worker = w;
+	m->cluster = cluster_ref(c);
+	loop_post(w->loop, take_cluster, m);
+}
+
+static void
+take_config(void *arg)
+{
+	struct message_to_worker *m = arg;
+	struct worker *w = m->worker;
+
+	config_unref(w->config);
+	w->config = m->config;
+	for (int i = 0; i < WORKER_LISTENERS_MAX; i++) {
+		if (w->tls[i] != NULL)
+			tls_context_unref(w->tls[i]);
+		w->tls[i] = m->tls[i];
+	}
+	free(m);
+}
+
+void
+worker_set_config(struct worker *w, struct config *c)
+{
+	struct message_to_worker *m = mem_zalloc(sizeof(*m));
+
+	m->worker = w;
+	m->config = config_ref(c);
+	for (int i = 0; i < WORKER_LISTENERS_MAX; i++)
+		if (w->gateway->listener_tls[i] != NULL)
+			m->tls[i] = tls_context_ref(
+			    w->gateway->listener_tls[i]);
+	loop_post(w->loop, take_config, m);
+}
+
+static void
+close_listeners(struct worker *w)
+{
+	for (int i = 0; i < w->listener_count; i++)
+		if (w->listeners[i] != NULL) {
+			listen_close(w->listeners[i]);
+			w->listeners[i] = NULL;
+		}
+}
+
+static void
+close_idle_sessions(struct worker *w)
+{
+	LIST_FOREACH_SAFE(it, &w->sessions) {
+		struct session *s = LIST_ENTRY(it, struct session, link);
+
+		if (list_empty(&s->requests))
+			session_close(s, CONN_DRAIN, NULL);
+	}
+}
+
+static void
+begin_drain(void *arg)
+{
+	struct worker *w = arg;
+
+	w->draining = true;
+	close_listeners(w);
+	close_idle_sessions(w);
+}
+
+void
+worker_drain(struct worker *w)
+{
+	loop_post(w->loop, begin_drain, w);
+}
+
+/* ---- the thread ---- */
+
+static void
+accepted(void *arg, int fd, const struct sockaddr *peer, socklen_t len)
+{
+	struct worker_accepting *a = arg;
+
+	session_open(a->worker, fd, peer, len, a->listener);
+}
+
+static void
+set_port(struct sockaddr_storage *a, int port)
+{
+	if (a->ss_family == AF_INET6)
+		((struct sockaddr_in6 *)a)->sin6_port = htons((uint16_t)port);
+	else
+		((struct sockaddr_in *)a)->sin_port = htons((uint16_t)port);
+}
+
+static bool
+open_listeners(struct worker *w, struct error *err)
+{
+	struct gateway *g = w->gateway;
+
+	for (uint32_t i = 0; i < w->config->listeners.n &&
+	    i < WORKER_LISTENERS_MAX; i++) {
+		const struct config_listener *c = &w->config->listeners.v[i];
+		struct sockaddr_storage a;
+		socklen_t len;
+
+		if (!address_parse(c->address, &a, &len, err))
+			return error_prefix(err, "listener %s", c->name);
+		/* Port 0: the first worker's socket decides for all. */
+		if (g->bound_port[i] != 0)
+			set_port(&a, g->bound_port[i]);
+		w->accepting[i].worker = w;
+		w->accepting[i].listener = (int)i;
+		w->listeners[i] = listen_open(w->loop, (struct sockaddr *)&a,
+		    len, accepted, &w->accepting[i], err);
+		if (w->listeners[i] == NULL)
+			return error_prefix(err, "listener %s (%s)", c->name,
+			    c->address);
+		w->listener_count = (int)i + 1;
+		g->bound_port[i] = listen_port(w->listeners[i]);
+		if (g->listener_tls[i] != NULL)
+			w->tls[i] = tls_context_ref(g->listener_tls[i]);
+	}
+	return true;
+}
+
+static void
+show_gauges(struct worker *w)
+{
+	struct upstream_stats u;
+	const struct loop_stats *l = loop_stats(w->loop);
+	struct metrics *m = w->metrics;
+
+	pool_stats(w->pool, &u);
+	metric_set(m, metric_state(METRIC_UPSTREAMS, METRIC_LEASED), u.leased);
+	metric_set(m, metric_state(METRIC_UPSTREAMS, METRIC_IDLE), u.idle);
+	metric_set(m, metric_state(METRIC_UPSTREAMS, METRIC_CONNECTING),
+	    u.connecting);
+	metric_set(m, METRIC_UPSTREAMS_OPENED, u.opened);
+	metric_set(m, METRIC_UPSTREAMS_FAILED, u.failed);
+	metric_set(m, METRIC_UPSTREAM_TIMEOUTS, u.timeouts);
+	metric_set(m, METRIC_SESSIONS, w->session_count);
+	metric_set(m, METRIC_LEGS_IN_FLIGHT, w->legs_in_flight);
+	metric_set(m, METRIC_FETCH_SESSIONS, w->fetch_sessions);
+	metric_set(m, METRIC_SOCKET_READ, l->bytes_in);
+	metric_set(m, METRIC_SOCKET_WRITTEN, l->bytes_out);
+	metric_set(m, METRIC_SLOW_TURNS, l->turns_slow);
+}
+
+static void
+worker_tick(void *arg)
+{
+	struct worker *w = arg;
+
+	show_gauges(w);
+	if (w->draining)
+		close_idle_sessions(w);
+}
+
+static void *
+worker_main(void *arg)
+{
+	struct worker *w = arg;
+
+	loop_run(w->loop);
+	return NULL;
+}
+
+static struct pool *
+new_pool(struct worker *w)
+{
+	struct upstream_options o;
+
+	gateway_upstream_options(w->gateway, &o);
+	return pool_new(w->loop, &o);
+}
+
+struct worker *
+worker_start(struct gateway *g, int index, struct error *err)
+{
+	struct worker *w = mem_zalloc(sizeof(*w));
+
+	w->gateway = g;
+	w->index = index;
+	w->loop = loop_new();
+	w->metrics = metric_new();
+	w->cluster = cluster_ref(g->cluster);
+	w->config = config_ref(g->config);
+	w->coordinators = coordinators_new(w);
+	list_init(&w->sessions);
+	list_init(&w->parked);
+	list_init(&w->leases);
+	list_init(&w->free_requests);
+	w->pool = new_pool(w);
+	pool_set_cluster(w->pool, w->cluster);
+	loop_on_tick(w->loop, worker_tick, w);
+	if (!open_listeners(w, err))
+		return NULL;	/* the process ends */
+	if (pthread_create(&w->thread, NULL, worker_main, w) != 0) {
+		error_set(err, "no thread could be started");
+		return NULL;
+	}
+	return w;
+}
+
+static void
+end_worker(void *arg)
+{
+	struct worker *w = arg;
+
+	w->draining = true;
+	close_listeners(w);
+	LIST_FOREACH_SAFE(it, &w->sessions) {
+		struct session *s = LIST_ENTRY(it, struct session, link);
+
+		session_close(s, CONN_DRAIN, NULL);
+	}
+	pool_free(w->pool);
+	w->pool = NULL;
+	loop_stop(w->loop);
+}
+
+void
+worker_stop(struct worker *w)
+{
+	loop_post(w->loop, end_worker, w);
+	pthread_join(w->thread, NULL);
+	while (!list_empty(&w->free_requests)) {
+		struct request *r = LIST_ENTRY(w->free_requests.next,
+		    struct request, link);
+
+		list_remove(&r->link);
+		free(r);
+	}
+	for (int i = 0; i < WORKER_LISTENERS_MAX; i++)
+		if (w->tls[i] != NULL)
+			tls_context_unref(w->tls[i]);
+	coordinators_free(w->coordinators);
+	loop_free(w->loop);
+	cluster_unref(w->cluster);
+	config_unref(w->config);
+	metric_free(w->metrics);
+	free(w);
+}

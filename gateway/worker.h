@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A worker: one thread with its loop, its listening sockets, sessions, pool of
+ * upstreams and what it remembers of coordinators.
+ *
+ * Ownership: the gateway's (main.c). Thread: its own, except where said.
+ */
+#ifndef WEIR_WORKER_H
+#define WEIR_WORKER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "gateway/base/list.h"
+#include "gateway/net/loop.h"
+#include "gateway/request.h"
+#include "routing/cluster.h"
+#include "routing/upstream.h"
+
+struct config;
+struct coordinators;
+struct gateway;
+struct metrics;
+struct tls_context;
+struct watch;
+
+enum { WORKER_LISTENERS_MAX = 16, WORKER_FREE_REQUESTS = 256 };
+
+/* Which listener of which worker a connection came in at. */
+struct worker_accepting {
+	struct worker		*worker;
+	int			 listener;
+};
+
+struct worker {
+	struct gateway		*gateway;
+	int			 index;
+	pthread_t		 thread;
+	struct loop		*loop;
+	struct pool		*pool;
+	struct cluster		*cluster;	/* a reference; not NULL */
+	struct config		*config;	/* a reference */
+	struct metrics		*metrics;
+	struct coordinators	*coordinators;
+	struct list		 sessions;
+	uint32_t		 session_count;
+	uint32_t		 legs_in_flight;
+	struct list		 parked;	/* requests, by `wait` */
+	struct list		 leases;	/* without a session */
+	struct list		 free_requests;
+	uint32_t		 free_count;
+	int64_t			 stale_us;	/* since when the snapshot is
+						 * known to be wrong; 0: not */
+	uint32_t		 any_next;	/* turn of LEG_ANY */
+	uint32_t		 fetch_sessions;
+	bool			 draining;
+	struct listener		*listeners[WORKER_LISTENERS_MAX];
+	struct worker_accepting	 accepting[WORKER_LISTENERS_MAX];
+	struct tls_context	*tls[WORKER_LISTENERS_MAX];
+	int			 listener_count;
+};
+
+/* Opens its listeners and starts the thread. NULL: the process cannot go on. */
+struct worker	*worker_start(struct gateway *g, int index, struct error *err)
+		    MUST_CHECK;
+/* Ends it and waits. Thread: control. */
+void		 worker_stop(struct worker *w);
+/* Hands over a snapshot or configuration. Thread: control. */
+void		 worker_set_cluster(struct worker *w, struct cluster *c);
+void		 worker_set_config(struct worker *w, struct config *c);
+/* Stops accepting; sessions end when idle. Thread: control. */
+void		 worker_drain(struct worker *w);
+/* A broker's answer showed that the snapshot is out of date: asks for another
+ * one. Thread: worker. */
+void		 worker_wish(struct worker *w);
+/* A broker for LEG_ANY: in turn, none that is backing off; -1: none known. */
+int32_t		 worker_any_broker(struct worker *w);
+
+/* The session's lease of that class and broker, or a new one. NULL when the
+ * broker cannot be reached now. s may be NULL. */
+struct lease	*lease_get(struct worker *w, struct session *s, int32_t broker,
+		    enum lease_class class);
+/* One call less; returned to the pool when it was the last. */
+void		 lease_done(struct worker *w, struct lease *l);
+/* Unpins and ends it now. */
+void		 lease_close(struct worker *w, struct lease *l);
+
+#endif

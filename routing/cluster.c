@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "routing/cluster.h"
+
+#include <stdlib.h>
+
+#include "gateway/base/htab.h"
+
+struct cluster *
+cluster_ref(struct cluster *c)
+{
+	__atomic_add_fetch(&c->refs, 1, __ATOMIC_RELAXED);
+	return c;
+}
+
+void
+cluster_unref(struct cluster *c)
+{
+	struct arena arena;
+
+	if (__atomic_sub_fetch(&c->refs, 1, __ATOMIC_ACQ_REL) > 0)
+		return;
+	if (c->by_name != NULL)
+		htab_free(c->by_name, NULL);
+	if (c->by_id != NULL)
+		htab_free(c->by_id, NULL);
+	/* The arena holds the struct that it is in. */
+	arena = c->arena;
+	arena_fini(&arena);
+}
+
+const struct broker *
+cluster_broker(const struct cluster *c, int32_t id)
+{
+	int32_t lo = 0, hi = c->broker_count;
+
+	while (lo < hi) {
+		int32_t mid = lo + (hi - lo) / 2;
+
+		if (c->brokers[mid].id < id)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < c->broker_count && c->brokers[lo].id == id ?
+	    &c->brokers[lo] : NULL;
+}
+
+int32_t
+cluster_broker_rank(const struct cluster *c, int32_t id)
+{
+	int32_t lo = 0, hi = c->known.n;
+
+	while (lo < hi) {
+		int32_t mid = lo + (hi - lo) / 2;
+
+		if (c->known.v[mid] < id)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < c->known.n && c->known.v[lo] == id ? lo : -1;
+}
+
+const struct topic *
+cluster_topic(const struct cluster *c, struct slice name)
+{
+	return htab_get(c->by_name, name);
+}
+
+const struct topic *
+cluster_topic_by_id(const struct cluster *c, const struct uuid *id)
+{
+	return htab_get(c->by_id, (struct slice){ id->b, sizeof(id->b) });
+}
+
+const struct partition *
+topic_partition(const struct topic *t, int32_t index)
+{
+	if (index >= 0 && index < t->partition_count &&
+	    t->partitions[index].index == index)
+		return &t->partitions[index];
+	for (int32_t i = 0; i < t->partition_count; i++)
+		if (t->partitions[i].index == index)
+			return &t->partitions[i];
+	return NULL;
+}

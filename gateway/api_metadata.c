@@ -153,6 +153,8 @@ show_unknown(const struct metadata_request_topics *q,
 	to->topic_authorized_operations = OPERATIONS_OMITTED;
 	to->error_code = q->name.data == NULL ? KAFKA_UNKNOWN_TOPIC_ID :
 	    KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+	if (to->name.data == NULL)
+		to->name = SLICE_LIT("");
 }
 
 static const struct topic *

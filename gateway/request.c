@@ -12,7 +12,11 @@
 #include "routing/shape.h"
 #include "wire/messages.h"
 
-enum { LEG_ANY_TRIES = 4 };
+enum {
+	LEG_ANY_TRIES = 4,
+	/* Lists of short names take more in memory than a request's may. */
+	REPLY_FACTOR = 16,
+};
 
 struct request *
 request_new(struct worker *w)
@@ -208,7 +212,7 @@ decode_reply(struct leg *l, const struct call_reply *reply)
 	void *body;
 
 	/* A broker's answer is bounded by its frame as a client's request is. */
-	l->arena->cap = l->arena->used + CODEC_ARENA_FACTOR * len + 4096;
+	l->arena->cap = l->arena->used + REPLY_FACTOR * len + 4096;
 	body = codec_decode(&rd, l->call.api->response, l->call.version,
 	    l->arena);
 	if (body == NULL || rd.p != rd.end) {

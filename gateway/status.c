@@ -3,6 +3,7 @@
 
 #include <jansson.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -57,8 +58,9 @@ describe_session(struct session *s)
 {
 	int64_t now = loop_now_us(s->worker->loop);
 
-	return json_pack("{s:I, s:s, s:o, s:s, s:i, s:i, s:b, s:I, s:I}",
+	return json_pack("{s:I, s:s, s:s, s:o, s:s, s:i, s:i, s:b, s:I, s:I}",
 	    "id", (json_int_t)s->id,
+	    "listener", s->worker->config->listeners.v[s->listener].name,
 	    "peer", conn_peer(s->conn)->text,
 	    "client_id", slice_json(slice_of(s->client_id ? s->client_id :
 	    "")),
@@ -70,29 +72,37 @@ describe_session(struct session *s)
 	    "idle_seconds", (json_int_t)((now - s->last_us) / 1000000));
 }
 
+static void
+add_broker(void *arg, int32_t id, const struct upstream_stats *u)
+{
+	json_t *all = arg;
+
+	json_array_append_new(all, json_pack("{s:i, s:i, s:i, s:i}", "id", id,
+	    "leased", (int)u->leased, "idle", (int)u->idle, "connecting",
+	    (int)u->connecting));
+}
+
+/* One worker's part, which control adds up. */
 static json_t *
 describe_worker(struct worker *w)
 {
-	struct upstream_stats u;
-	json_t *sessions = json_array();
-	int named = 0;
+	json_t *sessions = json_array(), *brokers = json_array();
+	int named = 0, in_flight = 0;
 
 	LIST_FOREACH(it, &w->sessions) {
-		if (named++ >= STATUS_SESSIONS_MAX)
-			break;
-		json_array_append_new(sessions, describe_session(
-		    LIST_ENTRY(it, struct session, link)));
+		struct session *s = LIST_ENTRY(it, struct session, link);
+
+		in_flight += (int)s->in_flight;
+		if (named++ < STATUS_SESSIONS_MAX)
+			json_array_append_new(sessions, describe_session(s));
 	}
-	pool_stats(w->pool, &u);
-	return json_pack("{s:i, s:i, s:i, s:i, s:o, s:{s:i, s:i, s:i, s:I, s:I}}",
-	    "worker", w->index,
-	    "sessions_open", (int)w->session_count,
-	    "legs_in_flight", (int)w->legs_in_flight,
-	    "fetch_sessions", (int)w->fetch_sessions,
+	pool_each_broker(w->pool, add_broker, brokers);
+	return json_pack("{s:i, s:i, s:i, s:o, s:o}",
+	    "count", (int)w->session_count,
+	    "in_flight", in_flight,
+	    "legs", (int)w->legs_in_flight,
 	    "sessions", sessions,
-	    "upstreams", "leased", (int)u.leased, "idle", (int)u.idle,
-	    "connecting", (int)u.connecting, "opened", (json_int_t)u.opened,
-	    "failed", (json_int_t)u.failed);
+	    "brokers", brokers);
 }
 
 static void
@@ -142,42 +152,80 @@ ask_workers(struct gateway *g)
 	return copy;
 }
 
+/* The sum of a member over the workers' upstreams of one broker, or of all. */
+static int
+upstreams(const json_t *workers, int32_t broker, bool all, const char *member)
+{
+	const json_t *w, *b;
+	size_t i, j;
+	int sum = 0;
+
+	json_array_foreach(workers, i, w)
+		json_array_foreach(json_object_get(w, "brokers"), j, b)
+			if (all || json_integer_value(json_object_get(b,
+			    "id")) == broker)
+				sum += (int)json_integer_value(
+				    json_object_get(b, member));
+	return sum;
+}
+
 static json_t *
-describe_cluster(struct gateway *g)
+upstreams_json(const json_t *workers, int32_t broker, bool all)
+{
+	return json_pack("{s:i, s:i, s:i}",
+	    "leased", upstreams(workers, broker, all, "leased"),
+	    "idle", upstreams(workers, broker, all, "idle"),
+	    "connecting", upstreams(workers, broker, all, "connecting"));
+}
+
+static json_t *
+describe_broker(const struct broker *b, const json_t *workers)
+{
+	json_t *j = upstreams_json(workers, b->id, false);
+	char address[300];
+
+	snprintf(address, sizeof(address), "%.*s:%d", SLICE_FMT(b->host),
+	    b->port);
+	json_object_set_new(j, "id", json_integer(b->id));
+	json_object_set_new(j, "address", slice_json(slice_of(address)));
+	json_object_set_new(j, "rack", b->rack.data ? slice_json(b->rack) :
+	    json_null());
+	return j;
+}
+
+static json_t *
+describe_cluster(struct gateway *g, const json_t *workers)
 {
 	const struct cluster *c = g->cluster;
 	json_t *brokers = json_array();
 	json_int_t partitions = 0, leaderless = 0;
 
 	if (c == NULL)
-		return json_pack("{s:s, s:o}", "state", watch_state(g->watch),
-		    "brokers", brokers);
-	for (int32_t i = 0; i < c->broker_count; i++) {
-		const struct broker *b = &c->brokers[i];
-
-		json_array_append_new(brokers, json_pack(
-		    "{s:i, s:o, s:i, s:o}", "id", b->id, "host",
-		    slice_json(b->host), "port", b->port, "rack",
-		    b->rack.data ? slice_json(b->rack) : json_null()));
-	}
+		return json_pack("{s:s, s:i, s:o}", "state",
+		    watch_state(g->watch), "broker_count", 0, "brokers",
+		    brokers);
+	for (int32_t i = 0; i < c->broker_count; i++)
+		json_array_append_new(brokers, describe_broker(&c->brokers[i],
+		    workers));
 	for (int32_t i = 0; i < c->topic_count; i++)
 		for (int32_t j = 0; j < c->topics[i].partition_count; j++) {
 			partitions++;
 			leaderless += c->topics[i].partitions[j].leader < 0;
 		}
-	return json_pack("{s:s, s:o, s:I, s:I, s:o, s:i, s:I, s:I}",
+	return json_pack("{s:s, s:o, s:I, s:f, s:i, s:o, s:i, s:I, s:I}",
 	    "state", watch_state(g->watch),
 	    "cluster_id", slice_json(c->cluster_id),
 	    "generation", (json_int_t)c->generation,
-	    "age_ms", (json_int_t)((clock_now_us() - c->asked_us) / 1000),
+	    "age_seconds", (double)(clock_now_us() - c->asked_us) / 1e6,
+	    "broker_count", c->broker_count,
 	    "brokers", brokers,
 	    "topics", c->topic_count,
 	    "partitions", partitions,
 	    "leaderless", leaderless);
 }
 
-json_t *
-gateway_status(struct gateway *g)
+static json_t *
+describe_listeners(struct gateway *g)
 {
 	json_t *listeners = json_array();
 
@@ -190,15 +238,57 @@ gateway_status(struct gateway *g)
 		    "", "port", g->bound_port[i], "tls",
 		    g->listener_tls[i] != NULL));
 	}
-	return json_pack("{s:s, s:I, s:b, s:b, s:I, s:I, s:o, s:o, s:o}",
+	return listeners;
+}
+
+static int
+sum_of(const json_t *workers, const char *member)
+{
+	const json_t *w;
+	size_t i;
+	int sum = 0;
+
+	json_array_foreach(workers, i, w)
+		sum += (int)json_integer_value(json_object_get(w, member));
+	return sum;
+}
+
+static json_t *
+all_sessions(const json_t *workers)
+{
+	json_t *to = json_array();
+	const json_t *w;
+	size_t i;
+
+	json_array_foreach(workers, i, w)
+		json_array_extend(to, json_object_get(w, "sessions"));
+	return to;
+}
+
+json_t *
+gateway_status(struct gateway *g)
+{
+	json_t *workers = ask_workers(g), *sessions = all_sessions(workers);
+	int count = sum_of(workers, "count");
+	json_t *j = json_pack("{s:s, s:f, s:b, s:b, s:o, s:{s:i, s:i, s:i, "
+	    "s:I, s:I, s:i}, s:o, s:o, s:i, s:o}",
 	    "version", WEIR_VERSION,
-	    "uptime_seconds",
-	    (json_int_t)((clock_now_us() - g->started_us) / 1000000),
+	    "uptime_seconds", (double)(clock_now_us() - g->started_us) / 1e6,
 	    "ready", g->worker_count > 0,
 	    "draining", g->drain_until_us != 0,
-	    "connections", (json_int_t)atomic_load(&g->connections),
+	    "cluster", describe_cluster(g, workers),
+	    "node",
+	    "sessions", count,
+	    "in_flight", sum_of(workers, "in_flight"),
+	    "legs", sum_of(workers, "legs"),
 	    "buffered_bytes", (json_int_t)block_total(),
-	    "cluster", describe_cluster(g),
-	    "listeners", listeners,
-	    "workers", ask_workers(g));
+	    "buffered_max", (json_int_t)g->config->limits.buffered_max,
+	    "workers", g->worker_count,
+	    "upstreams", upstreams_json(workers, 0, true),
+	    "listeners", describe_listeners(g),
+	    "sessions_omitted", count - (int)json_array_size(sessions),
+	    "sessions", sessions);
+
+	json_decref(workers);
+	return j;
 }

@@ -90,6 +90,7 @@ pool_new(struct loop *l, const struct upstream_options *o)
 void
 pool_free(struct pool *p)
 {
+	p->ending = true;
 	LIST_FOREACH_SAFE(it, &p->brokers)
 		close_idle(LIST_ENTRY(it, struct pool_broker, link));
 	while (!list_empty(&p->leased))
@@ -103,10 +104,8 @@ pool_free(struct pool *p)
 		tls_context_unref(p->options.tls);
 	if (p->cluster != NULL)
 		cluster_unref(p->cluster);
-	/* The loop may tick once more: it frees nothing of ours, so the shell
-	 * stays until the thread's end. */
-	p->ending = true;
-	p->cluster = NULL;
+	loop_off_tick(p->loop, pool_tick, p);
+	free(p);
 }
 
 static struct pool_broker *
@@ -170,6 +169,28 @@ void
 pool_stats(const struct pool *p, struct upstream_stats *to)
 {
 	*to = p->stats;
+}
+
+void
+pool_each_broker(const struct pool *p, void (*cb)(void *arg, int32_t broker,
+    const struct upstream_stats *u), void *arg)
+{
+	LIST_FOREACH(it, &p->brokers) {
+		const struct pool_broker *b = LIST_ENTRY(it,
+		    struct pool_broker, link);
+		struct upstream_stats u = { .idle = b->idle_count };
+
+		LIST_FOREACH(li, &p->leased) {
+			const struct upstream *up = LIST_ENTRY(li,
+			    struct upstream, link);
+
+			if (up->broker != b)
+				continue;
+			u.leased++;
+			u.connecting += up->state != UPSTREAM_UP;
+		}
+		cb(arg, b->id, &u);
+	}
 }
 
 static struct upstream *

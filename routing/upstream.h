@@ -86,6 +86,10 @@ void		 pool_free(struct pool *p);
 void		 pool_set_cluster(struct pool *p, struct cluster *c);
 void		 pool_stats(const struct pool *p, struct upstream_stats *to);
 
+/* leased, idle and connecting of each broker with any; for a page. */
+void	 pool_each_broker(const struct pool *p, void (*cb)(void *arg,
+	    int32_t broker, const struct upstream_stats *u), void *arg);
+
 /* An idle upstream of the broker or a new one. NULL when the broker is unknown
  * or was not reachable a moment ago. lost(arg) is called when the upstream
  * ended while leased, after all its calls were done: forget the pointer. */

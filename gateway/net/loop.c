@@ -237,6 +237,21 @@ loop_on_tick(struct loop *l, void (*fn)(void *arg), void *arg)
 }
 
 static void
+no_tick(void *arg)
+{
+	(void)arg;
+}
+
+void
+loop_off_tick(struct loop *l, void (*fn)(void *arg), void *arg)
+{
+	/* The list may be walked just now: the entry goes with the loop. */
+	for (struct ticker *t = l->tickers; t != NULL; t = t->next)
+		if (t->fn == fn && t->arg == arg)
+			t->fn = no_tick;
+}
+
+static void
 on_post(evutil_socket_t fd, short what, void *arg)
 {
 	struct loop *l = arg;

@@ -48,6 +48,8 @@ const struct loop_stats *loop_stats(const struct loop *l);
 void		 loop_post(struct loop *l, void (*fn)(void *arg), void *arg);
 /* Calls fn(arg) at each tick (LOOP_TICK_MS), until the loop is freed. */
 void		 loop_on_tick(struct loop *l, void (*fn)(void *arg), void *arg);
+/* No longer; safe from inside a tick. */
+void		 loop_off_tick(struct loop *l, void (*fn)(void *arg), void *arg);
 /* Node-wide limit of block_total(); over it, connections which were opened
  * with `sheds` set are not read until it falls under 90 %. Thread: before
  * loops run, or any. */

@@ -123,7 +123,7 @@ class Load:
     def progress(self, after, records=1000, seconds=60):
         """Each part must get on again."""
         readers = [(g, g.distinct() + records) for g in self.groups]
-        readers.append((self.copies, self.copies.distinct() + records // 10))
+        readers.append((self.copies, self.copies.distinct() + records // 20))
         for group, wanted in readers:
             try:
                 group.wait_for(wanted, seconds)

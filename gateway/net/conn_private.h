@@ -28,6 +28,7 @@
 enum {
 	/* What one connection may receive before others have their turn. */
 	READ_BUDGET = 1024 * 1024,
+	READ_MOST = 2 * READ_BUDGET,	/* in one system call */
 	WRITE_PIECES = 64,		/* in one system call */
 	LINGER_MS = 1000,
 	FRAME_RATE = 16 * 1024,		/* bytes/s a frame must come at */

@@ -3,6 +3,7 @@
 #include <sys/uio.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "gateway/net/conn_private.h"
@@ -68,13 +69,16 @@ bad_length(struct conn *c)
 {
 	const uint8_t *h = c->in.head;
 	bool fresh = c->client && c->tls == NULL && !c->had_frame;
+	char text[64];
 
+	snprintf(text, sizeof(text), "0x%02x%02x%02x%02x, the cap is %zu",
+	    h[0], h[1], h[2], h[3], c->in.frame_max);
 	if (fresh && h[0] == 0x16 && h[1] == 0x03)
 		conn_close(c, CONN_TLS_ON_PLAIN, NULL);
 	else if (fresh && is_http(h))
 		conn_close(c, CONN_HTTP, NULL);
 	else
-		conn_close(c, CONN_FRAME_LENGTH, NULL);
+		conn_close(c, CONN_FRAME_LENGTH, text);
 }
 
 /* Notes since when a frame has been coming. */
@@ -117,6 +121,10 @@ read_once(struct conn *c, size_t *budget)
 	if (n == 0) {
 		conn_block(c, BLOCK_SHED);
 		return false;
+	}
+	if (iov[0].iov_len > READ_MOST) {
+		iov[0].iov_len = READ_MOST;
+		n = 1;
 	}
 	want = iov[0].iov_len + (n > 1 ? iov[1].iov_len : 0);
 	got = c->tls ? conn_tls_read(c, iov, n) : read_plain(c, iov, n);

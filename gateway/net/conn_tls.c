@@ -23,6 +23,7 @@ struct conn_tls {
 	struct tls_context	*context;
 	SSL			*ssl;
 	int			 ended;		/* IO_END or IO_FAILED, sticky */
+	int			 error;		/* errno of a failure, or 0 */
 	char			 fault[TLS_FAULT_SIZE];	/* "": none */
 };
 
@@ -86,6 +87,13 @@ conn_tls_fault(const struct conn *c)
 	return c->tls->fault[0] != '\0' ? c->tls->fault : NULL;
 }
 
+static int
+ended(const struct conn_tls *t)
+{
+	errno = t->error;
+	return t->ended;
+}
+
 /* What OpenSSL's return value means; ends are kept, so that data which came
  * before them can be told first. */
 static int
@@ -103,9 +111,7 @@ failed(struct conn_tls *t, int r)
 	case SSL_ERROR_SYSCALL:
 		ERR_clear_error();
 		t->ended = e == 0 ? IO_END : IO_FAILED;
-		if (e != 0 && t->fault[0] == '\0')
-			snprintf(t->fault, sizeof(t->fault), "%s",
-			    strerror(e));
+		t->error = e;
 		break;
 	default:
 		if (t->fault[0] == '\0')
@@ -113,7 +119,7 @@ failed(struct conn_tls *t, int r)
 		ERR_clear_error();
 		t->ended = IO_FAILED;
 	}
-	return t->ended;
+	return ended(t);
 }
 
 void
@@ -141,7 +147,7 @@ conn_tls_handshake(struct conn *c)
 	if (t->ended == IO_END)
 		conn_close(c, CONN_PEER, "during the TLS handshake");
 	else
-		conn_close(c, CONN_TLS_ERROR, t->fault);
+		conn_fail_io(c, ended(t));
 }
 
 ssize_t
@@ -151,7 +157,7 @@ conn_tls_read(struct conn *c, const struct iovec *iov, int n)
 	size_t total = 0;
 
 	if (t->ended != 0)
-		return t->ended;
+		return ended(t);
 	ERR_clear_error();
 	for (int i = 0; i < n; i++) {
 		uint8_t *to = iov[i].iov_base;
@@ -215,7 +221,7 @@ conn_tls_write(struct conn *c)
 	int r;
 
 	if (t->ended == IO_FAILED)
-		return IO_FAILED;
+		return ended(t);
 	data = next_bytes(c, &len);
 	ERR_clear_error();
 	errno = 0;

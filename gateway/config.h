@@ -65,7 +65,8 @@ struct config_cluster {
 };
 
 struct config_listener_tls {
-	char			*certificate_file, *key_file;	/* NULL: plain */
+	char			*certificate_file;	/* NULL: plain */
+	char			*key_file;
 	char			*key_password_file, *client_ca_file;
 	enum config_client_certificate client_certificate;
 	enum config_tls_version	 min_version;
@@ -110,8 +111,8 @@ struct config_limits {
 	uint64_t		 frame_max_login, frame_max;
 	uint32_t		 in_flight_max;
 	uint64_t		 out_high;
-	uint64_t		 buffered_max;		/* never 0 once loaded */
-	uint32_t		 connections_max;	/* never 0 once loaded */
+	uint64_t		 buffered_max;	/* not 0 once loaded */
+	uint32_t		 connections_max; /* not 0 once loaded */
 	uint32_t		 login_requests_max, login_ms;
 	uint32_t		 setup_ms, frame_ms, stall_ms, idle_ms;
 	uint32_t		 fetch_sessions_max, fetch_partitions_max;
@@ -134,7 +135,7 @@ struct config {
 	}			 listeners;
 	struct config_virtual	 virtual_brokers;
 	struct config_admin	 admin;
-	uint32_t		 workers;	/* never 0 once loaded */
+	uint32_t		 workers;	/* not 0 once loaded */
 	uint32_t		 drain_ms;
 	struct config_limits	 limits;
 	struct config_log	 log;

@@ -86,16 +86,18 @@ config_from_json(json_t *in, const char *dir, struct error_list *errs)
 }
 
 static struct config *
-parse_text(const char *text, size_t len, const char *name, const char *dir,
+parse_text(const char *text, size_t len, const char *dir,
     struct error_list *errs)
 {
 	json_error_t e;
+	char where[64];
 	json_t *in = json_loadb(text, len, JSON_REJECT_DUPLICATES, &e);
 	struct config *c;
 
 	if (in == NULL) {
-		error_list_add(errs, name, "line %d, column %d: %s", e.line,
-		    e.column, e.text);
+		snprintf(where, sizeof(where), "line %d, column %d", e.line,
+		    e.column);
+		error_list_add(errs, where, "%s", e.text);
 		return NULL;
 	}
 	c = config_from_json(in, dir, errs);
@@ -106,7 +108,7 @@ parse_text(const char *text, size_t len, const char *name, const char *dir,
 struct config *
 config_parse(const char *text, size_t len, struct error_list *errs)
 {
-	return parse_text(text, len, "configuration", NULL, errs);
+	return parse_text(text, len, NULL, errs);
 }
 
 /* The file's folder; the caller frees. */
@@ -129,7 +131,7 @@ config_load(const char *path, struct error_list *errs)
 	size_t n;
 
 	if (f == NULL) {
-		error_list_add(errs, path, "cannot be opened: %s",
+		error_list_add(errs, "file", "cannot be opened: %s",
 		    strerror(errno));
 		return NULL;
 	}
@@ -137,13 +139,13 @@ config_load(const char *path, struct error_list *errs)
 	dir = folder_of(path);
 	n = fread(text, 1, CONFIG_FILE_MAX + 1, f);
 	if (ferror(f))
-		error_list_add(errs, path, "cannot be read: %s",
+		error_list_add(errs, "file", "cannot be read: %s",
 		    strerror(errno));
 	else if (n > CONFIG_FILE_MAX)
-		error_list_add(errs, path, "is longer than %d bytes",
+		error_list_add(errs, "file", "is longer than %d bytes",
 		    CONFIG_FILE_MAX);
 	else
-		c = parse_text(text, n, path, dir, errs);
+		c = parse_text(text, n, dir, errs);
 	fclose(f);
 	free(dir);
 	free(text);

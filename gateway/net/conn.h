@@ -90,7 +90,7 @@ union conn_address {
  * address that came over an IPv6 socket is shown as IPv4. */
 struct conn_peer {
 	union conn_address	 remote, local;
-	char			 text[56];	/* "10.1.2.3:4567" or "[::1]:1" */
+	char			 text[56];	/* "10.1.2.3:45", "[::1]:1" */
 	char			 host[48];	/* without the port */
 	char			 vpce[32];	/* AWS endpoint id or "" */
 };
@@ -126,7 +126,8 @@ void		 conn_free_quietly(struct conn *c);
  * received or queued from now on is dropped. An accepted one then waits up to
  * a second for the peer's close, so that the last reply is not lost to a
  * reset. */
-void		 conn_close_after_flush(struct conn *c, enum conn_reason reason);
+void		 conn_close_after_flush(struct conn *c,
+		    enum conn_reason reason);
 const struct conn_peer *conn_peer(const struct conn *c);
 bool		 conn_is_tls(const struct conn *c);
 /* The verified client certificate's subject as RFC 2253 text in `to`; false

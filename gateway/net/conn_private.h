@@ -84,7 +84,7 @@ struct conn {
 	size_t			 out_high;
 	uint32_t		 setup_ms, frame_ms, stall_ms, idle_ms;
 	int64_t			 since_us;	/* opened, or flush begun */
-	int64_t			 frame_us;	/* partial frame begun; 0: none */
+	int64_t			 frame_us;	/* partial frame begun, or 0 */
 	int64_t			 blocked_us;
 	int64_t			 progress_us;	/* of output, while queued */
 	int64_t			 active_us;	/* bytes in or out */

@@ -25,8 +25,8 @@ typedef void listen_accept_cb(void *arg, int fd, const struct sockaddr *peer,
 bool	 address_parse(const char *text, struct sockaddr_storage *to,
 	    socklen_t *len, struct error *err) MUST_CHECK;
 /* Splits without resolving; host has no brackets. */
-bool	 address_split(const char *text, char *host, size_t host_size, int *port,
-	    struct error *err) MUST_CHECK;
+bool	 address_split(const char *text, char *host, size_t host_size,
+	    int *port, struct error *err) MUST_CHECK;
 /* "10.1.2.3:4567", "[::1]:9092". */
 void	 address_format(const struct sockaddr *a, char *to, size_t size);
 

@@ -207,6 +207,20 @@ turn_wheel(struct loop *l)
 }
 
 static void
+call_tickers(struct loop *l)
+{
+	for (struct ticker **at = &l->tickers, *t; (t = *at) != NULL; ) {
+		if (t->fn == NULL) {
+			*at = t->next;
+			free(t);
+			continue;
+		}
+		t->fn(t->arg);
+		at = &t->next;
+	}
+}
+
+static void
 on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct loop *l = arg;
@@ -220,8 +234,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 		while ((link = first_off(&batch)) != NULL)
 			conn_unshed(conn_of_work(link));
 	}
-	for (struct ticker *t = l->tickers; t != NULL; t = t->next)
-		t->fn(t->arg);
+	call_tickers(l);
 	loop_leave(l);
 }
 
@@ -236,19 +249,13 @@ loop_on_tick(struct loop *l, void (*fn)(void *arg), void *arg)
 	*end = t;
 }
 
-static void
-no_tick(void *arg)
-{
-	(void)arg;
-}
-
+/* The list may be walked just now: the next tick frees the entry. */
 void
 loop_off_tick(struct loop *l, void (*fn)(void *arg), void *arg)
 {
-	/* The list may be walked just now: the entry goes with the loop. */
 	for (struct ticker *t = l->tickers; t != NULL; t = t->next)
 		if (t->fn == fn && t->arg == arg)
-			t->fn = no_tick;
+			t->fn = NULL;
 }
 
 static void

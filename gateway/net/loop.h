@@ -49,7 +49,8 @@ void		 loop_post(struct loop *l, void (*fn)(void *arg), void *arg);
 /* Calls fn(arg) at each tick (LOOP_TICK_MS), until the loop is freed. */
 void		 loop_on_tick(struct loop *l, void (*fn)(void *arg), void *arg);
 /* No longer; safe from inside a tick. */
-void		 loop_off_tick(struct loop *l, void (*fn)(void *arg), void *arg);
+void		 loop_off_tick(struct loop *l, void (*fn)(void *arg),
+		    void *arg);
 /* Node-wide limit of block_total(); over it, connections which were opened
  * with `sheds` set are not read until it falls under 90 %. Thread: before
  * loops run, or any. */
@@ -62,7 +63,7 @@ struct timer {
 	struct loop	*loop;
 	int64_t		 at_us;
 	void		(*fire)(struct timer *t);
-	uint32_t	 slot;		/* place in the loop's heap; 0: not set */
+	uint32_t	 slot;		/* place in the heap; 0: not set */
 };
 /* Fires once at or after `at_us` (within 2 ms). May be set again while set. */
 void		 timer_set(struct timer *t, struct loop *l, int64_t at_us,

@@ -10,7 +10,8 @@
  * so that in a stream of big frames no byte is copied.
  *
  * Ownership: the connection's; blocks are handed out borrowed.
- * Bounds: frame_max; `room` is asked before a block over REASSEMBLY_ASK is made.
+ * Bounds: frame_max; `room` is asked before a block over REASSEMBLY_ASK is
+ * made.
  */
 #ifndef WEIR_NET_REASSEMBLY_H
 #define WEIR_NET_REASSEMBLY_H

@@ -405,15 +405,21 @@ show(const char *who, struct result small, struct result large)
 	fflush(stdout);
 }
 
+static long
+argument(int argc, char **argv, int i, long otherwise)
+{
+	return argc > i ? strtol(argv[i], NULL, 10) : otherwise;
+}
+
 int
 main(int argc, char **argv)
 {
-	int rounds = argc > 1 ? atoi(argv[1]) : 3;
+	long rounds = argument(argc, argv, 1, 3);
 
-	n_trips = argc > 2 ? atol(argv[2]) : 100000;
-	n_frames = argc > 3 ? atol(argv[3]) : 2000;
+	n_trips = argument(argc, argv, 2, 100000);
+	n_frames = argument(argc, argv, 3, 2000);
 	signal(SIGPIPE, SIG_IGN);
-	for (int i = 0; i < rounds; i++) {
+	for (long i = 0; i < rounds; i++) {
 		show("plain relay", run(false, ask, echo),
 		    run(false, pour, drain));
 		show("frame relay", run(true, ask, echo),

@@ -256,6 +256,36 @@ test_tick(void **state)
 	assert_int_equal(a, b);
 }
 
+struct once {
+	struct loop	*l;
+	int		 n;
+};
+
+static void
+tick_once(void *arg)
+{
+	struct once *o = arg;
+
+	o->n++;
+	loop_off_tick(o->l, tick_once, o);
+}
+
+static void
+test_off_tick(void **state)
+{
+	struct once o = { *state, 0 };
+	int a = 0, b = 0;
+
+	loop_on_tick(*state, count, &a);
+	loop_on_tick(*state, tick_once, &o);
+	loop_on_tick(*state, count, &b);
+	UNTIL(*state, b >= 3);
+	assert_int_equal(o.n, 1);
+	loop_off_tick(*state, count, &b);
+	UNTIL(*state, a >= 6);
+	assert_true(b < a);
+}
+
 static void
 test_node_limit(void **state)
 {
@@ -291,6 +321,7 @@ main(void)
 		T(test_stop_before_run),
 		T(test_post_unrun),
 		T(test_tick),
+		T(test_off_tick),
 		T(test_node_limit),
 	};
 

@@ -22,7 +22,7 @@
 struct conn_tls {
 	struct tls_context	*context;
 	SSL			*ssl;
-	int			 ended;		/* IO_END, IO_FAILED: for good */
+	int			 ended;		/* IO_END, IO_FAILED or 0 */
 	int			 error;		/* errno of a failure, or 0 */
 	char			 fault[TLS_FAULT_SIZE];	/* "": none */
 };

@@ -20,7 +20,7 @@ struct tls_settings {
 	const char	*certificate_file;	/* PEM chain; NULL: none */
 	const char	*key_file;		/* PEM */
 	const char	*key_password_file;	/* NULL: none */
-	const char	*ca_file;		/* NULL: system's (client side) */
+	const char	*ca_file;		/* NULL: the system's */
 	const char	*min_version;		/* "1.2" or "1.3"; NULL: 1.2 */
 	const char	*ciphers;		/* NULL: OpenSSL's default */
 	enum tls_verify	 verify;		/* of the peer's certificate */

@@ -24,6 +24,7 @@ struct admin {
 	struct evhttp		*http;
 	struct admin_source	 source;
 	char			*token;		/* NULL: none is asked for */
+	struct event		*drain;		/* once its reply has left */
 	int			 port;
 };
 
@@ -114,13 +115,24 @@ serve_reload(struct admin *a, struct evhttp_request *req)
 }
 
 static void
+on_drain(evutil_socket_t fd, short what, void *arg)
+{
+	struct admin *a = arg;
+
+	(void)fd, (void)what;
+	a->source.drain(a->source.arg);
+}
+
+static void
 serve_drain(struct admin *a, struct evhttp_request *req)
 {
+	static const struct timeval soon = { 0, 50 * 1000 };
+
 	if (a->source.drain == NULL) {
 		reply_text(req, HTTP_NOTIMPLEMENTED, "not offered\n");
 		return;
 	}
-	a->source.drain(a->source.arg);
+	event_add(a->drain, &soon);
 	reply_json(req, 202, json_pack("{s:b}", "draining", 1));
 }
 
@@ -250,6 +262,7 @@ admin_open(struct event_base *base, const struct config_admin *c,
 
 	a->source = *source;
 	a->http = evhttp_new(base);
+	a->drain = event_new(base, -1, 0, on_drain, a);
 	admin_set_config(a, c);
 	evhttp_set_max_headers_size(a->http, ADMIN_HEADERS_MAX);
 	evhttp_set_max_body_size(a->http, ADMIN_BODY_MAX);
@@ -271,6 +284,7 @@ admin_close(struct admin *a)
 	if (a == NULL)
 		return;
 	evhttp_free(a->http);
+	event_free(a->drain);
 	admin_set_config(a, &none);
 	free(a);
 }

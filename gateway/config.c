@@ -95,8 +95,7 @@ parse_text(const char *text, size_t len, const char *dir,
 	struct config *c;
 
 	if (in == NULL) {
-		snprintf(where, sizeof(where), "line %d, column %d", e.line,
-		    e.column);
+		snprintf(where, sizeof(where), "%d:%d", e.line, e.column);
 		error_list_add(errs, where, "%s", e.text);
 		return NULL;
 	}

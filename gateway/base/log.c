@@ -151,6 +151,38 @@ value_length(const char *s)
 	return s[n] == '"' ? n + 1 : n;
 }
 
+/* What log_quote made; a quoted text of other origin may not be JSON. */
+static bool
+is_json_string(const char *s, size_t len)
+{
+	if (len < 2 || s[0] != '"' || s[len - 1] != '"')
+		return false;
+	for (size_t i = 1; i < len - 1; i++) {
+		if ((unsigned char)s[i] >= 0x7f)
+			return false;
+		if (s[i] != '\\')
+			continue;
+		if (++i == len - 1)
+			return false;
+		if (s[i] == 'u' && strspn(s + i + 1,
+		    "0123456789abcdefABCDEF") >= 4)
+			i += 4;
+		else if (s[i] != '"' && s[i] != '\\')
+			return false;
+	}
+	return true;
+}
+
+static void
+put_json_key(struct line *l, const char *s, size_t len)
+{
+	puts_on(l, ",\"");
+	for (size_t i = 0; i < len; i++)
+		put(l, isalnum((unsigned char)s[i]) || s[i] == '.' ? &s[i] :
+		    "_", 1);
+	puts_on(l, "\":");
+}
+
 /* key=value key="value" ... as members of a JSON object. */
 static void
 put_json_pairs(struct line *l, const char *s)
@@ -159,16 +191,14 @@ put_json_pairs(struct line *l, const char *s)
 
 	while (*(s += strspn(s, " ")) != '\0') {
 		n = strcspn(s, "= ");
-		puts_on(l, ",\"");
-		put(l, s, n);
-		puts_on(l, "\":");
+		put_json_key(l, s, n);
 		s += n;
 		if (*s != '=') {
 			puts_on(l, "true");
 			continue;
 		}
 		n = value_length(++s);
-		if (n >= 2 && s[0] == '"' && s[n - 1] == '"')
+		if (is_json_string(s, n))
 			put(l, s, n);
 		else
 			put_json_bare(l, s, n);

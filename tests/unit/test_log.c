@@ -136,6 +136,31 @@ test_json_line(void **state)
 	log_setup(LOG_INFO, LOG_TEXT);
 }
 
+/* Whatever the pairs, a line is one JSON object. */
+static void
+test_json_of_garbage(void **state)
+{
+	static const char *const rows[] = {
+		"detail=a \"b=1 c", "\"", "=", "a=\"", "a=\"\\\"", "a=\"\\q\"",
+		"a=\"\\u12\"", "a=\"\xff\"", "a=\xff", "\xff\\=1", "a=-", "a=00",
+		"a=\"b\"c", "a=1e5", "a=\"\\u12\" b=\"34\"", "a=\"x\\",
+	};
+	json_t *line;
+	json_error_t e;
+
+	(void)state;
+	log_setup(LOG_DEBUG, LOG_JSON);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		now_us += 2000000;
+		log_info("garbage", "%s", rows[i]);
+		line = json_loads(logged(), 0, &e);
+		if (line == NULL)
+			fail_msg("%s: %s: %s", rows[i], e.text, text);
+		json_decref(line);
+	}
+	log_setup(LOG_INFO, LOG_TEXT);
+}
+
 static void
 test_repeats(void **state)
 {
@@ -181,6 +206,7 @@ main(void)
 		cmocka_unit_test(test_no_forged_line),
 		cmocka_unit_test(test_quote),
 		cmocka_unit_test(test_json_line),
+		cmocka_unit_test(test_json_of_garbage),
 		cmocka_unit_test(test_repeats),
 		cmocka_unit_test(test_reopen),
 	};

@@ -104,6 +104,16 @@ after_read(struct conn *c, enum reassembly_result r)
 		note_partial(c);
 }
 
+/* How many of the bytes got went to the loop's block. */
+static size_t
+into_shared(const struct iovec *iov, int n, const uint8_t *shared, size_t want,
+    size_t got)
+{
+	size_t before = want - iov[n - 1].iov_len;
+
+	return iov[n - 1].iov_base == shared && got > before ? got - before : 0;
+}
+
 /* One read and what it completes; false when there is no more to read now. */
 static bool
 read_once(struct conn *c, size_t *budget)
@@ -138,7 +148,7 @@ read_once(struct conn *c, size_t *budget)
 	c->read_frame = false;
 	after_read(c, reassembly_take(&c->in, c->loop->read_block, shared,
 	    (size_t)got, &reassembly, c));
-	loop_read_done(c->loop, (size_t)got);
+	loop_read_done(c->loop, into_shared(iov, n, shared, want, (size_t)got));
 	*budget -= (size_t)got < *budget ? (size_t)got : *budget;
 	return (size_t)got == want && *budget > 0;
 }

@@ -206,8 +206,14 @@ reassembly_continue(struct reassembly *r, const struct reassembly_ops *ops,
 	enum reassembly_result result;
 	const uint8_t *p;
 
-	if (b == NULL)
-		return eat(r, NULL, r->head, r->head, ops, arg);
+	if (b == NULL) {
+		size_t len = head_length(r);
+
+		if (len == 0)
+			return REASSEMBLY_BAD_LENGTH;
+		return begin(r, len, ops, arg) ? REASSEMBLY_MORE :
+		    REASSEMBLY_HELD;
+	}
 	p = b->data + r->held_at;
 	r->held = NULL;
 	result = eat(r, b, p, p + r->held_len, ops, arg);

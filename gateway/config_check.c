@@ -328,14 +328,15 @@ memory_share(void)
 	return most / 2 < buffered_most ? most / 2 : buffered_most;
 }
 
+/* Of the hard limit: at start the soft one is raised to it. */
 static uint32_t
 descriptor_share(void)
 {
 	struct rlimit r;
 
-	if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur > 20000000)
+	if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_max > 20000000)
 		return 10000000;
-	return r.rlim_cur < 64 ? 32 : (uint32_t)(r.rlim_cur / 2);
+	return r.rlim_max < 64 ? 32 : (uint32_t)(r.rlim_max / 2);
 }
 
 static uint32_t

@@ -142,7 +142,8 @@ test_json_of_garbage(void **state)
 {
 	static const char *const rows[] = {
 		"detail=a \"b=1 c", "\"", "=", "a=\"", "a=\"\\\"", "a=\"\\q\"",
-		"a=\"\\u12\"", "a=\"\xff\"", "a=\xff", "\xff\\=1", "a=-", "a=00",
+		"a=\"\\u12\"", "a=\"\xff\"", "a=\xff", "\xff\\=1", "a=-",
+		"a=00",
 		"a=\"b\"c", "a=1e5", "a=\"\\u12\" b=\"34\"", "a=\"x\\",
 	};
 	json_t *line;

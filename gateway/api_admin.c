@@ -32,7 +32,7 @@ changed(struct request *r, void *response)
 void
 api_change_topics(struct request *r)
 {
-	forward(r, false, changed);
+	forward(r, changed);
 }
 
 /* Virtual brokers of a manual assignment become real ones; false when one of
@@ -65,7 +65,9 @@ judge_create(struct request *r, const struct shape_item *item)
 void
 api_create_topics(struct request *r)
 {
-	forward_judged(r, judge_create, changed);
+	const struct forward_how how = { .judge = judge_create, .finish = changed };
+
+	forward_with(r, &how);
 }
 
 static int16_t
@@ -83,7 +85,9 @@ judge_create_partitions(struct request *r, const struct shape_item *item)
 void
 api_create_partitions(struct request *r)
 {
-	forward_judged(r, judge_create_partitions, changed);
+	const struct forward_how how = { .judge = judge_create_partitions, .finish = changed };
+
+	forward_with(r, &how);
 }
 
 /* Brokers are virtual: nothing ever moves between them. */
@@ -137,7 +141,9 @@ described(struct request *r, void *response)
 void
 api_describe_configs(struct request *r)
 {
-	forward_judged(r, judge_describe, described);
+	const struct forward_how how = { .judge = judge_describe, .finish = described };
+
+	forward_with(r, &how);
 }
 
 static int16_t
@@ -156,7 +162,9 @@ judge_alter(struct request *r, const struct shape_item *item)
 void
 api_alter_configs(struct request *r)
 {
-	forward_judged(r, judge_alter, described);
+	const struct forward_how how = { .judge = judge_alter, .finish = described };
+
+	forward_with(r, &how);
 }
 
 /* Version 0 lists client metrics only, which are the cluster's own. */
@@ -182,7 +190,7 @@ resources_listed(struct request *r, void *response)
 void
 api_list_config_resources(struct request *r)
 {
-	forward(r, false, resources_listed);
+	forward(r, resources_listed);
 }
 
 /* ---- what is refused, or is somebody else's matter ---- */

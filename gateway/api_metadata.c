@@ -403,6 +403,8 @@ page_partition(struct page *pg, const struct partition *p,
 
 	codec_defaults(
 	    &describe_topic_partitions_response_topics_partitions_message, to);
+	/* Not known here; the Java client takes no null. */
+	to->eligible_leader_replicas.n = to->last_known_elr.n = 0;
 	to->error_code = p->leader < 0 ? KAFKA_LEADER_NOT_AVAILABLE : 0;
 	to->partition_index = p->index;
 	to->leader_id = virtual_broker(s->cluster, s->count, p->leader);

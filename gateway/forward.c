@@ -12,8 +12,7 @@
 /* The state of a request that is being forwarded. */
 struct plan {
 	const struct shape	*shape;		/* NULL: not split */
-	void			(*finish)(struct request *r, void *response);
-	bool			 no_reply;
+	struct forward_how	 how;
 	int32_t			 items;
 	int32_t			*leg_of;	/* by item; -1: errors[i] */
 	int16_t			*errors;
@@ -97,7 +96,11 @@ legs_done(struct request *r)
 	struct plan *p = r->state;
 	void *response;
 
-	if (r->session == NULL || p->no_reply) {
+	if (p->how.no_reply && p->how.written != NULL) {
+		p->how.written(r);
+		return;
+	}
+	if (r->session == NULL || p->how.no_reply) {
 		request_finish(r);
 		return;
 	}
@@ -107,7 +110,7 @@ legs_done(struct request *r)
 		return;
 	}
 	r->error = shape_errors(r->schema, r->version, response, note_error, r);
-	p->finish(r, response);
+	p->how.finish(r, response);
 }
 
 static void
@@ -123,7 +126,7 @@ send_legs(struct request *r, struct plan *p)
 		r->legs[i].body = whole || p->shape == NULL ? r->body :
 		    shape_part(p->shape, r->body, p->leg_of, i, &r->arena);
 	}
-	request_send(r, LEASE_GENERAL, p->no_reply, legs_done);
+	request_send(r, LEASE_GENERAL, p->how.no_reply, legs_done);
 }
 
 /* ---- by leader ---- */
@@ -162,6 +165,11 @@ leader_of_item(void *arg, int32_t i, const struct shape_item *item)
 	const struct partition *part = t ? topic_partition(t, item->key) : NULL;
 
 	l->p->leg_of[i] = -1;
+	if (l->p->how.judge != NULL) {
+		l->p->errors[i] = l->p->how.judge(l->r, item);
+		if (l->p->errors[i] != FORWARD_ITEM)
+			return;
+	}
 	if (part != NULL && part->leader >= 0) {
 		l->p->leg_of[i] = leg_for(l->p, part->leader);
 		return;
@@ -183,8 +191,11 @@ plan_leaders(struct request *r)
 
 	plan_arrays(r, p);
 	shape_each(p->shape, r->body, leader_of_item, &l);
-	if (p->unknown && request_park(r, plan_leaders))
+	if (p->unknown && request_park(r, plan_leaders)) {
+		if (p->how.parked != NULL)
+			p->how.parked(r);
 		return;
+	}
 	send_legs(r, p);
 }
 
@@ -275,26 +286,45 @@ plan_coordinators(struct request *r)
 
 /* ---- all of it ---- */
 
+struct judging {
+	struct request	*r;
+	struct plan	*p;
+};
+
+static void
+judge_item(void *arg, int32_t i, const struct shape_item *item)
+{
+	struct judging *j = arg;
+
+	j->p->errors[i] = j->p->how.judge(j->r, item);
+	j->p->leg_of[i] = j->p->errors[i] == FORWARD_ITEM ?
+	    leg_for(j->p, LEG_ANY) : -1;
+}
+
+/* One leg, without the items that are judged otherwise. */
 static void
 plan_any(struct request *r)
 {
 	struct plan *p = r->state;
+	struct judging j = { r, p };
 
-	p->shape = NULL;
+	if (p->how.judge == NULL)
+		p->shape = NULL;
 	plan_arrays(r, p);
-	leg_for(p, LEG_ANY);
+	if (p->shape != NULL)
+		shape_each(p->shape, r->body, judge_item, &j);
+	else
+		leg_for(p, LEG_ANY);
 	send_legs(r, p);
 }
 
 void
-forward(struct request *r, bool no_reply,
-    void (*finish)(struct request *r, void *response))
+forward_with(struct request *r, const struct forward_how *how)
 {
 	struct plan *p = ARENA_NEW(&r->arena, struct plan);
 
 	r->state = p;
-	p->finish = finish;
-	p->no_reply = no_reply;
+	p->how = *how;
 	p->shape = shape_find(r->api->key, r->version);
 	switch (r->api->route) {
 	case ROUTE_LEADER:
@@ -317,38 +347,12 @@ forward(struct request *r, bool no_reply,
 	}
 }
 
-struct judging {
-	struct request	*r;
-	struct plan	*p;
-	int16_t		(*judge)(struct request *r,
-			    const struct shape_item *item);
-};
-
-static void
-judge_item(void *arg, int32_t i, const struct shape_item *item)
-{
-	struct judging *j = arg;
-	int16_t verdict = j->judge(j->r, item);
-
-	j->p->leg_of[i] = verdict == FORWARD_ITEM ?
-	    leg_for(j->p, LEG_ANY) : -1;
-	j->p->errors[i] = verdict;
-}
-
 void
-forward_judged(struct request *r,
-    int16_t (*judge)(struct request *r, const struct shape_item *item),
-    void (*finish)(struct request *r, void *response))
+forward(struct request *r, void (*finish)(struct request *r, void *response))
 {
-	struct plan *p = ARENA_NEW(&r->arena, struct plan);
-	struct judging j = { r, p, judge };
+	const struct forward_how how = { .finish = finish };
 
-	r->state = p;
-	p->finish = finish;
-	p->shape = shape_find(r->api->key, r->version);
-	plan_arrays(r, p);
-	shape_each(p->shape, r->body, judge_item, &j);
-	send_legs(r, p);
+	forward_with(r, &how);
 }
 
 void
@@ -446,5 +450,5 @@ forward_finish(struct request *r, void *response)
 void
 api_forward(struct request *r)
 {
-	forward(r, false, forward_finish);
+	forward(r, forward_finish);
 }

@@ -11,16 +11,27 @@
 #include "gateway/request.h"
 #include "routing/shape.h"
 
-/* Sends the request along its row's route; then finish(r, response) with the
- * merged answer, or the API's error shape. r->session may be NULL by then. */
-void	 forward(struct request *r, bool no_reply,
-	    void (*finish)(struct request *r, void *response));
-/* As forward, to any broker, but only the items that judge lets through with
- * FORWARD_ITEM; for the others it gives the error (0: answered as empty). It may
- * change the item. */
 enum { FORWARD_ITEM = INT16_MIN };
-void	 forward_judged(struct request *r,
-	    int16_t (*judge)(struct request *r, const struct shape_item *item),
+
+struct forward_how {
+	/* acks=0: the legs are done when written; `written` is called then,
+	 * instead of finish. */
+	bool	 no_reply;
+	/* What to do with an item (ROUTE_LEADER, ROUTE_ANY): FORWARD_ITEM, or
+	 * the error that it is answered with (0: answered as empty). It may
+	 * change the item. NULL: all are forwarded. */
+	int16_t	(*judge)(struct request *r, const struct shape_item *item);
+	/* The merged answer, or the API's error shape. */
+	void	(*finish)(struct request *r, void *response);
+	/* r->session may be NULL. */
+	void	(*written)(struct request *r);
+	/* It waits for a newer snapshot from now on. NULL: nothing to do. */
+	void	(*parked)(struct request *r);
+};
+
+/* Sends the request along its row's route. */
+void	 forward_with(struct request *r, const struct forward_how *how);
+void	 forward(struct request *r,
 	    void (*finish)(struct request *r, void *response));
 /* Brokers' ids, error texts and the like in a response become what the client
  * may see. */

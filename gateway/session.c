@@ -264,6 +264,7 @@ session_closed(struct conn *c, void *arg, enum conn_reason reason,
 	atomic_fetch_sub(&w->gateway->connections, 1);
 	fetch_state_free(s);
 	share_state_free(s);
+	produce_state_free(s);
 	orphan_requests(s);
 	let_leases_go(s);
 	free(s->client_id);

@@ -15,6 +15,7 @@
 
 struct config_listener;
 struct fetch_state;
+struct produce_state;
 struct share_state;
 
 enum { SESSION_NAME_MAX = 64, SESSION_CLIENT_ID_MAX = 64 };
@@ -41,6 +42,7 @@ struct session {
 	uint64_t		 id;
 	int64_t			 opened_us, last_us;
 	struct fetch_state	*fetch;		/* NULL until the first Fetch */
+	struct produce_state	*produce;	/* NULL until one is needed */
 	struct share_state	*share;		/* NULL until a ShareFetch */
 	char			*client_id;	/* the last seen; malloc'd */
 	char			*software;	/* "name version" or NULL */
@@ -62,8 +64,9 @@ void	 session_address(struct session *s, int32_t id, struct arena *a,
 void	 session_named(struct session *s, struct slice name,
 	    struct slice version);
 
-/* api_fetch.c and api_share.c: drop a session's state. */
+/* api_fetch.c, api_share.c, api_produce.c: drop a session's state. */
 void	 fetch_state_free(struct session *s);
 void	 share_state_free(struct session *s);
+void	 produce_state_free(struct session *s);
 
 #endif

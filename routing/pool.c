@@ -15,7 +15,8 @@ find_broker(const struct pool *p, int32_t id)
 		struct pool_broker *b = LIST_ENTRY(it, struct pool_broker,
 		    link);
 
-		if (b->id == id)
+		/* Those with -1 are addresses, not brokers. */
+		if (b->id == id && id >= 0)
 			return b;
 	}
 	return NULL;
@@ -61,12 +62,23 @@ pool_tick(void *arg)
 {
 	struct pool *p = arg;
 	int64_t now = loop_now_us(p->loop);
+	struct list todo;
 
 	if (p->ending)
 		return;
 	free_dead(p);
-	LIST_FOREACH_SAFE(it, &p->leased)
-		upstream_tick(LIST_ENTRY(it, struct upstream, link), now);
+	/* What is told of an end may end or return any other one. */
+	list_init(&todo);
+	list_append(&p->leased, &todo);
+	list_remove(&p->leased);
+	while (!list_empty(&todo)) {
+		struct upstream *u = LIST_ENTRY(todo.next, struct upstream,
+		    link);
+
+		list_remove(&u->link);
+		list_append(&p->leased, &u->link);
+		upstream_tick(u, now);
+	}
 	LIST_FOREACH(it, &p->brokers)
 		close_unused(p, LIST_ENTRY(it, struct pool_broker, link), now);
 }
@@ -130,6 +142,7 @@ take_address(struct pool_broker *b, const struct broker *from)
 	    b->address_len == from->address_len &&
 	    memcmp(&b->address, &from->address, from->address_len) == 0)
 		return;
+	b->moves++;		/* what is leased does not come back to idle */
 	close_idle(b);
 	memcpy(b->host, host, sizeof(host));
 	b->port = from->port;
@@ -193,12 +206,27 @@ pool_each_broker(const struct pool *p, void (*cb)(void *arg, int32_t broker,
 	}
 }
 
+/* Idle ones whose login has nearly run out. */
+static void
+close_retired(struct pool *p, struct pool_broker *b)
+{
+	int64_t now = loop_now_us(p->loop);
+
+	LIST_FOREACH_SAFE(it, &b->idle) {
+		struct upstream *u = LIST_ENTRY(it, struct upstream, link);
+
+		if (u->retire_us != 0 && now >= u->retire_us)
+			upstream_close(u, "its login runs out");
+	}
+}
+
 static struct upstream *
 lease(struct pool *p, struct pool_broker *b,
     void (*lost)(struct upstream *u, void *arg), void *arg)
 {
 	struct upstream *u;
 
+	close_retired(p, b);
 	if (!list_empty(&b->idle)) {
 		u = LIST_ENTRY(b->idle.next, struct upstream, link);
 		b->idle_count--;
@@ -239,6 +267,8 @@ pool_lease_address(struct pool *p, const char *host, const struct sockaddr *a,
 {
 	struct pool_broker *b = NULL;
 
+	if (p->ending)
+		return NULL;
 	LIST_FOREACH(it, &p->brokers) {
 		struct pool_broker *x = LIST_ENTRY(it, struct pool_broker,
 		    link);
@@ -271,6 +301,7 @@ pool_return(struct upstream *u)
 	if (u->state == UPSTREAM_CLOSED)
 		return;
 	keep = u->state == UPSTREAM_UP && b->id >= 0 && b->address_len > 0 &&
+	    u->moves == b->moves &&
 	    b->idle_count < p->options.idle_max && !p->ending &&
 	    (u->retire_us == 0 || loop_now_us(p->loop) < u->retire_us);
 	list_remove(&u->link);

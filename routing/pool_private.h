@@ -23,6 +23,7 @@ struct pool_broker {
 	int32_t		 port;
 	struct sockaddr_storage address;
 	socklen_t	 address_len;	/* 0: not known, or gone */
+	uint32_t	 moves;		/* how often the address changed */
 	struct list	 idle;		/* upstreams, latest first */
 	uint32_t	 idle_count;
 	uint32_t	 backoff_ms;
@@ -43,6 +44,7 @@ struct upstream {
 	uint8_t		 state;		/* enum upstream_state */
 	bool		 leased;
 	uint32_t	 in_flight;
+	uint32_t	 moves;		/* the broker's, when it was opened */
 	int32_t		 next_id;
 	int64_t		 idle_since;
 	int64_t		 retire_us;	/* 0: never; the login ends then */

@@ -150,6 +150,9 @@ read_challenge(const struct scram *s, const char *text, struct challenge *c,
 {
 	char salt[SALT_MAX], rounds[16], *end;
 
+	if (attribute(text, 'm', salt, sizeof(salt)))
+		return error_set(err, "the broker's SCRAM challenge has an "
+		    "extension that is not known");
 	if (!attribute(text, 'r', c->nonce, sizeof(c->nonce)) ||
 	    !attribute(text, 's', salt, sizeof(salt)) ||
 	    !attribute(text, 'i', rounds, sizeof(rounds)))
@@ -161,7 +164,7 @@ read_challenge(const struct scram *s, const char *text, struct challenge *c,
 		    "continue ours");
 	c->salt_len = decode_base64(salt, c->salt, sizeof(c->salt));
 	c->rounds = strtol(rounds, &end, 10);
-	if (c->salt_len < 0 || *end != '\0')
+	if (c->salt_len <= 0 || *end != '\0')
 		return error_set(err, "the broker's SCRAM challenge cannot be "
 		    "read");
 	if (c->rounds < SCRAM_ROUNDS_MIN || c->rounds > SCRAM_ROUNDS_MAX)

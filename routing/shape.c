@@ -7,7 +7,7 @@
 
 #include "wire/messages.h"
 
-enum { KEYS_MAX = 4, SHAPES_MAX = 64, SORT_FROM = 24 };
+enum { KEYS_MAX = 4, SHAPES_MAX = 64 };
 
 /* A request element's field and its twin in the response. */
 struct key_pair {
@@ -304,15 +304,32 @@ shape_part(const struct shape *s, const void *body, const int32_t *leg_of,
 
 /* ---- merge ---- */
 
+struct place {
+	int32_t	 outer, inner;
+};
+
 struct merging {
 	const struct shape	*s;
 	struct array		 from;		/* request's outer elements */
 	struct array		 to;		/* response's */
-	const int32_t		*first_item;	/* of each outer element */
+	int32_t			 items;
+	struct place		*places;	/* by item */
 	const int32_t		*leg_of;
 	bool			*filled;	/* by item */
-	int32_t			*order;		/* outer, sorted by key */
+	/* Made when a broker does not keep the order: items sorted by leg and
+	 * keys, and how many at the start of a run of equals are filled. */
+	int32_t			*order, *skip;
+	struct arena		*arena;
 	uint32_t		 extra;
+};
+
+/* What an answer is about. */
+struct wanted {
+	int32_t		 leg;
+	const void	*outer;		/* of the response or the request */
+	bool		 is_response;
+	bool		 by_id;		/* by its uuid, not by its name */
+	int32_t		 key;		/* the inner one, or 0 */
 };
 
 static int
@@ -326,36 +343,84 @@ compare_slices(struct slice a, struct slice b)
 	return a.len < b.len ? -1 : a.len > b.len;
 }
 
-/* Compares an element (of request or response) with one of the request. */
 static int
-compare_keys(const struct shape *s, const void *e, bool e_is_response,
+compare_int32(int32_t a, int32_t b)
+{
+	return a < b ? -1 : a > b;
+}
+
+/* Whether a topic is known by its id: an answer may have both id and name where
+ * the request had one of them. */
+static bool
+has_id(const struct shape *s, const void *outer, bool is_response)
+{
+	for (int i = 0; i < s->pair_count; i++) {
+		const struct key_pair *p = &s->pairs[i];
+
+		if (p->request->type == FIELD_UUID)
+			return !uuid_is_zero(at(outer,
+			    is_response ? p->response : p->request));
+	}
+	return false;
+}
+
+static int
+compare_outer(const struct shape *s, const struct wanted *w,
     const void *request)
 {
 	struct slice a, b;
 	int c;
 
 	if (s->outer->element == NULL) {
-		memcpy(&a, e_is_response ? at(e, s->r_key) : e, sizeof(a));
+		memcpy(&a, w->is_response ? at(w->outer, s->r_key) : w->outer,
+		    sizeof(a));
 		memcpy(&b, request, sizeof(b));
 		return compare_slices(a, b);
 	}
-	for (int i = 0; i < s->pair_count; i++) {
+	c = w->by_id - has_id(s, request, false);
+	for (int i = 0; c == 0 && i < s->pair_count; i++) {
 		const struct key_pair *p = &s->pairs[i];
-		const void *x = at(e, e_is_response ? p->response : p->request);
+		const void *x = at(w->outer,
+		    w->is_response ? p->response : p->request);
 		const void *y = at(request, p->request);
 
-		if (p->request->type == FIELD_STRING) {
+		if (p->request->type == FIELD_INT8) {
+			c = memcmp(x, y, 1);
+		} else if (p->request->type == FIELD_UUID) {
+			if (w->by_id)
+				c = memcmp(x, y, sizeof(struct uuid));
+		} else if (!w->by_id) {
 			memcpy(&a, x, sizeof(a));
 			memcpy(&b, y, sizeof(b));
 			c = compare_slices(a, b);
-		} else {
-			c = memcmp(x, y, p->request->type == FIELD_UUID ?
-			    sizeof(struct uuid) : 1);
 		}
-		if (c != 0)
-			return c;
 	}
-	return 0;
+	return c;
+}
+
+static int32_t
+item_key(const struct merging *m, int32_t item)
+{
+	const struct place *p = &m->places[item];
+	struct array inner;
+
+	if (m->s->inner == NULL)
+		return 0;
+	inner = inner_of(m->s, element(&m->from, m->s->outer, p->outer));
+	return inner_key(m->s, element(&inner, m->s->inner, p->inner));
+}
+
+static int
+compare_item(const struct merging *m, const struct wanted *w, int32_t item)
+{
+	int c = compare_int32(w->leg, m->leg_of[item]);
+
+	if (c == 0)
+		c = compare_int32(w->key, item_key(m, item));
+	if (c == 0)
+		c = compare_outer(m->s, w, element(&m->from, m->s->outer,
+		    m->places[item].outer));
+	return c;
 }
 
 static int
@@ -363,117 +428,139 @@ compare_order(const void *a, const void *b, void *arg)
 {
 	const struct merging *m = arg;
 	int32_t i = get_int32(a), j = get_int32(b);
-	int c = compare_keys(m->s, element(&m->from, m->s->outer, i), false,
-	    element(&m->from, m->s->outer, j));
+	struct wanted w = {
+		.leg = m->leg_of[i],
+		.outer = element(&m->from, m->s->outer, m->places[i].outer),
+		.key = item_key(m, i),
+	};
+	int c;
 
-	return c != 0 ? c : (i < j ? -1 : i > j);
+	w.by_id = has_id(m->s, w.outer, false);
+	c = compare_item(m, &w, j);
+	return c != 0 ? c : compare_int32(i, j);
 }
 
 static void
-sort_outer(struct merging *m, struct arena *a)
+sort_items(struct merging *m)
 {
-	if (m->from.n < SORT_FROM)
-		return;
-	m->order = ARENA_ARRAY(a, int32_t, m->from.n);
-	for (int32_t i = 0; i < m->from.n; i++)
+	m->order = ARENA_ARRAY(m->arena, int32_t, m->items + 1);
+	m->skip = ARENA_ARRAY(m->arena, int32_t, m->items + 1);
+	for (int32_t i = 0; i < m->items; i++)
 		m->order[i] = i;
-	qsort_r(m->order, (size_t)m->from.n, sizeof(*m->order), compare_order,
+	qsort_r(m->order, (size_t)m->items, sizeof(*m->order), compare_order,
 	    m);
 }
 
-/* The first request element with the answer's keys, at or behind the hint where
- * the order was kept; -1 when there is none. */
+/* The first item with those keys that is not filled yet, or -1: what was asked
+ * for twice is answered twice. */
 static int32_t
-find_outer(const struct merging *m, const void *answered, int32_t hint)
+look_up(struct merging *m, const struct wanted *w)
 {
-	int32_t lo = 0, hi = m->from.n;
+	int32_t lo = 0, hi = m->items, i;
 
-	if (hint < m->from.n && compare_keys(m->s, answered, true,
-	    element(&m->from, m->s->outer, hint)) == 0)
-		return hint;
-	if (m->order == NULL) {
-		for (int32_t i = 0; i < m->from.n; i++)
-			if (compare_keys(m->s, answered, true,
-			    element(&m->from, m->s->outer, i)) == 0)
-				return i;
-		return -1;
-	}
+	if (m->order == NULL)
+		sort_items(m);
 	while (lo < hi) {
 		int32_t mid = lo + (hi - lo) / 2;
 
-		if (compare_keys(m->s, answered, true, element(&m->from,
-		    m->s->outer, m->order[mid])) > 0)
+		if (compare_item(m, w, m->order[mid]) > 0)
 			lo = mid + 1;
 		else
 			hi = mid;
 	}
-	if (lo < m->from.n && compare_keys(m->s, answered, true,
-	    element(&m->from, m->s->outer, m->order[lo])) == 0)
-		return m->order[lo];
+	for (i = lo + m->skip[lo]; i < m->items &&
+	    compare_item(m, w, m->order[i]) == 0; i++, m->skip[lo]++)
+		if (!m->filled[m->order[i]])
+			return m->order[i];
 	return -1;
 }
 
-/* Puts one answered inner element into its place. */
-static bool
-place_inner(struct merging *m, int32_t outer, int32_t leg, const void *answered,
+/* The item that an answer is for, or -1. The hint is the leg's next item, for
+ * brokers mostly keep the order. */
+static int32_t
+find_item(struct merging *m, struct wanted *w, int32_t *hint)
+{
+	bool id = has_id(m->s, w->outer, true);
+	int32_t i;
+
+	while (*hint < m->items && (m->leg_of[*hint] != w->leg ||
+	    m->filled[*hint]))
+		++*hint;
+	if (*hint < m->items) {
+		w->by_id = id && has_id(m->s, element(&m->from, m->s->outer,
+		    m->places[*hint].outer), false);
+		if (compare_item(m, w, *hint) == 0)
+			return *hint;
+	}
+	w->by_id = id;
+	i = look_up(m, w);
+	if (i < 0 && id) {
+		w->by_id = false;
+		i = look_up(m, w);
+	}
+	return i;
+}
+
+/* Puts one answered element into its item's place. */
+static void
+place_answer(struct merging *m, struct wanted *w, const void *inner,
     int32_t *hint)
 {
 	const struct shape *s = m->s;
-	struct array from = inner_of(s, element(&m->from, s->outer, outer));
-	struct array to = get_array(element(&m->to, s->r_outer, outer),
-	    s->r_inner);
-	int32_t key = get_int32(at(answered, s->r_key));
+	int32_t i = find_item(m, w, hint);
+	void *to;
+	struct array room;
 
-	for (int32_t k = 0; k < from.n; k++) {
-		int32_t j = (*hint + k) % from.n;
-		int32_t item = m->first_item[outer] + j;
-
-		if (m->filled[item] || m->leg_of[item] != leg ||
-		    inner_key(s, element(&from, s->inner, j)) != key)
-			continue;
-		memcpy(element(&to, s->r_inner, j), answered,
-		    s->r_inner->size);
-		m->filled[item] = true;
-		*hint = j + 1;
-		return true;
+	if (i < 0) {
+		m->extra++;
+		return;
 	}
-	return false;
+	to = element(&m->to, s->r_outer, m->places[i].outer);
+	if (inner == NULL) {
+		memcpy(to, w->outer, s->r_outer->size);
+	} else {
+		room = get_array(to, s->r_inner);
+		memcpy(element(&room, s->r_inner, m->places[i].inner), inner,
+		    s->r_inner->size);
+	}
+	m->filled[i] = true;
 }
 
 static void
 place_outer(struct merging *m, int32_t leg, const void *answered, int32_t *hint)
 {
 	const struct shape *s = m->s;
-	int32_t i = find_outer(m, answered, *hint), inner_hint = 0;
+	struct wanted w = { .leg = leg, .outer = answered,
+		.is_response = true };
 	struct array inner;
 
-	if (i < 0) {
-		m->extra++;
-		return;
-	}
-	*hint = i + 1;
 	if (s->inner == NULL) {
-		int32_t item = m->first_item[i];
-
-		/* A name that was asked for twice is answered twice. */
-		while (m->filled[item] && i + 1 < m->from.n &&
-		    compare_keys(s, answered, true,
-		    element(&m->from, s->outer, i + 1)) == 0)
-			item = m->first_item[++i];
-		if (m->filled[item] || m->leg_of[item] != leg) {
-			m->extra++;
-			return;
-		}
-		memcpy(element(&m->to, s->r_outer, i), answered,
-		    s->r_outer->size);
-		m->filled[item] = true;
+		place_answer(m, &w, NULL, hint);
 		return;
 	}
 	inner = get_array(answered, s->r_inner);
-	for (int32_t j = 0; j < inner.n; j++)
-		if (!place_inner(m, i, leg, element(&inner, s->r_inner, j),
-		    &inner_hint))
-			m->extra++;
+	for (int32_t j = 0; j < inner.n; j++) {
+		const void *e = element(&inner, s->r_inner, j);
+
+		w.key = get_int32(at(e, s->r_key));
+		place_answer(m, &w, e, hint);
+	}
+}
+
+/* A null name stays the response's default where only the request has nulls. */
+static void
+copy_key(const struct key_pair *p, const void *from, void *to)
+{
+	struct slice name;
+
+	if (p->request->type == FIELD_STRING) {
+		memcpy(&name, at(from, p->request), sizeof(name));
+		if (name.data == NULL &&
+		    p->response->null_since != p->request->null_since)
+			return;
+	}
+	memcpy(at_mut(to, p->response), at(from, p->request),
+	    p->request->size);
 }
 
 /* An empty response element for a request element: its keys, and room. */
@@ -487,14 +574,26 @@ start_outer(const struct shape *s, const void *from, void *to, struct arena *a)
 	if (s->outer->element == NULL)
 		memcpy(at_mut(to, s->r_key), from, sizeof(struct slice));
 	for (int i = 0; i < s->pair_count; i++)
-		memcpy(at_mut(to, s->pairs[i].response),
-		    at(from, s->pairs[i].request), s->pairs[i].request->size);
+		copy_key(&s->pairs[i], from, to);
 	if (s->inner == NULL)
 		return;
 	inner = inner_of(s, from);
 	room = arena_get(a, (size_t)(inner.n ? inner.n : 1) *
 	    s->r_inner->size);
 	set_array(to, s->r_inner, room, inner.n);
+}
+
+/* Where null records may not stand, there are none. */
+static void
+empty_records(const struct message *m, void *to)
+{
+	for (int i = 0; i < m->field_count; i++) {
+		const struct field *f = &m->fields[i];
+		struct records none = { (const uint8_t *)"", 0, NULL };
+
+		if (f->type == FIELD_RECORDS && !f->array)
+			memcpy(at_mut(to, f), &none, sizeof(none));
+	}
 }
 
 /* An item that no answer filled: its key and an error. */
@@ -512,6 +611,7 @@ fill_error(const struct merging *m, int32_t outer, int32_t j, int16_t error)
 
 		to = element(&inner, s->r_inner, j);
 		codec_defaults(s->r_inner->element, to);
+		empty_records(s->r_inner->element, to);
 		memcpy(at_mut(to, s->r_key), &key, sizeof(key));
 	}
 	memcpy(at_mut(to, s->r_error), &error, sizeof(error));
@@ -556,25 +656,41 @@ static void
 fill_rest(struct merging *m, const int16_t *errors,
     const struct shape_answer *answers, int16_t missing, uint32_t *odd)
 {
+	for (int32_t i = 0; i < m->items; i++) {
+		int32_t leg = m->leg_of[i];
+		int16_t error = missing;
+
+		if (m->filled[i])
+			continue;
+		if (leg < 0)
+			error = errors != NULL ? errors[i] : missing;
+		else if (answers[leg].reply == NULL)
+			error = answers[leg].error;
+		else
+			++*odd;
+		fill_error(m, m->places[i].outer, m->places[i].inner, error);
+	}
+}
+
+/* Empty elements for all that was asked for, and where each item stands. */
+static void
+start_elements(struct merging *m)
+{
+	const struct shape *s = m->s;
+	int32_t item = 0;
+
+	m->places = ARENA_ARRAY(m->arena, struct place, m->items + 1);
+	m->filled = ARENA_ARRAY(m->arena, bool, m->items + 1);
+	m->to.n = m->from.n;
+	m->to.v = arena_get(m->arena, (size_t)(m->to.n ? m->to.n : 1) *
+	    s->r_outer->size);
 	for (int32_t i = 0; i < m->from.n; i++) {
-		int32_t n = m->s->inner == NULL ? 1 :
-		    inner_of(m->s, element(&m->from, m->s->outer, i)).n;
+		const void *from = element(&m->from, s->outer, i);
+		int32_t n = s->inner == NULL ? 1 : inner_of(s, from).n;
 
-		for (int32_t j = 0; j < n; j++) {
-			int32_t item = m->first_item[i] + j;
-			int32_t leg = m->leg_of[item];
-			int16_t error = missing;
-
-			if (m->filled[item])
-				continue;
-			if (leg < 0)
-				error = errors != NULL ? errors[item] : missing;
-			else if (answers[leg].reply == NULL)
-				error = answers[leg].error;
-			else
-				++*odd;
-			fill_error(m, i, j, error);
-		}
+		start_outer(s, from, element(&m->to, s->r_outer, i), m->arena);
+		for (int32_t j = 0; j < n; j++)
+			m->places[item++] = (struct place){ i, j };
 	}
 }
 
@@ -585,24 +701,11 @@ shape_merge(const struct shape *s, const void *body, const int32_t *leg_of,
 {
 	struct merging m = {
 		.s = s, .from = get_array(body, s->outer), .leg_of = leg_of,
+		.items = shape_count(s, body), .arena = a,
 	};
 	void *response = start_response(s, answers, answer_count, a);
-	int32_t items = shape_count(s, body), item = 0;
-	int32_t *first = ARENA_ARRAY(a, int32_t, m.from.n + 1);
 
-	m.first_item = first;
-	m.filled = ARENA_ARRAY(a, bool, items + 1);
-	m.to.n = m.from.n;
-	m.to.v = arena_get(a, (size_t)(m.to.n ? m.to.n : 1) * s->r_outer->size);
-	for (int32_t i = 0; i < m.from.n; i++) {
-		const void *from = element(&m.from, s->outer, i);
-
-		first[i] = item;
-		item += s->inner == NULL ? 1 : inner_of(s, from).n;
-		start_outer(s, from, element(&m.to, s->r_outer, i), a);
-	}
-	sort_outer(&m, a);
-	*odd = 0;
+	start_elements(&m);
 	for (int32_t leg = 0; leg < answer_count; leg++) {
 		struct array got = get_array(answers[leg].reply, s->r_outer);
 		int32_t hint = 0;
@@ -611,6 +714,7 @@ shape_merge(const struct shape *s, const void *body, const int32_t *leg_of,
 			place_outer(&m, leg, element(&got, s->r_outer, i),
 			    &hint);
 	}
+	*odd = 0;
 	fill_rest(&m, errors, answers, missing, odd);
 	*odd += m.extra;
 	set_array(response, s->r_outer, m.to.v, m.to.n);

@@ -76,20 +76,50 @@ intersect_apis(struct cluster *c, const struct ranges *r)
 	}
 }
 
-/* Features as the broker with the newest epoch has them. */
-static void
-take_features(struct cluster *c, const struct ranges *r)
+/* What all brokers support of a feature; max < min: nothing. */
+static struct api_range
+feature_range(const char *name, const struct ranges *r, int32_t n)
 {
-	c->features_epoch = r->features_epoch;
-	c->feature_count = r->feature_count;
+	struct api_range all = { 0, INT16_MAX };
+
+	for (int32_t i = 0; i < n; i++) {
+		struct api_range has = { 0, -1 };
+
+		if (r[i].asked_us == 0)
+			continue;
+		for (int32_t j = 0; j < r[i].feature_count; j++)
+			if (strcmp(r[i].features[j].name, name) == 0)
+				has = (struct api_range){
+				    r[i].features[j].supported_min,
+				    r[i].features[j].supported_max };
+		if (has.min > all.min)
+			all.min = has.min;
+		if (has.max < all.max)
+			all.max = has.max;
+	}
+	return all;
+}
+
+/* Finalized levels as the broker with the newest epoch has them; supported is
+ * what all brokers do. */
+static void
+take_features(struct cluster *c, const struct ranges *newest,
+    const struct ranges *r, int32_t n)
+{
+	c->features_epoch = newest->features_epoch;
 	c->features = ARENA_ARRAY(&c->arena, struct feature,
-	    r->feature_count + 1);
-	for (int32_t i = 0; i < r->feature_count; i++)
-		c->features[i] = (struct feature){
-		    arena_slice(&c->arena, slice_of(r->features[i].name)),
-		    r->features[i].supported_min, r->features[i].supported_max,
-		    r->features[i].finalized_min,
-		    r->features[i].finalized_max };
+	    newest->feature_count + 1);
+	for (int32_t i = 0; i < newest->feature_count; i++) {
+		const char *name = newest->features[i].name;
+		struct api_range all = feature_range(name, r, n);
+
+		if (all.max < all.min)
+			continue;
+		c->features[c->feature_count++] = (struct feature){
+		    arena_slice(&c->arena, slice_of(name)), all.min, all.max,
+		    newest->features[i].finalized_min,
+		    newest->features[i].finalized_max };
+	}
 }
 
 static bool
@@ -109,13 +139,13 @@ offer(struct cluster *c, const struct ranges *r, int32_t n)
 	}
 	if (newest == NULL)
 		return false;
-	take_features(c, newest);
+	take_features(c, newest, r, n);
 	return true;
 }
 
 /* ---- where brokers are ---- */
 
-enum { RESOLVED_US = 30 * 1000000 };
+enum { RESOLVED_US = 30 * 1000000, RESOLVE_AGAIN_US = 1000000 };
 
 struct resolved {
 	struct sockaddr_storage	 address;
@@ -160,7 +190,8 @@ resolve(struct broker *b)
 		r = mem_zalloc(sizeof(*r));
 		htab_set(names, slice_of(key), r);
 	}
-	if (r->len == 0 || clock_now_us() - r->at_us > RESOLVED_US)
+	if (r->at_us == 0 || clock_now_us() - r->at_us >
+	    (r->len == 0 ? RESOLVE_AGAIN_US : RESOLVED_US))
 		look_up(host, port, r);
 	b->address = r->address;
 	b->address_len = r->len;

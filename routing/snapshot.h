@@ -18,6 +18,7 @@ enum { SNAPSHOT_FEATURES_MAX = 32, SNAPSHOT_FEATURE_NAME_MAX = 64 };
 struct ranges {
 	int32_t			 broker;
 	int64_t			 asked_us;	/* 0: not known */
+	int64_t			 again_us;	/* not to be asked before */
 	struct api_range	 apis[CLUSTER_API_MAX];
 	int64_t			 features_epoch;
 	int32_t			 feature_count;

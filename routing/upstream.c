@@ -198,13 +198,16 @@ back_off(struct upstream *u, const char *detail)
 {
 	struct pool_broker *b = u->broker;
 	const struct upstream_options *o = &u->pool->options;
+	int64_t now = loop_now_us(u->pool->loop);
 
+	u->pool->stats.failed++;
+	/* Many that were under way together fail together: that is one. */
+	if (b->backoff_until > now)
+		return;
 	b->backoff_ms = b->backoff_ms ? b->backoff_ms * 2 : o->backoff_min_ms;
 	if (b->backoff_ms > o->backoff_max_ms)
 		b->backoff_ms = o->backoff_max_ms;
-	b->backoff_until = loop_now_us(u->pool->loop) +
-	    (int64_t)b->backoff_ms * 1000;
-	u->pool->stats.failed++;
+	b->backoff_until = now + (int64_t)b->backoff_ms * 1000;
 	log_warn("broker cannot be reached", "broker=%d host=%s port=%d "
 	    "detail=\"%s\"", b->id, b->host, b->port, detail);
 }
@@ -240,8 +243,10 @@ upstream_closed(struct conn *c, void *arg, enum conn_reason reason,
 			u->broker->idle_count--;
 		p->stats.idle--;
 	}
-	end_calls(u, &u->calls, detail);
-	end_calls(u, &u->silent, detail);
+	while (u->in_flight > 0) {
+		end_calls(u, &u->calls, detail);
+		end_calls(u, &u->silent, detail);
+	}
 	chain_fini(&u->pending);
 	login_free(u->login);
 	u->login = NULL;
@@ -315,6 +320,7 @@ upstream_open(struct pool *p, struct pool_broker *b)
 
 	u->pool = p;
 	u->broker = b;
+	u->moves = b->moves;
 	u->state = UPSTREAM_CONNECTING;
 	list_init(&u->link);
 	list_init(&u->calls);

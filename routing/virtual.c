@@ -11,7 +11,8 @@
 int32_t
 virtual_count(const struct cluster *c, int32_t choice)
 {
-	int32_t n = choice == VIRTUAL_AUTO ? c->broker_count : choice;
+	/* One that is away counts, or the ids of the others would move. */
+	int32_t n = choice == VIRTUAL_AUTO ? c->known.n : choice;
 
 	return n > 0 ? n : 1;
 }

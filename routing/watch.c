@@ -22,6 +22,7 @@
 enum {
 	ASK_TIMEOUT_MS = 2000,		/* then another broker is asked */
 	RANGES_AGE_US = 30 * 1000000,	/* an upgraded broker offers more */
+	SILENT_AGAIN_US = 10 * 1000000,	/* one that hangs is left alone */
 	RETRY_MS = 200,
 	BOOTSTRAP_MAX = 64,
 	METADATA_VERSION_MAX = 12,
@@ -36,6 +37,7 @@ struct ask {
 	struct upstream	*upstream;
 	struct arena	 arena;
 	struct ranges	*ranges;	/* for ApiVersions */
+	bool			 keeps;	/* the upstream, for another call */
 	void		(*done)(struct ask *a, const struct call_reply *r);
 };
 
@@ -82,6 +84,16 @@ timer_fired(struct timer *t)
 		refresh(w);
 }
 
+/* No later than that; a timer which is set earlier stays. */
+static void
+refresh_within(struct watch *w, int64_t ms)
+{
+	int64_t at = loop_now_us(w->loop) + ms * 1000;
+
+	if (w->timer.slot == 0 || w->timer.at_us > at)
+		timer_set(&w->timer, w->loop, at, timer_fired);
+}
+
 static void
 refresh_in(struct watch *w, int64_t ms)
 {
@@ -124,16 +136,22 @@ ask_lost(struct upstream *u, void *arg)
 }
 
 static void
+ask_return(struct ask *a)
+{
+	struct upstream *u = a->upstream;
+
+	a->upstream = NULL;
+	if (u != NULL)
+		pool_return(u);
+}
+
+static void
 ask_done(struct call *c, const struct call_reply *r)
 {
 	struct ask *a = LIST_ENTRY(c, struct ask, call);
 
-	if (a->upstream != NULL) {
-		struct upstream *u = a->upstream;
-
-		a->upstream = NULL;
-		pool_return(u);
-	}
+	if (!a->keeps)
+		ask_return(a);
 	a->done(a, r);
 }
 
@@ -242,15 +260,6 @@ publish(struct watch *w)
 		return;
 	}
 	arena_fini(&w->main.arena);
-	if (w->cluster != NULL && w->cluster->cluster_id.data != NULL &&
-	    !slice_eq(w->cluster->cluster_id, c->cluster_id)) {
-		log_error("another cluster answers: its word is not taken",
-		    "was=%.*s is=%.*s", SLICE_FMT(w->cluster->cluster_id),
-		    SLICE_FMT(c->cluster_id));
-		cluster_unref(c);
-		rest(w, WATCH_PERIOD_MS);
-		return;
-	}
 	if (w->cluster != NULL)
 		cluster_unref(w->cluster);
 	w->cluster = c;
@@ -269,8 +278,9 @@ versions_done(struct ask *a, const struct call_reply *r)
 
 	if (v != NULL)
 		ranges_take(a->ranges, v, loop_now_us(w->loop));
-	else
-		a->ranges->asked_us = 0;	/* asked again next time */
+	else if (r->outcome != CALL_NOT_SENT)
+		/* What is known stays; it is not waited for each time. */
+		a->ranges->again_us = loop_now_us(w->loop) + SILENT_AGAIN_US;
 	arena_fini(&a->arena);
 	free(a);
 	if (--w->waiting == 0 && !w->ending)
@@ -317,6 +327,13 @@ update_ranges(struct watch *w)
 	w->ranges_count = m->brokers.n;
 }
 
+static bool
+ranges_are_old(const struct ranges *r, int64_t now)
+{
+	return (r->asked_us == 0 || now - r->asked_us > RANGES_AGE_US) &&
+	    now >= r->again_us;
+}
+
 static void
 ask_all_versions(struct watch *w)
 {
@@ -330,14 +347,28 @@ ask_all_versions(struct watch *w)
 	cluster_unref(places);
 	w->waiting = 1;
 	for (int32_t i = 0; i < w->ranges_count; i++)
-		if (loop_now_us(w->loop) - w->ranges[i].asked_us >
-		    RANGES_AGE_US || w->ranges[i].asked_us == 0)
+		if (ranges_are_old(&w->ranges[i], loop_now_us(w->loop)))
 			ask_versions(w, w->ranges[i].broker, &w->ranges[i]);
 	if (--w->waiting == 0)
 		publish(w);
 }
 
 /* ---- Metadata ---- */
+
+/* Checked before the pool is told where its brokers are. */
+static bool
+is_other_cluster(const struct watch *w)
+{
+	const struct cluster *c = w->cluster;
+
+	if (c == NULL || c->cluster_id.data == NULL ||
+	    slice_eq(c->cluster_id, w->metadata->cluster_id))
+		return false;
+	log_error("another cluster answers: its word is not taken",
+	    "was=%.*s is=%.*s", SLICE_FMT(c->cluster_id),
+	    SLICE_FMT(w->metadata->cluster_id));
+	return true;
+}
 
 static void
 metadata_done(struct ask *a, const struct call_reply *r)
@@ -349,6 +380,10 @@ metadata_done(struct ask *a, const struct call_reply *r)
 	w->metadata = answer_of(a, r);
 	if (w->metadata == NULL || w->metadata->brokers.n <= 0) {
 		failed(w, r->detail ? r->detail : "no brokers in its answer");
+		return;
+	}
+	if (is_other_cluster(w)) {
+		failed(w, "another cluster answers");
 		return;
 	}
 	ask_all_versions(w);
@@ -379,23 +414,21 @@ static void
 first_versions_done(struct ask *a, const struct call_reply *r)
 {
 	struct watch *w = a->watch;
-	const struct api_versions_response *v;
-	struct error err = { "" };
-	struct upstream *u;
+	const struct api_versions_response *v = NULL;
+	struct upstream *u = a->upstream;
 
-	if (w->ending)
-		return;
-	v = answer_of(a, r);
+	a->keeps = false;
+	if (!w->ending)
+		v = answer_of(a, r);
 	if (v == NULL) {
-		failed(w, r->detail ? r->detail : "not a Kafka broker");
+		ask_return(a);
+		if (!w->ending)
+			failed(w, r->detail ? r->detail :
+			    "not a Kafka broker");
 		return;
 	}
 	ranges_take(&w->main_ranges, v, loop_now_us(w->loop));
-	u = lease_bootstrap(w, &err);
-	if (u == NULL)
-		failed(w, err.text);
-	else
-		ask_metadata(w, u);
+	ask_metadata(w, u);
 }
 
 static void
@@ -419,6 +452,7 @@ refresh(struct watch *w)
 		return;
 	}
 	w->phase = WATCH_VERSIONS_FIRST;
+	w->main.keeps = true;
 	if (!ask(&w->main, u, API_API_VERSIONS, VERSIONS_VERSION, &q,
 	    first_versions_done))
 		failed(w, "ApiVersions could not be encoded");
@@ -440,7 +474,7 @@ take_wish(void *arg)
 		return;
 	}
 	since = (loop_now_us(w->loop) - w->started_us) / 1000;
-	refresh_in(w, !w->reached ? RETRY_MS :
+	refresh_within(w, !w->reached ? RETRY_MS :
 	    since >= WATCH_GAP_MS ? 0 : WATCH_GAP_MS - since);
 }
 

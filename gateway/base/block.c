@@ -111,6 +111,8 @@ chain_add_copy(struct chain *c, const void *data, size_t len)
 void
 chain_move(struct chain *dst, struct chain *src)
 {
+	if (src->n == 0)
+		return;
 	if (dst->n == 0) {
 		struct chain t = *dst;
 

@@ -143,6 +143,13 @@ show_all_topics(const struct scene *s, struct metadata_response *to)
 			    &to->topics.v[to->topics.n++]);
 }
 
+/* Java's client sends an empty name with an id. */
+static bool
+by_id(const struct metadata_request_topics *q)
+{
+	return q->name.data == NULL || !uuid_is_zero(&q->topic_id);
+}
+
 /* An unknown topic, until it was asked for upstream. */
 static void
 show_unknown(const struct metadata_request_topics *q,
@@ -151,7 +158,7 @@ show_unknown(const struct metadata_request_topics *q,
 	to->name = q->name;
 	to->topic_id = q->topic_id;
 	to->topic_authorized_operations = OPERATIONS_OMITTED;
-	to->error_code = q->name.data == NULL ? KAFKA_UNKNOWN_TOPIC_ID :
+	to->error_code = by_id(q) ? KAFKA_UNKNOWN_TOPIC_ID :
 	    KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
 	if (to->name.data == NULL)
 		to->name = SLICE_LIT("");
@@ -162,7 +169,7 @@ asked_topic(const struct cluster *c, const struct metadata_request_topics *q)
 {
 	const struct topic *t;
 
-	if (q->name.data != NULL)
+	if (!by_id(q))
 		return visible_topic(c, q->name);
 	t = cluster_topic_by_id(c, &q->topic_id);
 	return t == NULL || t->internal ? NULL : t;
@@ -314,11 +321,10 @@ metadata_by_name(struct request *r, const struct scene *s,
 			continue;
 		}
 		show_unknown(&q->topics.v[i], &to->topics.v[i]);
-		if (q->topics.v[i].name.data != NULL &&
-		    cluster_topic(s->cluster, q->topics.v[i].name) == NULL)
-			unknown++;
-		else if (q->topics.v[i].name.data == NULL)
+		if (by_id(&q->topics.v[i]))
 			unknown_ids++;
+		else if (cluster_topic(s->cluster, q->topics.v[i].name) == NULL)
+			unknown++;
 	}
 	if (unknown_ids > 0 && request_park(r, api_metadata))
 		return;

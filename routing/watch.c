@@ -398,6 +398,7 @@ ask_metadata(struct watch *w, struct upstream *u)
 	    METADATA_VERSION_MAX;
 
 	if (version < METADATA_VERSION_MIN) {
+		w->main.upstream = NULL;
 		pool_return(u);
 		failed(w, "the brokers are too old: Metadata 7 is needed");
 		return;

@@ -596,6 +596,19 @@ empty_records(const struct message *m, void *to)
 	}
 }
 
+/* As the schema's defaults, with no records where they may not be null. */
+static void
+start_inner(const struct message *m, void *to)
+{
+	static const struct records none = { (const uint8_t *)"", 0, NULL };
+
+	codec_defaults(m, to);
+	for (int i = 0; i < m->field_count; i++)
+		if (m->fields[i].type == FIELD_RECORDS &&
+		    m->fields[i].null_since < 0)
+			memcpy(at_mut(to, &m->fields[i]), &none, sizeof(none));
+}
+
 /* An item that no answer filled: its key and an error. */
 static void
 fill_error(const struct merging *m, int32_t outer, int32_t j, int16_t error)
@@ -610,7 +623,7 @@ fill_error(const struct merging *m, int32_t outer, int32_t j, int16_t error)
 		int32_t key = inner_key(s, element(&from, s->inner, j));
 
 		to = element(&inner, s->r_inner, j);
-		codec_defaults(s->r_inner->element, to);
+		start_inner(s->r_inner->element, to);
 		empty_records(s->r_inner->element, to);
 		memcpy(at_mut(to, s->r_key), &key, sizeof(key));
 	}

@@ -271,6 +271,7 @@ parse_meaning(struct field *f, const char *word)
 		fail("'@%s' is not in meanings.def", name);
 	if (f->arg && strcmp(name, "resource") != 0 &&
 	    strcmp(name, "coordinator") != 0 &&
+	    strcmp(name, "error_text") != 0 &&
 	    strcmp(name, "quota_entity") != 0)
 		fail("@%s takes no argument", name);
 }
@@ -350,6 +351,16 @@ check_field(const struct field *f)
 		fail("default null, but never nullable");
 }
 
+/* codec_arg_int8 reads the types of resources, outward in forward.c the error
+ * code of a text. */
+static const char *
+argument_type(const char *meaning)
+{
+	if (strcmp(meaning, "quota_entity") == 0)
+		return "string";
+	return strcmp(meaning, "error_text") == 0 ? "int16" : "int8";
+}
+
 /* What can be told only when all is read: a struct has fields, and a meaning's
  * argument is a field of the same struct. */
 static void
@@ -375,9 +386,7 @@ check_whole(const struct object *o)
 		line = f->line;
 		if (arg == NULL)
 			fail("'%s' has no sibling '%s'", f->name, f->arg);
-		/* codec_arg_int8 reads the types of resources. */
-		if (!is_type(arg, strcmp(f->meaning, "quota_entity") == 0 ?
-		    "string" : "int8"))
+		if (!is_type(arg, argument_type(f->meaning)))
 			fail("@%s(%s): '%s' is a %s", f->meaning, f->arg,
 			    f->arg, arg->type->name);
 	}

@@ -65,7 +65,9 @@ judge_create(struct request *r, const struct shape_item *item)
 void
 api_create_topics(struct request *r)
 {
-	const struct forward_how how = { .judge = judge_create, .finish = changed };
+	const struct forward_how how = {
+		.judge = judge_create, .finish = changed,
+	};
 
 	forward_with(r, &how);
 }
@@ -85,7 +87,9 @@ judge_create_partitions(struct request *r, const struct shape_item *item)
 void
 api_create_partitions(struct request *r)
 {
-	const struct forward_how how = { .judge = judge_create_partitions, .finish = changed };
+	const struct forward_how how = {
+		.judge = judge_create_partitions, .finish = changed,
+	};
 
 	forward_with(r, &how);
 }
@@ -141,7 +145,9 @@ described(struct request *r, void *response)
 void
 api_describe_configs(struct request *r)
 {
-	const struct forward_how how = { .judge = judge_describe, .finish = described };
+	const struct forward_how how = {
+		.judge = judge_describe, .finish = described,
+	};
 
 	forward_with(r, &how);
 }
@@ -162,7 +168,9 @@ judge_alter(struct request *r, const struct shape_item *item)
 void
 api_alter_configs(struct request *r)
 {
-	const struct forward_how how = { .judge = judge_alter, .finish = described };
+	const struct forward_how how = {
+		.judge = judge_alter, .finish = described,
+	};
 
 	forward_with(r, &how);
 }

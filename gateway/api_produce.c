@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Produce: split by leader; the record batches pass by reference. With acks=0
- * there is no reply, neither from the broker nor to the client. Order is kept as
- * produce_order.h says.
+ * there is no reply, neither from the broker nor to the client. Order is kept
+ * as produce_order.h says.
  */
 #include <stdlib.h>
 
@@ -18,6 +18,8 @@ enum { LEADERS_SINCE = 10 };
 
 typedef struct produce_request_topic_data produce_topic;
 typedef struct produce_request_topic_data_partition_data produce_partition;
+
+typedef struct produce_response_responses produce_topic_reply;
 
 /* A session's producing. */
 struct produce_state {
@@ -117,29 +119,37 @@ guard_other(struct request *r, const struct produce_item *it)
 /* The new leaders' addresses (KIP-951), which are all ours. Ids are virtual
  * already, so there are at most as many as virtual brokers. */
 static void
+show_endpoint(struct request *r, struct produce_response *to, int32_t id)
+{
+	struct produce_response_node_endpoints *e;
+
+	for (int32_t i = 0; i < to->node_endpoints.n; i++)
+		if (to->node_endpoints.v[i].node_id == id)
+			return;
+	e = &to->node_endpoints.v[to->node_endpoints.n++];
+	e->node_id = id;
+	session_address(r->session, id, &r->arena, &e->host, &e->port);
+}
+
+static void
 show_endpoints(struct request *r, struct produce_response *to)
 {
 	int32_t count = session_virtual_count(r->session);
-	bool *named = ARENA_ARRAY(&r->arena, bool, count);
 
 	to->node_endpoints.n = 0;
 	to->node_endpoints.v = ARENA_ARRAY(&r->arena,
 	    struct produce_response_node_endpoints, count);
-	for (int32_t i = 0; i < to->responses.n; i++)
-		for (int32_t j = 0; j < to->responses.v[i].partition_responses.n;
-		    j++) {
-			int32_t id = to->responses.v[i].partition_responses
-			    .v[j].current_leader.leader_id;
-			struct produce_response_node_endpoints *e;
+	for (int32_t i = 0; i < to->responses.n; i++) {
+		const produce_topic_reply *t = &to->responses.v[i];
 
-			if (id < 0 || id >= count || named[id])
-				continue;
-			named[id] = true;
-			e = &to->node_endpoints.v[to->node_endpoints.n++];
-			e->node_id = id;
-			session_address(r->session, id, &r->arena, &e->host,
-			    &e->port);
+		for (int32_t j = 0; j < t->partition_responses.n; j++) {
+			int32_t id = t->partition_responses.v[j]
+			    .current_leader.leader_id;
+
+			if (id >= 0 && id < count)
+				show_endpoint(r, to, id);
 		}
+	}
 }
 
 /* Not appended, or perhaps not; and the client will repeat it. */
@@ -163,7 +173,7 @@ to_be_repeated(int16_t error)
 
 /* The batch that was answered so; NULL when the answer is of no request's. */
 static void
-note_refusal(struct request *r, const struct produce_response_responses *t,
+note_refusal(struct request *r, const produce_topic_reply *t,
     const struct produce_response_responses_partition_responses *p)
 {
 	const struct produce_request *q = r->body;
@@ -190,14 +200,15 @@ note_refusal(struct request *r, const struct produce_response_responses *t,
 static void
 note_refusals(struct request *r, const struct produce_response *to)
 {
-	for (int32_t i = 0; i < to->responses.n; i++)
-		for (int32_t j = 0; j < to->responses.v[i].partition_responses.n;
-		    j++)
-			if (to_be_repeated(to->responses.v[i]
-			    .partition_responses.v[j].error_code))
-				note_refusal(r, &to->responses.v[i],
-				    &to->responses.v[i].partition_responses
-				    .v[j]);
+	for (int32_t i = 0; i < to->responses.n; i++) {
+		const produce_topic_reply *t = &to->responses.v[i];
+
+		for (int32_t j = 0; j < t->partition_responses.n; j++)
+			if (to_be_repeated(t->partition_responses.v[j]
+			    .error_code))
+				note_refusal(r, t,
+				    &t->partition_responses.v[j]);
+	}
 }
 
 /* Its guards go; what waited for them may start, in order. A request that is

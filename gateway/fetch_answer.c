@@ -85,7 +85,8 @@ add_feed(struct answer *a, struct fetch_feed *f)
 	}
 	LIST_FOREACH_SAFE(it, &f->news) {
 		struct fetch_part *p = LIST_ENTRY(it, struct fetch_part, news);
-		bool told = p->high == p->told_high && p->start == p->told_start;
+		bool told = p->high == p->told_high &&
+		    p->start == p->told_start;
 
 		if (!p->wanted)
 			continue;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a client is told: one reply out of what the feeds of a slot have brought.
+ * What a client is told: one reply out of what the feeds of a slot have
+ * brought.
  *
  * Ownership: the reply lives in the request's arena and refers to the feeds'
  * replies, which must stay until it is encoded.

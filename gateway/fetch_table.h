@@ -95,7 +95,8 @@ void	 fetch_table_fini(struct fetch_table *t);
 struct fetch_topic *fetch_table_topic(struct fetch_table *t, struct slice name,
 	    const struct uuid *id);
 struct fetch_part *fetch_topic_part(struct fetch_topic *topic, int32_t index);
-/* Adds the partition or changes what is asked; false when there are too many. */
+/* Adds the partition or changes what is asked; false when there are too
+ * many. */
 bool	 fetch_table_want(struct fetch_table *t, struct slice name,
 	    const struct uuid *id, int32_t index, const struct fetch_ask *ask);
 /* The client wants it no more. It is freed now, or when its broker was told. */

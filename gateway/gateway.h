@@ -33,7 +33,7 @@ struct gateway {
 	struct tls_context	*listener_tls[WORKER_LISTENERS_MAX];
 	int			 bound_port[WORKER_LISTENERS_MAX];
 	struct worker		*workers[GATEWAY_WORKERS_MAX];
-	int			 worker_count;	/* 0 until there is a snapshot */
+	int			 worker_count;	/* 0: no snapshot yet */
 	const char		*config_path;	/* NULL: from the arguments */
 	int64_t			 started_us;
 	int64_t			 drain_until_us;	/* 0: not draining */
@@ -42,7 +42,8 @@ struct gateway {
 	atomic_uint_least64_t	 next_session;
 };
 
-/* How upstreams are made, from the configuration. Strings are borrowed from it. */
+/* How upstreams are made, from the configuration. Strings are borrowed from
+ * it. */
 void	 gateway_upstream_options(const struct gateway *g,
 	    struct upstream_options *o);
 

@@ -2,9 +2,9 @@
 /*
  * Keeps an idempotent producer's batches in order where the broker cannot: as
  * long as it has no state of the producer, that is until the batch of sequence
- * 0 was appended, it takes a batch of any sequence (KIP-360). Were the first one
- * refused (its leader was just elected, say) and the second, already on its way,
- * accepted, the producer could never repeat the first.
+ * 0 was appended, it takes a batch of any sequence (KIP-360). Were the first
+ * one refused (its leader was just elected, say) and the second, already on its
+ * way, accepted, the producer could never repeat the first.
  *
  * So, for each session:
  *  - guards: partitions whose batch of sequence 0, or whose waiting request, is

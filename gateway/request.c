@@ -193,7 +193,8 @@ leg_error(const struct leg *l, const struct api_schema *api)
 	case API_FIND_COORDINATOR:
 		return KAFKA_COORDINATOR_NOT_AVAILABLE;
 	case API_INIT_PRODUCER_ID:
-		/* Without an id there is no coordinator that could be sought. */
+		/* Without an id there is no coordinator that could be
+		 * sought. */
 		if (((const struct init_producer_id_request *)
 		    l->body)->transactional_id.data == NULL)
 			return KAFKA_COORDINATOR_LOAD_IN_PROGRESS;
@@ -211,7 +212,8 @@ decode_reply(struct leg *l, const struct call_reply *reply)
 	size_t len = (size_t)(rd.end - rd.p);
 	void *body;
 
-	/* A broker's answer is bounded by its frame as a client's request is. */
+	/* A broker's answer is bounded by its frame as a client's request
+	 * is. */
 	l->arena->cap = l->arena->used + REPLY_FACTOR * len + 4096;
 	body = codec_decode(&rd, l->call.api->response, l->call.version,
 	    l->arena);

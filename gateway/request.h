@@ -58,8 +58,8 @@ struct lease {
 	void		*arg;
 };
 
-/* request_legs fills in worker, session, request and arena; a handler that keeps
- * legs of its own (fetch, share) does so itself. */
+/* request_legs fills in worker, session, request and arena; a handler that
+ * keeps legs of its own (fetch, share) does so itself. */
 struct leg {
 	struct call	 call;
 	struct worker	*worker;
@@ -104,8 +104,8 @@ struct request {
 	struct chain		 reply;
 	int64_t			 start_us;
 	size_t			 bytes_in;
-	int16_t			 error;		/* first error told, for metrics */
-	void			*state;		/* the handler's, in the arena */
+	int16_t			 error;		/* first one told */
+	void			*state;		/* the handler's */
 	_Alignas(8) char	 seed[REQUEST_SEED];
 };
 

@@ -47,7 +47,8 @@ session_flush(struct session *s)
 		s->in_flight--;
 		request_free(r);
 	}
-	if (s->paused && s->in_flight < s->worker->config->limits.in_flight_max) {
+	if (s->paused &&
+	    s->in_flight < s->worker->config->limits.in_flight_max) {
 		s->paused = false;
 		conn_resume(s->conn);
 	}

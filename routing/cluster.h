@@ -68,7 +68,8 @@ struct cluster {
 	int32_t			 refs;		/* atomic; cluster_ref/unref */
 	uint64_t		 generation;	/* counts up from 1 */
 	int64_t			 asked_us;	/* when its request was sent:
-						 * what changed before, it shows */
+						 * what changed before, it
+						 * shows */
 	struct slice		 cluster_id;
 	int32_t			 controller_id;
 	struct broker		*brokers;	/* sorted by id */

@@ -28,7 +28,8 @@ void		 scram_free(struct scram *s);
 /* The first message; lives in the scram. */
 struct slice	 scram_first(struct scram *s);
 /* The server's first answered by our last. The server's nonce must begin with
- * ours (CVE-2024-56128 is what happens without that check on the other side). */
+ * ours (CVE-2024-56128 is what happens without that check on the other
+ * side). */
 bool		 scram_final(struct scram *s, struct slice server_first,
 		    struct slice *to, struct error *err) MUST_CHECK;
 /* Whether the server knows the password too; compared in constant time. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One refresh: Metadata from one broker (a known one, else the bootstrap list in
- * turn), then ApiVersions from each broker whose ranges are not known or old,
- * then a new snapshot.
+ * One refresh: Metadata from one broker (a known one, else the bootstrap list
+ * in turn), then ApiVersions from each broker whose ranges are not known or
+ * old, then a new snapshot.
  */
 #include "routing/watch.h"
 

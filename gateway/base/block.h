@@ -33,7 +33,7 @@ struct piece {
 };
 
 struct chain {
-	struct piece	*v;		/* malloc'd, v[head .. head+n) are in use */
+	struct piece	*v;		/* malloc'd; v[head..] are in use */
 	uint32_t	 head, n, cap;
 	size_t		 bytes;		/* sum of the pieces' lengths */
 };

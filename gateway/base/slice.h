@@ -44,7 +44,8 @@ struct uuid {
 static inline struct slice
 slice_of(const char *s)
 {
-	return (struct slice){ (const uint8_t *)s, s ? (uint32_t)strlen(s) : 0 };
+	return (struct slice){ (const uint8_t *)s,
+	    s ? (uint32_t)strlen(s) : 0 };
 }
 
 static inline bool

@@ -68,7 +68,7 @@ struct field {
 	int64_t			 dflt;		/* numbers; strings: see .c */
 	const char		*dflt_text;	/* strings; NULL: "" or null */
 	bool			 dflt_null;
-	const char		*meaning_arg;	/* what it depends on: a field */
+	const char		*meaning_arg;	/* the field it depends on */
 	uint32_t		 arg_offset;	/* of it, in the same struct */
 };
 

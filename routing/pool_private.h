@@ -47,6 +47,7 @@ struct upstream {
 	uint32_t	 moves;		/* the broker's, when it was opened */
 	int32_t		 next_id;
 	int64_t		 idle_since;
+	int64_t		 login_by_us;
 	int64_t		 retire_us;	/* 0: never; the login ends then */
 	void		(*lost)(struct upstream *u, void *arg);
 	void		*arg;

@@ -280,6 +280,11 @@ overdue(const struct list *calls, int64_t now)
 void
 upstream_tick(struct upstream *u, int64_t now)
 {
+	/* The connection itself looks after TCP and TLS. */
+	if (u->state == UPSTREAM_LOGIN && u->login_by_us < now) {
+		conn_close(u->conn, CONN_SETUP_TIME, "login");
+		return;
+	}
 	if (u->state == UPSTREAM_CLOSED || !(overdue(&u->calls, now) ||
 	    overdue(&u->silent, now)))
 		return;
@@ -321,6 +326,8 @@ upstream_open(struct pool *p, struct pool_broker *b)
 	u->pool = p;
 	u->broker = b;
 	u->moves = b->moves;
+	u->login_by_us = p->options.connect_ms == 0 ? INT64_MAX :
+	    loop_now_us(p->loop) + (int64_t)p->options.connect_ms * 1000;
 	u->state = UPSTREAM_CONNECTING;
 	list_init(&u->link);
 	list_init(&u->calls);

@@ -73,13 +73,12 @@ def run_one(env, name, test):
             f.write(f"== {name}\n{traceback.format_exc()}\n")
         fault = f"{type(e).__name__}: {e}"
         note = None
-    stuck = env.driver.stop_all() if fault else []
+    if fault and not env.driver.stop_all():
+        env.start_driver()
     if env.weir and not env.weir.alive():
         status = env.weir.process.popen.returncode
         fault = (fault or "") + f" | weir has ended with {status}: " + env.weir.tail(6)
         env.start_weir()
-    if stuck:
-        fault = (fault or "") + f" | still running: {stuck}"
     took = time.monotonic() - began
     print(f"{'FAIL' if fault else 'ok  '} {name} ({took:.1f} s)", flush=True)
     for line in ((fault or note or "")[:3000]).splitlines():
@@ -123,9 +122,9 @@ def main():
         for name, test in tests:
             if run_one(env, name, test):
                 failed.append(name)
+    finally:
         if failed:
             keep_logs(folder)
-    finally:
         proc.kill_all()
         if options.keep:
             print(f"     kept: {folder}")

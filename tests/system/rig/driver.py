@@ -108,17 +108,16 @@ class Driver:
     def call(self, scenario, seconds=120, **args):
         return self.start(scenario, **args).result(seconds)
 
-    def stop_all(self):
-        """Asks whatever a failed test has left under way to end."""
+    def stop_all(self, seconds=10):
+        """Asks whatever a failed test has left under way to end; whether all did."""
         left = [t for t in self.tasks.values() if not t.done()]
         for task in left:
             task.stop()
-        for task in left:
-            try:
-                task.result(40)
-            except (ScenarioFailed, proc.Timeout):
-                pass
-        return [t.name for t in left if not t.done()]
+        try:
+            proc.wait_until("scenarios end", lambda: all(t.done() for t in left), seconds)
+        except proc.Timeout:
+            return False
+        return True
 
     def end(self):
         self.process.kill()

@@ -17,12 +17,20 @@ class Env:
         self.driver = None
         self.weir = None
         self.names = 0
+        self.jvms = 0
 
     def start(self):
         self.cluster.start()
-        self.driver = driver.Driver(os.path.join(self.folder, "java"))
-        self.driver.call("features", bootstrap=self.cluster.bootstrap())
+        self.start_driver()
         self.start_weir()
+
+    def start_driver(self):
+        """A new JVM; the journals of the one before stay."""
+        if self.driver:
+            self.driver.end()
+        self.jvms += 1
+        self.driver = driver.Driver(os.path.join(self.folder, f"java{self.jvms}"))
+        self.driver.call("features", bootstrap=self.cluster.bootstrap())
 
     def start_weir(self):
         if not self.direct:

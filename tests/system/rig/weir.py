@@ -113,7 +113,14 @@ class Weir:
         return self.process.stop(seconds) if self.process else None
 
     def tail(self, lines=15):
-        return self.process.tail(lines) if self.process else ""
+        """The end of its log, or what a sanitizer has found."""
+        if not self.process:
+            return ""
+        log = self.process.tail(10000)
+        found = re.search(r"==\d+==ERROR: |runtime error: ", log)
+        if found:
+            return "\n".join(log[found.start() :].splitlines()[:lines])
+        return "\n".join(log.splitlines()[-lines:])
 
 
 HAPROXY = """

@@ -347,6 +347,10 @@ advance(struct fetch_state *st)
 		}
 		if (list_empty(&st->queue))
 			return;
+		/* A client that reads slowly gets no more read for it. */
+		if (session_output_full(LIST_ENTRY(st->queue.next,
+		    struct fetch_call, link)->request->session))
+			return;
 		st->current = LIST_ENTRY(st->queue.next, struct fetch_call,
 		    link);
 		list_remove(&st->current->link);
@@ -383,6 +387,13 @@ state_of(struct session *s)
 	list_init(&st->queue);
 	fetch_sessions_init(&st->sessions, &s->worker->fetch_sessions);
 	return st;
+}
+
+void
+fetch_state_drained(struct session *s)
+{
+	if (s->fetch != NULL)
+		turn(s->fetch);
 }
 
 /* The requests are the session's to free. */

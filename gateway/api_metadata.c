@@ -9,6 +9,7 @@
 
 #include "gateway/coordinators.h"
 #include "gateway/forward.h"
+#include "gateway/gateway.h"
 #include "gateway/session.h"
 #include "gateway/worker.h"
 #include "routing/virtual.h"
@@ -22,6 +23,7 @@ enum {
 	OPERATIONS_OMITTED = INT32_MIN,
 	PARTITIONS_A_PAGE = 2000,	/* as brokers have it by default */
 	COORDINATOR_KEY_SHARE = 2,
+	SNAPSHOT_AGE_US = 500000,
 };
 
 /* What an answer is built with. */
@@ -39,12 +41,18 @@ scene_of(struct request *r)
 	    session_virtual_count(r->session) };
 }
 
-/* Since the snapshot is known to be wrong, a newer one is worth waiting for:
- * the client asks because a broker told it that something has moved. */
+/* A newer snapshot is worth waiting for when this one is known to be wrong (the
+ * client asks because a broker told it that something has moved), and when it is
+ * not quite new: what another node's client created is to be seen. All that ask
+ * meanwhile share one refresh, so brokers are asked at most every so often. */
 static bool
 snapshot_is_stale(const struct worker *w)
 {
-	return w->stale_us > w->cluster->asked_us;
+	int64_t asked = w->cluster->asked_us;
+
+	return atomic_load_explicit(&w->gateway->stale_us,
+	    memory_order_relaxed) > asked ||
+	    loop_now_us(w->loop) - asked > SNAPSHOT_AGE_US;
 }
 
 /* Brokers' own topics are nobody's business. */

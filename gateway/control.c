@@ -278,7 +278,15 @@ static void
 control_tick(void *arg)
 {
 	struct gateway *g = arg;
+	struct upstream_stats u;
 
+	/* Repeats of log lines are told once a second. */
+	if (++g->ticks % (1000 / LOOP_TICK_MS) == 0)
+		log_tick();
+	watch_stats(g->watch, &u);
+	metric_set(g->metrics, METRIC_UPSTREAMS_OPENED, u.opened);
+	metric_set(g->metrics, METRIC_UPSTREAMS_FAILED, u.failed);
+	metric_set(g->metrics, METRIC_UPSTREAM_TIMEOUTS, u.timeouts);
 	metric_set(g->metrics, METRIC_BUFFERED, block_total());
 	metric_set(g->metrics, METRIC_BUFFERED_MAX,
 	    g->config->limits.buffered_max);

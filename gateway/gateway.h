@@ -38,6 +38,9 @@ struct gateway {
 	int64_t			 started_us;
 	int64_t			 drain_until_us;	/* 0: not draining */
 	bool			 failed;
+	uint32_t		 ticks;
+	/* Since when the snapshot is known to be wrong; 0: never was. */
+	atomic_int_least64_t	 stale_us;
 	atomic_uint		 connections;
 	atomic_uint_least64_t	 next_session;
 };

@@ -45,6 +45,7 @@ session_flush(struct session *s)
 		if (r->reply.bytes > 0)
 			conn_send(s->conn, &r->reply);
 		s->in_flight--;
+		metric_sub(s->worker->metrics, METRIC_IN_FLIGHT, 1);
 		request_free(r);
 	}
 	if (s->paused &&
@@ -110,6 +111,7 @@ static void
 enqueue(struct session *s, struct request *r)
 {
 	r->session = s;
+	metric_add(s->worker->metrics, METRIC_IN_FLIGHT, 1);
 	list_append(&s->requests, &r->link);
 	if (++s->in_flight >= s->worker->config->limits.in_flight_max &&
 	    !s->paused) {
@@ -191,6 +193,7 @@ session_frame(struct conn *c, void *arg, struct block *b, const uint8_t *data,
 static void
 orphan_requests(struct session *s)
 {
+	metric_sub(s->worker->metrics, METRIC_IN_FLIGHT, s->in_flight);
 	LIST_FOREACH(it, &s->requests)
 		LIST_ENTRY(it, struct request, link)->session = NULL;
 	while (!list_empty(&s->requests)) {
@@ -281,8 +284,22 @@ session_close(struct session *s, enum conn_reason reason, const char *detail)
 
 /* ---- the beginning ---- */
 
+static void
+session_drained(struct conn *c, void *arg)
+{
+	(void)c;
+	fetch_state_drained(arg);
+}
+
+bool
+session_output_full(const struct session *s)
+{
+	return conn_queued(s->conn) > s->worker->config->limits.out_high;
+}
+
 static const struct conn_ops session_ops = {
 	.frame = session_frame,
+	.drained = session_drained,
 	.closed = session_closed,
 };
 

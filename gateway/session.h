@@ -52,6 +52,9 @@ void	 session_open(struct worker *w, int fd, const struct sockaddr *peer,
 	    socklen_t len, int listener);
 /* A request of its queue has become done: sends what may leave. */
 void	 session_flush(struct session *s);
+/* More replies wait for the client than limits.out_high: what would make large
+ * ones waits until they are gone (fetch_state_drained is called then). */
+bool	 session_output_full(const struct session *s);
 void	 session_close(struct session *s, enum conn_reason reason,
 	    const char *detail);
 /* How many virtual brokers this client sees (chosen at first use). */
@@ -66,6 +69,7 @@ void	 session_named(struct session *s, struct slice name,
 
 /* api_fetch.c, api_share.c, api_produce.c: drop a session's state. */
 void	 fetch_state_free(struct session *s);
+void	 fetch_state_drained(struct session *s);
 void	 share_state_free(struct session *s);
 void	 produce_state_free(struct session *s);
 

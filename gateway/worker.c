@@ -107,7 +107,8 @@ worker_any_broker(struct worker *w)
 void
 worker_wish(struct worker *w)
 {
-	w->stale_us = loop_now_us(w->loop);
+	atomic_store_explicit(&w->gateway->stale_us, loop_now_us(w->loop),
+	    memory_order_relaxed);
 	metric_add(w->metrics, METRIC_REFRESH_WISHES, 1);
 	watch_wish(w->gateway->watch);
 }

@@ -49,8 +49,6 @@ struct worker {
 	struct list		 leases;	/* without a session */
 	struct list		 free_requests;
 	uint32_t		 free_count;
-	int64_t			 stale_us;	/* since when the snapshot is
-						 * known to be wrong; 0: not */
 	uint32_t		 any_next;	/* turn of LEG_ANY */
 	uint32_t		 fetch_sessions;
 	bool			 draining;

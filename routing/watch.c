@@ -487,6 +487,12 @@ watch_wish(struct watch *w)
 		loop_post(w->loop, take_wish, w);
 }
 
+void
+watch_stats(const struct watch *w, struct upstream_stats *to)
+{
+	pool_stats(w->pool, to);
+}
+
 const char *
 watch_state(const struct watch *w)
 {

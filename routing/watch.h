@@ -28,6 +28,8 @@ void		 watch_free(struct watch *w);
 /* Somebody needs a snapshot that was asked for after now. Each wish is
  * followed by a publish whose asked_us is later, as soon as brokers answer. */
 void		 watch_wish(struct watch *w);
+/* Of the watch's own upstreams. Thread: control. */
+void		 watch_stats(const struct watch *w, struct upstream_stats *to);
 /* For a page: "connected", or why not. Thread: control. */
 const char	*watch_state(const struct watch *w);
 

@@ -1,0 +1,411 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What weir costs, next to a TCP relay that reads nothing and to no proxy at all.
+
+Three real brokers; load.c as the client, the same for each way there:
+
+    direct   at the brokers' own addresses
+    haproxy  HAProxy in TCP mode, a listener a broker, on an advertised listener of its own
+    weir     one address, seen as three virtual brokers
+    weir/1   the same, seen as one, by a client that does not say its name
+
+The ways take turns in each round; the table has medians over the rounds, and ratios to HAProxy's.
+CPU is the proxy's own, user and system time of its threads. A busy machine widens everything: look at
+the ratios, and at the spread that --all shows.
+"""
+
+import argparse
+import json
+import os
+import platform
+import re
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.join(ROOT, "tests", "system"))
+
+from rig import kafka, proc  # noqa: E402
+
+THREADS = 2
+IDLE = 2000
+CLIENTS, TOPICS = 1000, 1000
+BULK_RECORDS, BULK_SIZE = 1000, 1024
+NAMED = ["-n", "apache-kafka-java", "-v", "4.3.1"]
+WAYS = ("direct", "haproxy", "weir", "weir/1")
+GOAL = 1.3
+
+HAPROXY = """
+global
+    nbthread {threads}
+    maxconn 6000
+defaults
+    mode tcp
+    timeout connect 5s
+    timeout client 10m
+    timeout server 10m
+"""
+HAPROXY_LISTEN = """
+listen broker{i}
+    bind 127.0.0.1:{port}
+    server broker{i} {address}
+"""
+
+
+def arguments():
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument("--weir", default=os.path.join(ROOT, "build", "weir"))
+    p.add_argument("--load", default=os.path.join(ROOT, "build", "obj", "bench", "load"))
+    p.add_argument("--rounds", type=int, default=3)
+    p.add_argument("--megabytes", type=int, default=300, help="produced and consumed a turn")
+    p.add_argument("--small", type=int, default=20000, help="small requests a turn")
+    p.add_argument("--single", type=int, default=3000, help="requests one by one a turn")
+    p.add_argument("--only", default=".", help="regular expression over: bulk small single idle metadata")
+    p.add_argument("--all", action="store_true", help="show each round's figures too")
+    p.add_argument("--check", action="store_true", help=f"fail when a ratio is over {GOAL}")
+    p.add_argument("--perf", metavar="FILE", help="perf record -g of weir during the turns")
+    return p.parse_args()
+
+
+class BenchBroker(kafka.Broker):
+    """A broker with one more listener, which it advertises at HAProxy's port."""
+
+    def write_properties(self):
+        super().write_properties()
+        shown = f"PLAINTEXT://{self.address()},VIA://127.0.0.1:{self.cluster.via[self.index]}"
+        with open(self.properties, "a", encoding="utf-8") as f:
+            f.write(f"advertised.listeners={shown}\n")
+
+
+class BenchCluster(kafka.Cluster):
+    def __init__(self, folder):
+        super().__init__("4.3.1", folder)
+        kafka.LISTENERS["VIA"] = "PLAINTEXT"
+        self.listeners = ["PLAINTEXT", "CONTROLLER", "VIA"]
+        self.via = [proc.free_port() for _ in range(3)]
+        self.brokers = [BenchBroker(self, i) for i in range(3)]
+
+
+class Proxy:
+    """HAProxy or weir, to be started afresh."""
+
+    def __init__(self, name, argv, log, ports):
+        self.name, self.argv, self.log, self.ports = name, argv, log, ports
+        self.process = None
+
+    @property
+    def addresses(self):
+        return ",".join(f"127.0.0.1:{p}" for p in self.ports)
+
+    def start(self, admin=None):
+        self.process = proc.Process(self.name, self.argv, self.log)
+        for port in self.ports:
+            proc.wait_until(
+                f"{self.name} listens", lambda p=port: proc.can_connect("127.0.0.1", p), 20
+            )
+        time.sleep(0.5)
+        return self
+
+    def stop(self):
+        self.process.kill()
+
+    def cpu(self):
+        return cpu_seconds(self.process.pid)
+
+    def rss_kib(self):
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as f:
+            return int(re.search(r"VmRSS:\s+(\d+)", f.read()).group(1))
+
+
+def cpu_seconds(pid):
+    """Of a process whose threads live as long as it does: exact where the kernel counts it."""
+    total = 0
+    try:
+        for tid in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{tid}/schedstat", encoding="ascii") as f:
+                total += int(f.read().split()[0])
+    except OSError:
+        return cpu_ticks(pid)
+    return total / 1e9
+
+
+def cpu_ticks(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+        fields = f.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Bench:
+    def __init__(self, options, folder):
+        self.options, self.folder = options, folder
+        self.cluster = BenchCluster(os.path.join(folder, "kafka"))
+        self.haproxy, self.weir = self.make_haproxy(), self.make_weir()
+        self.figures = {}  # measure -> way -> values
+        self.topics = 0
+
+    # ---- what runs ----
+
+    def make_haproxy(self):
+        text = HAPROXY.format(threads=THREADS)
+        for i, b in enumerate(self.cluster.brokers):
+            text += HAPROXY_LISTEN.format(i=i, port=self.cluster.via[i], address=b.address("VIA"))
+        config = os.path.join(self.folder, "haproxy.cfg")
+        with open(config, "w", encoding="ascii") as f:
+            f.write(text)
+        tool = shutil.which("haproxy", path=os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin")
+        if not tool:
+            raise SystemExit("bench: haproxy is missing (apt-get install haproxy)")
+        log = os.path.join(self.folder, "haproxy.log")
+        return Proxy("haproxy", [tool, "-db", "-f", config], log, self.cluster.via)
+
+    def make_weir(self):
+        port, self.admin = proc.free_port(), proc.free_port()
+        config = os.path.join(self.folder, "weir.json")
+        with open(config, "w", encoding="ascii") as f:
+            json.dump(
+                {
+                    "cluster": {"bootstrap": self.cluster.bootstrap()},
+                    "listeners": [{"address": f"127.0.0.1:{port}"}],
+                    "admin": {"address": f"127.0.0.1:{self.admin}"},
+                    "workers": THREADS,
+                },
+                f,
+            )
+        log = os.path.join(self.folder, "weir.log")
+        return Proxy("weir", [self.options.weir, "run", "-c", config], log, [port])
+
+    def proxy(self, way):
+        return {"haproxy": self.haproxy, "direct": None}.get(way, self.weir)
+
+    def load(self, way, mode, count, *flags):
+        boot = self.proxy(way).addresses if way != "direct" else self.cluster.bootstrap()
+        named = [] if way == "weir/1" else NAMED
+        argv = [self.options.load, *named, *flags, boot, mode, str(count)]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=120)
+        if done.returncode != 0:
+            raise SystemExit(f"bench: {way}: {' '.join(argv)}\n{done.stderr}")
+        return json.loads(done.stdout) if done.stdout else {}
+
+    def measured(self, way, mode, count, *flags):
+        """The load's report, with the proxy's CPU seconds."""
+        proxy = self.proxy(way)
+        before = proxy.cpu() if proxy else 0
+        report = self.load(way, mode, count, *flags)
+        report["cpu"] = proxy.cpu() - before if proxy else None
+        return report
+
+    def note(self, measure, way, value):
+        if value is not None:
+            self.figures.setdefault(measure, {}).setdefault(way, []).append(value)
+
+    def new_topic(self, partitions=3):
+        self.topics += 1
+        name = f"bench{self.topics}-"
+        self.load("direct", "create", 0 if partitions == 3 else 1, "-t", name)
+        name = name if partitions == 3 else name + "0"
+        proc.wait_until("the topic is everywhere", lambda: self.writable(name), 30, 0.2)
+        return name
+
+    def writable(self, topic):
+        argv = [self.options.load, "-t", topic, self.cluster.bootstrap(), "produce", "6"]
+        return subprocess.run(argv, capture_output=True).returncode == 0
+
+    # ---- the measures ----
+
+    def bulk(self, way):
+        count = self.options.megabytes * 1000000 // (BULK_RECORDS * BULK_SIZE)
+        # As many requests in flight, over one connection or three.
+        flags = ["-s", BULK_SIZE, "-r", BULK_RECORDS, "-d", 6 if way == "weir/1" else 2]
+        flags = [str(f) for f in flags] + ["-t", self.new_topic()]
+        made = self.measured(way, "produce", count, *flags)
+        read = self.measured(way, "consume", (made["bytes"] >> 20) - 8, *flags)
+        for measure, report in (("bulk_produce", made), ("bulk_consume", read)):
+            gigabytes = report["bytes"] / 1e9
+            if report["cpu"] is not None:
+                self.note(measure, way, report["cpu"] / gigabytes)
+            self.note(measure + "_rate", way, gigabytes * 1000 / report["seconds"])
+        self.load("direct", "delete", 0, "-t", flags[-1])
+
+    def small(self, way):
+        lanes = 12 if way == "weir/1" else 4
+        report = self.measured(
+            way, "produce", self.options.small, "-l", str(lanes), "-t", self.small_topic
+        )
+        if report["cpu"] is not None:
+            self.note("small", way, report["cpu"] * 1e6 / report["requests"])
+        self.note("small_rate", way, report["requests"] / report["seconds"])
+
+    def single(self, way):
+        report = self.measured(way, "produce", self.options.single, "-t", self.single_topic)
+        self.note("single_p50", way, report["p50"])
+        self.note("single_p99", way, report["p99"])
+        if report["cpu"] is not None:
+            self.note("single", way, report["cpu"] * 1e6 / report["requests"])
+
+    def idle(self, way):
+        """Start-up memory too: the proxy is a new one each time."""
+        proxy = self.proxy(way)
+        proxy.stop()
+        proxy.start()
+        before = proxy.rss_kib()
+        self.note("start_rss", way, before / 1024)
+        argv = [self.options.load, *NAMED, proxy.addresses, "idle", str(IDLE)]
+        load = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        load.stdout.readline()
+        time.sleep(0.5)
+        self.note("idle", way, (proxy.rss_kib() - before) / IDLE)
+        load.stdin.close()
+        load.wait()
+        proxy.stop()
+        proxy.start()
+
+    def metadata(self, way):
+        before = sum(cpu_ticks(b.process.pid) for b in self.cluster.brokers)
+        asked = self.refreshes()
+        report = self.load(way, "metadata", CLIENTS)
+        after = sum(cpu_ticks(b.process.pid) for b in self.cluster.brokers)
+        self.note("storm_cpu", way, after - before)
+        self.note("storm_p99", way, report["p99"] / 1000)
+        at_brokers = self.refreshes() - asked if way.startswith("weir") else report["requests"]
+        self.note("storm_asked", way, at_brokers)
+
+    def refreshes(self):
+        with os.popen(f"curl -s http://127.0.0.1:{self.admin}/metrics") as f:
+            found = re.search(r"^weir_refreshes_total (\d+)", f.read(), re.M)
+        return int(found.group(1)) if found else 0
+
+    # ---- all of it ----
+
+    def turns(self, name, ways, measure, rounds=None):
+        if not re.search(self.options.only, name):
+            return
+        begun = time.monotonic()
+        for _ in range(rounds or self.options.rounds):
+            for way in ways:
+                measure(way)
+        print(f"  {name}: {time.monotonic() - begun:.0f} s", flush=True)
+
+    def run(self):
+        self.cluster.start()
+        self.haproxy.start()
+        self.weir.start()
+        self.small_topic, self.single_topic = self.new_topic(), self.new_topic(1)
+        self.load("direct", "produce", 2000, "-t", self.small_topic)
+        self.load("direct", "produce", 1000, "-t", self.single_topic)
+        self.turns("idle", ("haproxy", "weir"), self.idle)
+        recorder = self.record()
+        self.turns("bulk", WAYS, self.bulk)
+        self.turns("small", WAYS, self.small)
+        self.turns("single", ("direct", "haproxy", "weir"), self.single)
+        if re.search(self.options.only, "metadata"):
+            self.load("direct", "create", TOPICS, "-t", "storm")
+            time.sleep(4)
+        self.turns("metadata", ("direct", "weir"), self.metadata)
+        if recorder:
+            recorder.send_signal(2)
+            recorder.wait()
+
+    def record(self):
+        if not self.options.perf:
+            return None
+        argv = ["perf", "record", "-q", "-g", "-F", "997", "-p", str(self.weir.process.pid)]
+        return subprocess.Popen(argv + ["-o", self.options.perf])
+
+    def stop(self):
+        for thing in (self.weir, self.haproxy):
+            if thing.process:
+                thing.stop()
+        self.cluster.stop()
+
+
+ROWS = (
+    ("bulk_produce", "CPU s/GB produced (1 KB records, 1 MB batches)", "{:.3f}", True),
+    ("bulk_consume", "CPU s/GB consumed", "{:.3f}", True),
+    ("small", "CPU us/request (100-byte records, one a request)", "{:.1f}", True),
+    ("single", "CPU us/request, one in flight", "{:.1f}", True),
+    ("single_p50", "p50 us, one record, one in flight", "{:.0f}", "added"),
+    ("single_p99", "p99 us", "{:.0f}", "added"),
+    ("idle", f"KiB/idle connection ({IDLE})", "{:.2f}", True),
+    ("start_rss", "MiB RSS at start", "{:.1f}", True),
+    ("bulk_produce_rate", "MB/s produced", "{:.0f}", False),
+    ("bulk_consume_rate", "MB/s consumed", "{:.0f}", False),
+    ("small_rate", "requests/s, small", "{:.0f}", False),
+    ("storm_cpu", f"brokers' CPU s: {CLIENTS} clients ask for {TOPICS} topics", "{:.2f}", False),
+    ("storm_asked", "Metadata requests at the brokers", "{:.0f}", False),
+    ("storm_p99", "p99 ms of that", "{:.0f}", False),
+)
+
+
+def ratio(kind, medians, way):
+    """To HAProxy's; of latencies, what was added to direct's."""
+    base = medians.get("haproxy")
+    value = medians.get(way)
+    if not kind or base is None or value is None:
+        return None
+    if kind == "added":
+        direct = medians["direct"]
+        base, value = base - direct, value - direct
+    return value / base if base > 0 else None
+
+
+def show(figures, everything):
+    head = f"{'':54}" + "".join(f"{w:>10}{'':8}" for w in WAYS)
+    print("\n" + head.rstrip())
+    over = []
+    for measure, text, form, kind in ROWS:
+        if measure not in figures:
+            continue
+        medians = {w: statistics.median(v) for w, v in figures[measure].items()}
+        line = f"{text:54}"
+        for way in WAYS:
+            r = ratio(kind, medians, way) if way.startswith("weir") else None
+            shown = form.format(medians[way]) if way in medians else ""
+            line += f"{shown:>10}" + (f" x{r:<6.2f}" if r is not None else " " * 8)
+            if r is not None and r > GOAL:
+                over.append(f"{text} ({way}): x{r:.2f}")
+        print(line.rstrip())
+        if everything:
+            for way in WAYS:
+                values = figures[measure].get(way, [])
+                print(f"{'':10}{way:10}" + " ".join(form.format(v) for v in values))
+    return over
+
+
+def facts():
+    with open("/proc/cpuinfo", encoding="utf-8") as f:
+        model = re.search(r"model name\s*: (.*)", f.read())
+    print(
+        f"bench: {os.cpu_count()} cores ({model.group(1) if model else platform.machine()}), "
+        f"Linux {platform.release()}, load {os.getloadavg()[0]:.1f}, {THREADS} threads a proxy",
+        flush=True,
+    )
+
+
+def main():
+    options = arguments()
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    facts()
+    begun = time.monotonic()
+    folder = tempfile.mkdtemp(prefix="weir-bench-")
+    bench = Bench(options, folder)
+    try:
+        bench.run()
+    finally:
+        bench.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+    over = show(bench.figures, options.all)
+    print(f"\nbench: {time.monotonic() - begun:.0f} s")
+    for line in over:
+        print(f"over {GOAL}: {line}")
+    return 1 if over and options.check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

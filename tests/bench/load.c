@@ -51,6 +51,7 @@ enum {
 	IOV_MAX_HERE = 64,
 	PART_BYTES = 1024 * 1024,
 	WAIT_MS = 60000,
+	TOPIC_NAME = 64,
 };
 
 /* One connection. */
@@ -422,7 +423,7 @@ find_leaders(void)
 
 	lane_open(&l, &opt.boots[0]);
 	say_hello(&l);
-	for (int i = 0; ; i++) {
+	for (int i = 0;; i++) {
 		m = ask_metadata(&l, &a);
 		if (all_led(m))
 			break;
@@ -724,13 +725,15 @@ mode_create(void)
 	struct create_topics_request q = { .topics = { t, n },
 		.timeout_ms = WAIT_MS };
 	const struct create_topics_response *p;
-	char (*names)[64] = mem_alloc((size_t)n * sizeof(*names));
+	char *names = mem_alloc((size_t)n * TOPIC_NAME);
 	struct arena a;
 	struct lane l;
 
 	for (int32_t i = 0; i < n; i++) {
-		snprintf(names[i], sizeof(names[i]), "%s%d", opt.topic, i);
-		t[i].name = slice_of(opt.count > 0 ? names[i] : opt.topic);
+		char *name = names + (size_t)i * TOPIC_NAME;
+
+		snprintf(name, TOPIC_NAME, "%s%d", opt.topic, i);
+		t[i].name = slice_of(opt.count > 0 ? name : opt.topic);
 		t[i].num_partitions = opt.count > 0 ? 1 : 3;
 		t[i].replication_factor = 1;
 	}

@@ -786,7 +786,7 @@ scram_answer(struct fake_broker *b, struct fake_request *q, const EVP_MD *md)
 	    4096, md, EVP_MD_get_size(md), salted);
 	broker_hmac(md, salted, "Server Key", key);
 	broker_hmac(md, key, message, signature);
-	strcpy(text, "v=");
+	memcpy(text, "v=", 2);
 	EVP_EncodeBlock((uint8_t *)text + 2, signature, EVP_MD_get_size(md));
 	r.auth_bytes = slice_of(text);
 	fake_reply(q, &r);

@@ -47,7 +47,7 @@ pass_ms(struct world *w, int ms)
 	int left_ = 3000; \
 	while (!(cond)) { \
 		loop_turn((w)->l, 1); \
-		fake_us += 500; \
+		fake_us += 2000; \
 		if (--left_ == 0) \
 			fail_msg("never: %s (%s)", #cond, \
 			    watch_state((w)->watch)); \

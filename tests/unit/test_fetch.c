@@ -2,6 +2,28 @@
 /* Fetch as a whole, on a clock and brokers of our own: a client which reads
  * several brokers through one connection, with and without session, must get
  * every record once and in order whatever brokers do. */
+/* What is played here, beside the true ones in the library. */
+#define loop_now_us fake_loop_now_us
+#define loop_over_limit fake_loop_over_limit
+#define timer_set fake_timer_set
+#define timer_cancel fake_timer_cancel
+#define worker_wish fake_worker_wish
+#define lease_close fake_lease_close
+#define pool_backing_off fake_pool_backing_off
+#define error_wants_refresh fake_error_wants_refresh
+#define request_park fake_request_park
+#define request_answer fake_request_answer
+#define request_answer_error fake_request_answer_error
+#define leg_send fake_leg_send
+#define session_virtual_count fake_session_virtual_count
+#define session_address fake_session_address
+#define session_output_full fake_session_output_full
+#define virtual_broker fake_virtual_broker
+#define cluster_broker fake_cluster_broker
+#define cluster_topic fake_cluster_topic
+#define cluster_topic_by_id fake_cluster_topic_by_id
+#define topic_partition fake_topic_partition
+
 #include "gateway/api_fetch.c"
 #include "gateway/fetch_answer.c"
 #include "gateway/fetch_feed.c"
@@ -30,7 +52,7 @@ struct sim_session {
 static struct {
 	int64_t		 now;
 	struct timer	*timer;
-	bool		 over_limit, down[BROKERS];
+	bool		 over_limit, output_full, down[BROKERS];
 	int		 wishes, parks;
 	struct leg	*legs[LEGS_MAX];
 	struct lease	 leases[LEGS_MAX];
@@ -109,6 +131,13 @@ request_park(struct request *r, void (*resume)(struct request *r))
 	r->resume = resume;
 	world.parked = r;
 	return true;
+}
+
+bool
+session_output_full(const struct session *s)
+{
+	(void)s;
+	return world.output_full;
 }
 
 int32_t
@@ -837,6 +866,22 @@ test_over_limit(void **state)
 	assert_int_equal(world.leg_count, 0);
 }
 
+/* A client that does not read its replies is read nothing for. */
+static void
+test_slow_reader(void **state)
+{
+	struct request *r = fetch_of(VERSION, 0, 0, 500);
+
+	(void)state;
+	want(r, 0, 0);
+	world.output_full = true;
+	ask_client(r);
+	assert_int_equal(world.leg_count, 0);
+	world.output_full = false;
+	fetch_state_drained(&session);
+	assert_int_equal(world.leg_count, 1);
+}
+
 static void
 test_client_gone(void **state)
 {
@@ -1033,6 +1078,7 @@ main(void)
 		TEST(test_incremental),
 		TEST(test_pipelined),
 		TEST(test_over_limit),
+		TEST(test_slow_reader),
 		TEST(test_client_gone),
 		TEST(test_random_consumers),
 	};

@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fetch sessions (KIP-227): the client's rules, the table, and what brokers are
  * told of it, held against a model of a broker's fetch session. */
+/* What is played here, beside the true ones in the library. */
+#define fetch_flight_drop fake_fetch_flight_drop
+#define error_wants_refresh fake_error_wants_refresh
+#define cluster_broker fake_cluster_broker
+#define cluster_topic fake_cluster_topic
+#define cluster_topic_by_id fake_cluster_topic_by_id
+#define topic_partition fake_topic_partition
+
 #include "gateway/fetch_feed.c"
 #include "gateway/fetch_session.c"
 #include "gateway/fetch_table.c"

@@ -54,7 +54,7 @@ def _exercise(env, at):
     group.stop()
     # A reader in a broker's rack: it must not be sent to that broker. (In a group its own
     # rack would come back to it in the members' subscriptions.)
-    env.client("records", bootstrap=at, topic=topic)
+    env.client("records", bootstrap=at, topic=env.topic("rack"))
     env.begin("transact", at, topic=[topic], producer=env.name("txn"), count=3).result()
     env.client("admin_cluster", bootstrap=at, topic=topic)
     env.client("admin_topics", bootstrap=at, topic=env.name("admin"))

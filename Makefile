@@ -49,7 +49,7 @@ FUZZERS := $(sort $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.
 BIN := $(if $(SAN),$(O),$(B))
 
 .PHONY: all help check test unit asan tsan valgrind scenario system test-matrix \
-	wire fuzz fuzz-replay bench demo lint format tags man install dist clean \
+	wire fuzz fuzz-replay fuzz-seeds bench demo lint format tags man install dist clean \
 	analyze coverage setup setup-test
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -114,6 +114,9 @@ $(O)/replay/%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/replay.o $(O)/libweir.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(SANFLAGS) $^ -o $@ $(LIBS)
 
+$(O)/seeds: $(O)/tests/fuzz/seeds.o $(O)/tests/unit/codec_random.o $(O)/libweir.a
+	$(Q)$(CC) $(SANFLAGS) $^ -o $@ $(LIBS)
+
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 
 # ---- tests ----
@@ -142,6 +145,9 @@ replay-programs: $(FUZZERS:%=$(O)/replay/%)
 fuzz-replay: ## every fuzz target over its corpus, under ASan and UBSan
 	@$(MAKE) --no-print-directory SAN=address replay-programs
 	@tests/fuzz/run-replay $(B)/asan/replay
+
+fuzz-seeds: $(O)/seeds ## write the fuzz corpora anew
+	@$(O)/seeds tests/fuzz/corpus
 
 fuzz: ## libFuzzer, SECONDS each (default 60)
 	@tests/fuzz/run-fuzz $(B) $(or $(SECONDS),60)

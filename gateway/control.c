@@ -274,6 +274,14 @@ drain(struct gateway *g)
 		loop_stop(g->control);
 }
 
+/* No client is left, nor a request that a client has left behind. */
+static bool
+drained(const struct gateway *g)
+{
+	return atomic_load(&g->connections) == 0 &&
+	    metric_total(METRIC_LEGS_IN_FLIGHT) == 0;
+}
+
 static void
 control_tick(void *arg)
 {
@@ -293,7 +301,7 @@ control_tick(void *arg)
 	if (g->cluster != NULL)
 		metric_set(g->metrics, METRIC_SNAPSHOT_AGE,
 		    (uint64_t)(clock_now_us() - g->cluster->asked_us));
-	if (g->drain_until_us != 0 && (atomic_load(&g->connections) == 0 ||
+	if (g->drain_until_us != 0 && (drained(g) ||
 	    clock_now_us() >= g->drain_until_us))
 		loop_stop(g->control);
 }
@@ -437,10 +445,11 @@ gateway_end(struct gateway *g)
 {
 	if (g->admin != NULL)
 		admin_close(g->admin);
-	if (g->watch != NULL)
-		watch_free(g->watch);
+	/* Workers wish for snapshots to their last moment. */
 	for (int i = 0; i < g->worker_count; i++)
 		worker_stop(g->workers[i]);
+	if (g->watch != NULL)
+		watch_free(g->watch);
 	if (g->cluster != NULL)
 		cluster_unref(g->cluster);
 	drop_contexts(g->listener_tls);

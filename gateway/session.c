@@ -53,8 +53,6 @@ session_flush(struct session *s)
 		s->paused = false;
 		conn_resume(s->conn);
 	}
-	if (s->state == SESSION_CLOSING && list_empty(&s->requests))
-		conn_close_after_flush(s->conn, CONN_DRAIN);
 }
 
 /* ---- requests ---- */

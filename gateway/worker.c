@@ -216,8 +216,10 @@ close_idle_sessions(struct worker *w)
 	LIST_FOREACH_SAFE(it, &w->sessions) {
 		struct session *s = LIST_ENTRY(it, struct session, link);
 
-		if (list_empty(&s->requests))
-			session_close(s, CONN_DRAIN, NULL);
+		if (list_empty(&s->requests) && s->state != SESSION_CLOSING) {
+			s->state = SESSION_CLOSING;
+			conn_close_after_flush(s->conn, CONN_DRAIN);
+		}
 	}
 }
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <netinet/in.h>
+
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -280,6 +282,9 @@ pool_lease_address(struct pool *p, const char *host, const struct sockaddr *a,
 	if (b == NULL) {
 		b = add_broker(p, -1);
 		snprintf(b->host, sizeof(b->host), "%s", host);
+		b->port = ntohs(a->sa_family == AF_INET6 ?
+		    ((const struct sockaddr_in6 *)(const void *)a)->sin6_port :
+		    ((const struct sockaddr_in *)(const void *)a)->sin_port);
 		memcpy(&b->address, a, len);
 		b->address_len = len;
 	}

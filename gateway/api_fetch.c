@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #include "gateway/base/mem.h"
+#include "gateway/config.h"
 #include "gateway/fetch_answer.h"
 #include "gateway/fetch_flight.h"
 #include "gateway/request.h"
@@ -23,7 +24,6 @@
 #include "wire/messages.h"
 
 enum {
-	WAIT_MAX_MS = 60000,
 	GRACE_MS = 30,			/* for calls that are on their way */
 	TROUBLE_MS = 100,		/* nothing but errors of our own */
 	SHORT_MS = 5,			/* not worth another call */
@@ -289,9 +289,13 @@ clamp(int32_t v, int32_t most)
 static void
 read_terms(struct fetch_call *c, const struct fetch_request *r)
 {
+	const struct config_limits *l =
+	    &c->request->worker->config->limits;
+
 	c->terms.version = c->request->version;
-	c->terms.max_wait_ms = clamp(r->max_wait_ms, WAIT_MAX_MS);
-	c->terms.max_bytes = clamp(r->max_bytes, INT32_MAX);
+	c->terms.max_wait_ms = clamp(r->max_wait_ms,
+	    (int32_t)l->fetch_wait_max_ms);
+	c->terms.max_bytes = clamp(r->max_bytes, (int32_t)l->fetch_bytes_max);
 	c->terms.min_bytes = clamp(r->min_bytes, c->terms.max_bytes);
 	c->terms.isolation = r->isolation_level;
 }
@@ -386,6 +390,9 @@ state_of(struct session *s)
 	st->worker = s->worker;
 	list_init(&st->queue);
 	fetch_sessions_init(&st->sessions, &s->worker->fetch_sessions);
+	/* Each worker has its part of the node's. */
+	st->sessions.max = s->worker->config->limits.fetch_sessions_max /
+	    s->worker->config->workers;
 	return st;
 }
 

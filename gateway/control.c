@@ -15,6 +15,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/base/metric.h"
 #include "gateway/config.h"
+#include "gateway/fetch_table.h"
 #include "gateway/gateway.h"
 #include "gateway/net/tls.h"
 #include "gateway/status.h"
@@ -233,6 +234,7 @@ reload_config(struct gateway *g, struct error_list *errs)
 	if (g->admin != NULL)
 		admin_set_config(g->admin, &c->admin);
 	loop_set_node_limit(c->limits.buffered_max);
+	fetch_table_limit(c->limits.fetch_partitions_max);
 	for (int i = 0; i < g->worker_count; i++)
 		worker_set_config(g->workers[i], c);
 	return true;
@@ -424,6 +426,7 @@ gateway_setup(struct gateway *g, struct error *err)
 	metric_set(g->metrics, METRIC_STARTED,
 	    (uint64_t)clock_wall_ms() * 1000);
 	loop_set_node_limit(g->config->limits.buffered_max);
+	fetch_table_limit(g->config->limits.fetch_partitions_max);
 	if (!make_contexts(g->config, g->listener_tls, &errs)) {
 		error_set(err, "%s: %s", errs.v[0].path, errs.v[0].reason);
 		error_list_free(&errs);

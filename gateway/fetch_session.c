@@ -14,6 +14,7 @@ fetch_sessions_init(struct fetch_sessions *s, uint32_t *total)
 	memset(s, 0, sizeof(*s));
 	list_init(&s->slots);
 	s->total = total;
+	s->max = FETCH_SESSIONS_MAX;
 }
 
 static void
@@ -88,7 +89,7 @@ slot_open(struct fetch_sessions *s, bool by_id)
 	if (s->count >= FETCH_SLOTS_MAX)
 		slot_close(s, LIST_ENTRY(s->slots.prev, struct fetch_slot,
 		    link));
-	if (*s->total >= FETCH_SESSIONS_MAX)
+	if (*s->total >= s->max)
 		return NULL;
 	do {
 		id = (int32_t)arc4random_uniform(INT32_MAX) + 1;

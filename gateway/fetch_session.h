@@ -34,6 +34,7 @@ struct fetch_sessions {
 	struct fetch_slot *plain;	/* the one without session, or NULL */
 	uint32_t	 count;		/* with a session */
 	uint32_t	*total;		/* the worker's count of all */
+	uint32_t	 max;		/* of that count */
 };
 
 /* What a request is about. */

@@ -12,6 +12,13 @@
 #include "routing/cluster.h"
 
 static atomic_uint node_parts;		/* in all tables of the process */
+static atomic_uint_fast64_t node_parts_max = FETCH_PARTITIONS_NODE_MAX;
+
+void
+fetch_table_limit(uint64_t parts)
+{
+	atomic_store(&node_parts_max, parts);
+}
 
 void
 fetch_table_init(struct fetch_table *t, bool by_id)
@@ -287,7 +294,8 @@ fetch_table_want(struct fetch_table *t, struct slice name,
 	if (p == NULL) {
 		if (t->parts >= FETCH_PARTITIONS_MAX ||
 		    atomic_load_explicit(&node_parts, memory_order_relaxed) >=
-		    FETCH_PARTITIONS_NODE_MAX)
+		    atomic_load_explicit(&node_parts_max,
+		    memory_order_relaxed))
 			return false;
 		if (topic == NULL)
 			topic = topic_add(t, name, id);

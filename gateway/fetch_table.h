@@ -88,6 +88,8 @@ struct fetch_table {
 	bool		 by_id;
 };
 
+/* How many partitions all tables of the process may hold. Thread: any. */
+void	 fetch_table_limit(uint64_t parts);
 void	 fetch_table_init(struct fetch_table *t, bool by_id);
 /* The feeds must be gone. */
 void	 fetch_table_fini(struct fetch_table *t);

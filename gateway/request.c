@@ -6,6 +6,7 @@
 
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
+#include "gateway/base/metric.h"
 #include "gateway/session.h"
 #include "gateway/worker.h"
 #include "gateway/wire/frame.h"
@@ -245,6 +246,7 @@ leg_answered(struct call *c, const struct call_reply *reply)
 {
 	struct leg *l = LIST_ENTRY(c, struct leg, call);
 	struct lease *lease = l->lease;
+	bool closed = lease->closed;
 
 	l->outcome = reply->outcome;
 	l->lease = NULL;
@@ -253,7 +255,9 @@ leg_answered(struct call *c, const struct call_reply *reply)
 		l->reply = decode_reply(l, reply);
 		if (l->reply == NULL)
 			l->error = KAFKA_UNKNOWN_SERVER_ERROR;
-	} else if (reply->outcome != CALL_SENT) {
+	} else if (reply->outcome != CALL_SENT && !closed) {
+		metric_add(l->worker->metrics, metric_api(METRIC_LEGS_FAILED,
+		    c->api->key), 1);
 		log_info("broker did not answer",
 		    "api=%s broker=%d outcome=%s detail=\"%s\"",
 		    c->api->name, l->broker,
@@ -261,7 +265,7 @@ leg_answered(struct call *c, const struct call_reply *reply)
 		    reply->detail ? reply->detail : "");
 	}
 	lease_done(l->worker, lease);
-	if (reply->outcome == CALL_SENT)
+	if (reply->outcome == CALL_SENT || closed)
 		l->done(l);
 	else
 		leg_finish(l, c->api);
@@ -288,6 +292,7 @@ leg_send(struct leg *l, const struct api_schema *api, int version,
 	l->call.no_reply = l->no_reply;
 	l->call.done = leg_answered;
 	l->lease->calls++;
+	metric_add(w->metrics, metric_api(METRIC_LEGS, api->key), 1);
 	w->legs_in_flight++;
 	if (upstream_call(l->lease->upstream, &l->call, api, version, client_id,
 	    l->body, l->timeout_ms ? l->timeout_ms : REQUEST_TIMEOUT_MS, &err))

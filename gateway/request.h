@@ -53,6 +53,7 @@ struct lease {
 	enum lease_class class;
 	uint32_t	 calls;		/* in flight */
 	bool		 pinned;	/* not returned when idle */
+	bool		 closed;	/* by lease_close: no broker's fault */
 	/* Pinned ones: it was lost. */
 	void		(*lost)(struct lease *l, void *arg);
 	void		*arg;

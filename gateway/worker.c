@@ -82,6 +82,7 @@ lease_close(struct worker *w, struct lease *l)
 {
 	(void)w;
 	l->pinned = false;
+	l->closed = true;
 	l->lost = NULL;
 	if (l->upstream != NULL)
 		upstream_close(l->upstream, "the client needs it no more");

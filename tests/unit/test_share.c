@@ -338,7 +338,8 @@ sim_acknowledge(int32_t broker, int32_t index, const ack_batch *v, int32_t n,
 		return;
 	}
 	for (int32_t i = 0; i < n; i++) {
-		if (!s->locked[index] || v[i].last_offset >= world.next[index]) {
+		if (!s->locked[index] ||
+		    v[i].last_offset >= world.next[index]) {
 			to->acknowledge_error_code =
 			    KAFKA_INVALID_RECORD_STATE;
 			return;
@@ -810,7 +811,7 @@ test_leader_moves(void **state)
 	q = new_ask(1);
 	add_part(q, 0, 0, 4);
 	p = ask(q, true);
-	/* The old leader's word on the acknowledgements, the new one's records. */
+	/* The old leader's word on acknowledgements, the new one's records. */
 	assert_int_equal(part_in(p, 0)->acknowledge_error_code,
 	    KAFKA_NOT_LEADER_OR_FOLLOWER);
 	assert_int_equal(part_in(p, 0)->error_code, 0);

@@ -154,7 +154,8 @@ test_ids(void **state)
 	assert_int_equal(virtual_real(&cluster, 4, 3), 9);
 	assert_int_equal(virtual_real(&cluster, 4, 4), -1);
 	assert_int_equal(virtual_real(&cluster, 4, -1), -1);
-	assert_int_equal(virtual_real(&cluster, 2, 0), -1);	/* two of them */
+	/* Two of them. */
+	assert_int_equal(virtual_real(&cluster, 2, 0), -1);
 	assert_int_equal(virtual_real(&cluster, 2, 1), 9);
 	assert_int_equal(virtual_real(&cluster, 1, 0), -1);
 }

@@ -272,7 +272,9 @@ test_asked_later(void **state)
 static void
 test_bootstrap_dead(void **state)
 {
-	static const char *const lists[] = { "x0", "0x", "xx0", "x0x1", "xxx2" };
+	static const char *const lists[] = {
+		"x0", "0x", "xx0", "x0x1", "xxx2",
+	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {

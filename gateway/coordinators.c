@@ -66,24 +66,33 @@ learn(struct coordinators *c, enum coordinator_kind kind, struct slice key,
 	htab_set(c->known[kind], key, (void *)((uintptr_t)broker + 1));
 }
 
-/* A broker id that the snapshot lacks cannot be leased: not learnt. */
+/* By a table, for there may be very many. What is no broker's id is not learnt,
+ * whatever the broker says of errors. */
 static void
 take_answer(struct find *f, const struct find_coordinator_response *answer)
 {
+	struct htab *by_key = htab_new();
+
 	for (int32_t i = 0; i < answer->coordinators.n; i++) {
-		const struct find_coordinator_response_coordinators *a =
+		struct find_coordinator_response_coordinators *a =
 		    &answer->coordinators.v[i];
 
-		if (a->error_code == 0)
+		htab_set(by_key, a->key, a);
+		if (a->error_code == 0 && a->node_id >= 0)
 			learn(f->owner, f->kind, a->key, a->node_id);
-		for (int32_t j = 0; j < f->n; j++) {
-			if (f->q[j].broker >= 0 ||
-			    !slice_eq(f->q[j].key, a->key))
-				continue;
-			f->q[j].broker = a->error_code ? -1 : a->node_id;
-			f->q[j].error = a->error_code;
-		}
 	}
+	for (int32_t j = 0; j < f->n; j++) {
+		const struct find_coordinator_response_coordinators *a =
+		    htab_get(by_key, f->q[j].key);
+
+		if (f->q[j].broker >= 0 || a == NULL)
+			continue;
+		if (a->error_code != 0)
+			f->q[j].error = a->error_code;
+		else if (a->node_id >= 0)
+			f->q[j].broker = a->node_id;
+	}
+	htab_free(by_key, NULL);
 }
 
 static void

@@ -19,6 +19,7 @@ struct plan {
 	int32_t			*brokers;	/* by leg */
 	int32_t			 legs;
 	bool			 unknown;	/* of topic or leader */
+	bool			 moved;		/* a coordinator has */
 	struct coordinator_query *queries;	/* by item, or one */
 	enum coordinator_kind	 kind;
 };
@@ -58,11 +59,19 @@ note_error(void *arg, int16_t error)
 
 	if (error_wants_refresh(error))
 		worker_wish(r->worker);
-	if ((error == KAFKA_NOT_COORDINATOR ||
-	    error == KAFKA_COORDINATOR_NOT_AVAILABLE) && p->queries != NULL)
-		for (int32_t i = 0; i < (p->items ? p->items : 1); i++)
-			coordinators_forget(r->worker->coordinators, p->kind,
-			    p->queries[i].key);
+	if (error == KAFKA_NOT_COORDINATOR ||
+	    error == KAFKA_COORDINATOR_NOT_AVAILABLE)
+		p->moved = true;
+}
+
+static void
+forget_coordinators(struct request *r, struct plan *p)
+{
+	if (!p->moved || p->queries == NULL)
+		return;
+	for (int32_t i = 0; i < (p->items ? p->items : 1); i++)
+		coordinators_forget(r->worker->coordinators, p->kind,
+		    p->queries[i].key);
 }
 
 static void *
@@ -110,6 +119,7 @@ legs_done(struct request *r)
 		return;
 	}
 	r->error = shape_errors(r->schema, r->version, response, note_error, r);
+	forget_coordinators(r, p);
 	p->how.finish(r, response);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a broker says during a SCRAM login. Nobody who does not know the password
- * can be believed.
+ * What a broker says during a SCRAM login: it is taken or refused, whatever it
+ * is.
  * Input: bit 0: SHA-512; then its first message, a NUL, and its last one.
  */
 #include <assert.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A client's byte stream through a real session, in front of a cluster whose
- * brokers are all away: whatever comes, in whatever segments, ends in replies in
- * the order of the requests or in a close; nothing is left behind.
+ * brokers are all away: whatever comes, in whatever segments, ends in replies
+ * in the order of the requests or in a close; nothing is left behind.
  *
  * Input: a byte that seeds the segments, then the stream. The clock is ours: a
  * minute passes in no time.

@@ -330,7 +330,7 @@ bomb_counts(void)
 	}
 }
 
-/* Each of many topics claims as many partitions as would fit in what is left. */
+/* Each of many topics claims as many partitions as fit in what is left. */
 static void
 bomb_nested(void)
 {

@@ -48,8 +48,8 @@ FUZZERS := $(sort $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.
 # The programs: what `make` leaves in build/. A sanitized one stays beside its objects.
 BIN := $(if $(SAN),$(O),$(B))
 
-.PHONY: all help check test unit asan tsan valgrind scenario system test-matrix \
-	wire fuzz fuzz-replay fuzz-seeds bench demo lint format tags man install dist clean \
+.PHONY: all help check test unit asan tsan valgrind system test-matrix \
+	wire fuzz fuzz-replay fuzz-seeds bench demo lint tags man install dist clean \
 	analyze coverage setup setup-test
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -61,7 +61,7 @@ help: ## this list
 
 # ---- what is generated ----
 
-$(B)/schemac: gateway/wire/schemac.c
+$(B)/schemac: gateway/wire/schemac.c gateway/wire/meanings.def
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O1 -g $(WARN) -I. $< -o $@
 
@@ -95,11 +95,12 @@ $(BIN)/weirctl: $(O)/gateway/weirctl.o $(O)/libweir.a
 	@echo "  LD      $@"
 	$(Q)$(CC) $(SANFLAGS) $(LDHARDEN) $^ -o $@ $(LIBS)
 
-# A test that includes the module's .c goes before the library and wins.
+# A test that includes a module's .c, or stands in for a function of another
+# module, goes before the library and wins.
 $(O)/unit/%: $(O)/tests/unit/%.o $(UNIT_HELPERS) $(O)/libweir.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(SANFLAGS) $(LDHARDEN) $< $(UNIT_HELPERS) $(O)/libweir.a -o $@ \
-		-lcmocka $(LIBS)
+	$(Q)$(CC) $(SANFLAGS) $(LDHARDEN) -Wl,-z,muldefs $< $(UNIT_HELPERS) \
+		$(O)/libweir.a -o $@ -lcmocka $(LIBS)
 
 $(O)/bench/%: $(O)/tests/bench/%.o $(O)/libweir.a
 	@mkdir -p $(@D)
@@ -205,9 +206,6 @@ coverage: ## line coverage of the unit tests, by gcov
 		grep -A1 "^File '\(gateway\|routing\)"
 
 # ---- the rest ----
-
-format: ## rewrite the layout of all C files
-	$(Q)clang-format -i $$(git ls-files '*.c' '*.h')
 
 tags: ## Universal Ctags
 	$(Q)ctags -R gateway routing auth quota

@@ -25,6 +25,7 @@
 #define topic_partition fake_topic_partition
 
 #include "gateway/api_fetch.c"
+#include "gateway/config.h"
 #include "gateway/fetch_answer.c"
 #include "gateway/fetch_feed.c"
 #include "gateway/fetch_flight.c"
@@ -66,6 +67,14 @@ static struct {
 } world;
 
 static struct arena memory;		/* replies as the client sees them */
+static struct config config = {
+	.workers = 1,
+	.limits = {
+		.fetch_sessions_max = 10000,
+		.fetch_wait_max_ms = 60000,
+		.fetch_bytes_max = INT32_MAX,
+	},
+};
 static struct worker worker;
 static struct cluster snapshot;
 static struct session session;
@@ -441,6 +450,7 @@ setup(void **state)
 	memset(&session, 0, sizeof(session));
 	memset(&snapshot, 0, sizeof(snapshot));
 	worker.cluster = &snapshot;
+	worker.config = &config;
 	session.worker = &worker;
 	list_init(&session.requests);
 	snapshot.generation = 1;

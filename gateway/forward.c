@@ -336,6 +336,11 @@ forward_with(struct request *r, const struct forward_how *how)
 	r->state = p;
 	p->how = *how;
 	p->shape = shape_find(r->api->key, r->version);
+	if (p->shape != NULL &&
+	    shape_count(p->shape, r->body) > FORWARD_ITEMS_MAX) {
+		request_fail(r, CONN_LIMIT, "too many items in a request");
+		return;
+	}
 	switch (r->api->route) {
 	case ROUTE_LEADER:
 		plan_leaders(r);

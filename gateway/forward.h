@@ -11,7 +11,12 @@
 #include "gateway/request.h"
 #include "routing/shape.h"
 
-enum { FORWARD_ITEM = INT16_MIN };
+enum {
+	FORWARD_ITEM = INT16_MIN,
+	/* Items of one request: their answers take more memory than they do,
+	 * so the frame's size alone does not bound it. */
+	FORWARD_ITEMS_MAX = 200000,
+};
 
 struct forward_how {
 	/* acks=0: the legs are done when written; `written` is called then,

@@ -47,6 +47,7 @@ enum lease_class {
  * legs' when the session has gone. */
 struct lease {
 	struct list	 link;
+	struct worker	*worker;
 	struct session	*session;	/* NULL: none, or gone */
 	struct upstream	*upstream;	/* NULL: lost */
 	int32_t		 broker;

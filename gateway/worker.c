@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "gateway/base/block.h"
 #include "gateway/base/log.h"
@@ -20,10 +21,28 @@
 /* ---- leases ---- */
 
 static void
-lease_free(struct lease *l)
+lease_free(struct worker *w, struct lease *l)
 {
 	list_remove(&l->link);
-	free(l);
+	list_prepend(&w->free_leases, &l->link);
+}
+
+/* There are as many as were ever in use at once. */
+static struct lease *
+lease_new(struct worker *w)
+{
+	struct lease *l;
+
+	if (list_empty(&w->free_leases)) {
+		l = mem_alloc(sizeof(*l));
+	} else {
+		l = LIST_ENTRY(w->free_leases.next, struct lease, link);
+		list_remove(&l->link);
+	}
+	memset(l, 0, sizeof(*l));
+	l->worker = w;
+	list_init(&l->link);
+	return l;
 }
 
 static void
@@ -36,7 +55,7 @@ lease_lost(struct upstream *u, void *arg)
 	if (l->lost != NULL)
 		l->lost(l, l->arg);
 	else if (l->calls == 0)
-		lease_free(l);
+		lease_free(l->worker, l);
 }
 
 struct lease *
@@ -52,16 +71,15 @@ lease_get(struct worker *w, struct session *s, int32_t broker,
 			    l->upstream != NULL)
 				return l;
 		}
-	l = mem_zalloc(sizeof(*l));
+	l = lease_new(w);
 	l->upstream = pool_lease(w->pool, broker, lease_lost, l);
 	if (l->upstream == NULL) {
-		free(l);
+		lease_free(w, l);
 		return NULL;
 	}
 	l->session = s;
 	l->broker = broker;
 	l->class = class;
-	list_init(&l->link);
 	list_append(s ? &s->leases : &w->leases, &l->link);
 	return l;
 }
@@ -69,25 +87,23 @@ lease_get(struct worker *w, struct session *s, int32_t broker,
 void
 lease_done(struct worker *w, struct lease *l)
 {
-	(void)w;
 	if (--l->calls > 0 || l->pinned)
 		return;
 	if (l->upstream != NULL)
 		pool_return(l->upstream);
-	lease_free(l);
+	lease_free(w, l);
 }
 
 void
 lease_close(struct worker *w, struct lease *l)
 {
-	(void)w;
 	l->pinned = false;
 	l->closed = true;
 	l->lost = NULL;
 	if (l->upstream != NULL)
 		upstream_close(l->upstream, "the client needs it no more");
 	else if (l->calls == 0)
-		lease_free(l);
+		lease_free(w, l);
 }
 
 int32_t
@@ -356,6 +372,7 @@ worker_start(struct gateway *g, int index, struct error *err)
 	list_init(&w->sessions);
 	list_init(&w->parked);
 	list_init(&w->leases);
+	list_init(&w->free_leases);
 	list_init(&w->free_requests);
 	w->pool = new_pool(w);
 	pool_set_cluster(w->pool, w->cluster);
@@ -391,6 +408,13 @@ worker_stop(struct worker *w)
 {
 	loop_post(w->loop, end_worker, w);
 	pthread_join(w->thread, NULL);
+	while (!list_empty(&w->free_leases)) {
+		struct lease *l = LIST_ENTRY(w->free_leases.next,
+		    struct lease, link);
+
+		list_remove(&l->link);
+		free(l);
+	}
 	while (!list_empty(&w->free_requests)) {
 		struct request *r = LIST_ENTRY(w->free_requests.next,
 		    struct request, link);

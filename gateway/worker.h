@@ -47,6 +47,7 @@ struct worker {
 	uint32_t		 legs_in_flight;
 	struct list		 parked;	/* requests, by `wait` */
 	struct list		 leases;	/* without a session */
+	struct list		 free_leases;
 	struct list		 free_requests;
 	uint32_t		 free_count;
 	uint32_t		 any_next;	/* turn of LEG_ANY */

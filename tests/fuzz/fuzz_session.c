@@ -138,6 +138,7 @@ set_up(void)
 	list_init(&w->sessions);
 	list_init(&w->parked);
 	list_init(&w->leases);
+	list_init(&w->free_leases);
 	list_init(&w->free_requests);
 	w->pool = pool_new(w->loop, &o);
 }

@@ -42,9 +42,10 @@ scene_of(struct request *r)
 }
 
 /* A newer snapshot is worth waiting for when this one is known to be wrong (the
- * client asks because a broker told it that something has moved), and when it is
- * not quite new: what another node's client created is to be seen. All that ask
- * meanwhile share one refresh, so brokers are asked at most every so often. */
+ * client asks because a broker told it that something has moved), and when it
+ * is not quite new: what another node's client created is to be seen. All that
+ * ask meanwhile share one refresh, so brokers are asked at most every so
+ * often. */
 static bool
 snapshot_is_stale(const struct worker *w)
 {

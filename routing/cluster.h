@@ -18,15 +18,24 @@
 #include "gateway/base/slice.h"
 #include "gateway/base/arena.h"
 
-enum { CLUSTER_API_MAX = 128 };		/* keys 0 .. 127 are Kafka's own */
+enum {
+	CLUSTER_API_MAX = 128,		/* keys 0 .. 127 are Kafka's own */
+	BROKER_ADDRESSES_MAX = 8,	/* what more a name has is not tried */
+};
+
+struct broker_address {
+	struct sockaddr_storage	 sa;
+	socklen_t		 len;
+};
 
 struct broker {
 	int32_t			 id;
 	struct slice		 host;
 	int32_t			 port;
 	struct slice		 rack;		/* null: none */
-	struct sockaddr_storage	 address;	/* resolved */
-	socklen_t		 address_len;	/* 0: could not be resolved */
+	struct broker_address	*addresses;	/* of its name, to be tried in
+						 * this order */
+	int32_t			 address_count;	/* 0: could not be resolved */
 };
 
 struct int32_list {

@@ -1,89 +1,113 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Logging in at a broker: SaslHandshake, then SaslAuthenticate as often as the
- * mechanism needs. Another mechanism is another row of `mechanisms`.
- */
+#include "routing/login.h"
+
 #include <openssl/crypto.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "gateway/base/mem.h"
-#include "gateway/net/loop.h"
 #include "gateway/wire/errors.h"
 #include "gateway/wire/frame.h"
-#include "routing/pool_private.h"
 #include "routing/scram.h"
 #include "wire/messages.h"
 
-enum {
-	HANDSHAKE_VERSION = 1, AUTHENTICATE_VERSION = 2, PLAIN_MAX = 4096,
-	/* An upstream is retired when this part of its lifetime is over. */
-	RETIRE_PERCENT = 80,
+enum { HANDSHAKE_VERSION = 1, AUTHENTICATE_VERSION = 2 };
+
+/* One mechanism. `said` is what the broker said, null at first; *to is what to
+ * say, null when the broker has said the last word. */
+struct mechanism {
+	const char	*name;
+	bool		(*next)(struct login *l, struct slice said,
+			    struct slice *to, struct error *err);
+	int		 bits;		/* of SCRAM */
 };
 
 struct login {
-	struct upstream	*u;
+	const struct upstream_options *options;
+	const struct mechanism *mechanism;
+	struct scram_keys *keys;
 	struct scram	*scram;
-	int		 step;		/* answers so far */
-	int32_t		 id;
+	struct chain	 said;		/* the last frame, cleansed when the
+					 * broker has answered it */
+	const struct api_schema *asked;	/* what the next frame answers */
+	int		 version;
+	int32_t		 id;		/* of that; counts the turns */
+	int		 turn;		/* of the mechanism */
+	int64_t		 lifetime_ms;
+	char		 text[LOGIN_TEXT_MAX];
 };
 
-static const char *
-mechanism_name(enum upstream_mechanism m)
+/* ---- mechanisms ---- */
+
+/* [authzid] NUL authcid NUL password (RFC 4616). */
+static bool
+plain_next(struct login *l, struct slice said, struct slice *to,
+    struct error *err)
 {
-	switch (m) {
-	case UPSTREAM_PLAIN: return "PLAIN";
-	case UPSTREAM_SCRAM_SHA_256: return "SCRAM-SHA-256";
-	case UPSTREAM_SCRAM_SHA_512: return "SCRAM-SHA-512";
-	default: return "";
-	}
+	const struct upstream_options *o = l->options;
+	int n;
+
+	(void)said;
+	*to = SLICE_NULL;
+	if (l->turn > 0)
+		return true;
+	n = snprintf(l->text, sizeof(l->text), "%c%s%c%s", 0, o->username, 0,
+	    o->password);
+	if (n < 0 || (size_t)n >= sizeof(l->text))
+		return error_set(err, "name and password are too long");
+	*to = (struct slice){ (uint8_t *)l->text, (uint32_t)n };
+	return true;
 }
 
 static bool
-send_request(struct login *l, int16_t key, int version, const void *body,
+scram_next(struct login *l, struct slice said, struct slice *to,
     struct error *err)
 {
-	struct chain out;
-	bool ok;
-
-	chain_init(&out);
-	ok = frame_write_request(&out, api_schema_find(key), version, ++l->id,
-	    SLICE_LIT("weir"), body, err);
-	if (ok)
-		conn_send(l->u->conn, &out);
-	chain_fini(&out);
-	return ok;
+	*to = SLICE_NULL;
+	switch (l->turn) {
+	case 0:
+		l->scram = scram_new(l->mechanism->bits, l->options->username,
+		    l->options->password, NULL);
+		scram_use_keys(l->scram, l->keys);
+		*to = scram_first(l->scram);
+		return to->data != NULL ||
+		    error_set(err, "the name is too long");
+	case 1:
+		return scram_final(l->scram, said, to, err);
+	default:
+		return scram_verify(l->scram, said, err);
+	}
 }
 
-static enum login_step
-authenticate(struct login *l, struct slice bytes, struct error *err)
-{
-	struct sasl_authenticate_request q = { .auth_bytes = bytes };
+static const struct mechanism mechanisms[] = {
+	[UPSTREAM_PLAIN] = { "PLAIN", plain_next, 0 },
+	[UPSTREAM_SCRAM_SHA_256] = { "SCRAM-SHA-256", scram_next, 256 },
+	[UPSTREAM_SCRAM_SHA_512] = { "SCRAM-SHA-512", scram_next, 512 },
+};
 
-	return send_request(l, API_SASL_AUTHENTICATE, AUTHENTICATE_VERSION, &q,
-	    err) ? LOGIN_MORE : LOGIN_FAILED;
-}
+/* ---- the conversation ---- */
 
 struct login *
-login_start(struct upstream *u)
+login_new(const struct upstream_options *o, struct scram_keys *keys)
 {
-	const struct upstream_options *o = &u->pool->options;
-	struct sasl_handshake_request q = {
-		.mechanism = slice_of(mechanism_name(o->mechanism)),
-	};
 	struct login *l = mem_zalloc(sizeof(*l));
-	struct error err;
 
-	l->u = u;
-	if (o->mechanism != UPSTREAM_PLAIN)
-		l->scram = scram_new(
-		    o->mechanism == UPSTREAM_SCRAM_SHA_512 ? 512 : 256,
-		    o->username, o->password, NULL);
-	/* Constant text of ours: it can be encoded. */
-	if (!send_request(l, API_SASL_HANDSHAKE, HANDSHAKE_VERSION, &q, &err))
-		abort();
+	l->options = o;
+	l->mechanism = &mechanisms[o->mechanism];
+	l->keys = keys;
 	return l;
+}
+
+static void
+cleanse_sent(struct login *l)
+{
+	for (uint32_t i = 0; i < l->said.n; i++) {
+		struct block *b = l->said.v[l->said.head + i].block;
+
+		OPENSSL_cleanse(b->data, b->size);
+	}
+	chain_fini(&l->said);
 }
 
 void
@@ -91,104 +115,142 @@ login_free(struct login *l)
 {
 	if (l == NULL)
 		return;
+	cleanse_sent(l);
 	scram_free(l->scram);
+	OPENSSL_cleanse(l->text, sizeof(l->text));
 	free(l);
 }
 
-static enum login_step
-login_failed(struct error *err, int16_t code, const char *mechanism)
+int64_t
+login_lifetime_ms(const struct login *l)
 {
-	error_set(err, "%s login: %s (%s)", mechanism, kafka_error_name(code),
-	    kafka_error_text(code));
-	return LOGIN_FAILED;
+	return l->lifetime_ms;
 }
 
-/* [authzid] NUL authcid NUL password (RFC 4616). */
-static enum login_step
-send_plain(struct login *l, struct error *err)
+static bool
+put_request(struct login *l, int16_t key, int version, const void *body,
+    struct chain *out, struct error *err)
 {
-	const struct upstream_options *o = &l->u->pool->options;
-	char text[PLAIN_MAX];
-	int n = snprintf(text, sizeof(text), "%c%s%c%s", 0, o->username, 0,
-	    o->password);
-	enum login_step step;
+	struct chain frame;
+	bool ok;
 
-	if (n < 0 || (size_t)n >= sizeof(text)) {
-		error_set(err, "name and password are too long");
+	l->asked = api_schema_find(key);
+	l->version = version;
+	chain_init(&frame);
+	ok = frame_write_request(&frame, l->asked, version, ++l->id,
+	    SLICE_LIT("weir"), body, err);
+	for (uint32_t i = 0; i < frame.n; i++) {
+		const struct piece *p = &frame.v[frame.head + i];
+
+		chain_add(&l->said, p->block, p->data, p->len);
+	}
+	chain_move(out, &frame);
+	chain_fini(&frame);
+	return ok;
+}
+
+bool
+login_begin(struct login *l, struct chain *out, struct error *err)
+{
+	struct sasl_handshake_request q = {
+		.mechanism = slice_of(l->mechanism->name),
+	};
+
+	return put_request(l, API_SASL_HANDSHAKE, HANDSHAKE_VERSION, &q, out,
+	    err);
+}
+
+static enum login_step
+say_next(struct login *l, struct slice said, struct chain *out,
+    struct error *err)
+{
+	struct sasl_authenticate_request q;
+
+	if (!l->mechanism->next(l, said, &q.auth_bytes, err))
+		return LOGIN_FAILED;
+	l->turn++;
+	if (q.auth_bytes.data == NULL)
+		return LOGIN_DONE;
+	if (l->turn >= LOGIN_TURNS_MAX) {
+		error_set(err, "%s does not come to an end",
+		    l->mechanism->name);
 		return LOGIN_FAILED;
 	}
-	step = authenticate(l, (struct slice){ (uint8_t *)text, (uint32_t)n },
-	    err);
-	OPENSSL_cleanse(text, sizeof(text));
-	return step;
+	return put_request(l, API_SASL_AUTHENTICATE, AUTHENTICATE_VERSION, &q,
+	    out, err) ? LOGIN_MORE : LOGIN_FAILED;
+}
+
+/* Letters, digits, '-' and '_' of the names that the broker offers. */
+static void
+list_mechanisms(const struct sasl_handshake_response *r, char *to, size_t size)
+{
+	size_t n = 0;
+
+	for (int32_t i = 0; i < r->mechanisms.n; i++) {
+		struct slice s = r->mechanisms.v[i];
+
+		if (n > 0 && n + 1 < size)
+			to[n++] = ' ';
+		for (uint32_t k = 0; k < s.len && n + 1 < size; k++)
+			if (s.data[k] == '-' || s.data[k] == '_' ||
+			    (s.data[k] >= 'A' && s.data[k] <= 'Z') ||
+			    (s.data[k] >= '0' && s.data[k] <= '9'))
+				to[n++] = (char)s.data[k];
+	}
+	to[n] = '\0';
 }
 
 static enum login_step
 after_handshake(struct login *l, const struct sasl_handshake_response *r,
-    const char *name, struct error *err)
+    struct chain *out, struct error *err)
 {
-	if (r->error_code != 0)
-		return login_failed(err, r->error_code, name);
-	if (l->scram != NULL)
-		return authenticate(l, scram_first(l->scram), err);
-	return send_plain(l, err);
-}
+	char offered[128];
 
-/* Before the broker wants a new login the connection is given up. */
-static void
-note_lifetime(struct upstream *u, int64_t ms)
-{
-	if (ms > 0)
-		u->retire_us = loop_now_us(u->pool->loop) +
-		    ms * 10 * RETIRE_PERCENT;
+	if (r->error_code == 0)
+		return say_next(l, SLICE_NULL, out, err);
+	list_mechanisms(r, offered, sizeof(offered));
+	error_set(err, "%s is refused: %s; the broker offers: %s",
+	    l->mechanism->name, kafka_error_name(r->error_code), offered);
+	return LOGIN_FAILED;
 }
 
 static enum login_step
 after_authenticate(struct login *l,
-    const struct sasl_authenticate_response *r, const char *name,
+    const struct sasl_authenticate_response *r, struct chain *out,
     struct error *err)
 {
-	struct slice next;
-
-	if (r->error_code != 0)
-		return login_failed(err, r->error_code, name);
-	if (l->scram != NULL && l->step == 1) {
-		if (!scram_final(l->scram, r->auth_bytes, &next, err))
-			return LOGIN_FAILED;
-		return authenticate(l, next, err);
-	}
-	if (l->scram != NULL && !scram_verify(l->scram, r->auth_bytes, err))
+	if (r->error_code != 0) {
+		error_set(err, "%s login as the configured user: %s",
+		    l->mechanism->name, kafka_error_name(r->error_code));
 		return LOGIN_FAILED;
-	note_lifetime(l->u, r->session_lifetime_ms);
-	return LOGIN_DONE;
+	}
+	l->lifetime_ms = r->session_lifetime_ms;
+	return say_next(l, r->auth_bytes, out, err);
 }
 
 enum login_step
 login_frame(struct login *l, struct block *b, const uint8_t *data, size_t len,
-    struct error *err)
+    struct chain *out, struct error *err)
 {
-	const char *name = mechanism_name(l->u->pool->options.mechanism);
-	bool handshake = l->step == 0;
-	const struct api_schema *api = api_schema_find(handshake ?
-	    API_SASL_HANDSHAKE : API_SASL_AUTHENTICATE);
-	int version = handshake ? HANDSHAKE_VERSION : AUTHENTICATE_VERSION;
 	enum login_step step = LOGIN_FAILED;
 	struct arena a;
 	struct reader r;
 	int32_t id;
 	void *body;
 
+	cleanse_sent(l);
 	arena_init(&a, len * CODEC_ARENA_FACTOR + 4096);
 	reader_init(&r, data, len, b);
-	body = frame_read_response(&r, api, version, &id) && id == l->id ?
-	    codec_decode(&r, api->response, version, &a) : NULL;
-	if (body == NULL)
-		error_set(err, "the broker's answer cannot be read");
-	else if (handshake)
-		step = after_handshake(l, body, name, err);
+	body = frame_read_response(&r, l->asked, l->version, &id) &&
+	    id == l->id ? codec_decode(&r, l->asked->response, l->version,
+	    &a) : NULL;
+	if (body == NULL || r.p != r.end)
+		error_set(err, "the broker's answer to %s cannot be read",
+		    l->asked->name);
+	else if (l->asked->key == API_SASL_HANDSHAKE)
+		step = after_handshake(l, body, out, err);
 	else
-		step = after_authenticate(l, body, name, err);
-	l->step++;
+		step = after_authenticate(l, body, out, err);
 	arena_fini(&a);
 	return step;
 }

@@ -10,148 +10,104 @@
 #include "gateway/net/tls.h"
 #include "routing/pool_private.h"
 
+enum {
+	FRAME_MAX_DEFAULT = 512 * 1024 * 1024,
+	CONNECT_MS_DEFAULT = 10000,
+	BACKOFF_MIN_MS_DEFAULT = 50,
+	BACKOFF_MAX_MS_DEFAULT = 500,
+};
+
+static struct upstream *
+upstream_of(struct list *link)
+{
+	return LIST_ENTRY(link, struct upstream, link);
+}
+
+static struct pool_broker *
+broker_of(struct list *link)
+{
+	return LIST_ENTRY(link, struct pool_broker, link);
+}
+
+/* ---- brokers ---- */
+
 static struct pool_broker *
 find_broker(const struct pool *p, int32_t id)
 {
-	LIST_FOREACH(it, &p->brokers) {
-		struct pool_broker *b = LIST_ENTRY(it, struct pool_broker,
-		    link);
+	struct pool_broker *b = p->slots[(uint32_t)id % POOL_SLOTS];
 
-		/* Those with -1 are addresses, not brokers. */
-		if (b->id == id && id >= 0)
-			return b;
-	}
-	return NULL;
-}
-
-static void
-close_idle(struct pool_broker *b)
-{
-	while (!list_empty(&b->idle))
-		upstream_close(LIST_ENTRY(b->idle.next, struct upstream, link),
-		    "the broker has moved");
-}
-
-static void
-free_dead(struct pool *p)
-{
-	while (!list_empty(&p->dead)) {
-		struct upstream *u = LIST_ENTRY(p->dead.next, struct upstream,
-		    link);
-
-		list_remove(&u->link);
-		free(u);
-	}
-}
-
-/* Idle upstreams stand latest first: the last ones are the oldest. */
-static void
-close_unused(struct pool *p, struct pool_broker *b, int64_t now)
-{
-	while (!list_empty(&b->idle)) {
-		struct upstream *u = LIST_ENTRY(b->idle.prev, struct upstream,
-		    link);
-
-		if (now - u->idle_since <
-		    (int64_t)p->options.idle_ms * 1000)
-			return;
-		upstream_close(u, "unused");
-	}
-}
-
-static void
-pool_tick(void *arg)
-{
-	struct pool *p = arg;
-	int64_t now = loop_now_us(p->loop);
-	struct list todo;
-
-	if (p->ending)
-		return;
-	free_dead(p);
-	/* What is told of an end may end or return any other one. */
-	list_init(&todo);
-	list_append(&p->leased, &todo);
-	list_remove(&p->leased);
-	while (!list_empty(&todo)) {
-		struct upstream *u = LIST_ENTRY(todo.next, struct upstream,
-		    link);
-
-		list_remove(&u->link);
-		list_append(&p->leased, &u->link);
-		upstream_tick(u, now);
-	}
-	LIST_FOREACH(it, &p->brokers)
-		close_unused(p, LIST_ENTRY(it, struct pool_broker, link), now);
-}
-
-struct pool *
-pool_new(struct loop *l, const struct upstream_options *o)
-{
-	struct pool *p = mem_zalloc(sizeof(*p));
-
-	p->loop = l;
-	p->options = *o;
-	if (o->tls != NULL)
-		tls_context_ref(o->tls);
-	list_init(&p->brokers);
-	list_init(&p->leased);
-	list_init(&p->dead);
-	loop_on_tick(l, pool_tick, p);
-	return p;
-}
-
-void
-pool_free(struct pool *p)
-{
-	p->ending = true;
-	LIST_FOREACH_SAFE(it, &p->brokers)
-		close_idle(LIST_ENTRY(it, struct pool_broker, link));
-	while (!list_empty(&p->leased))
-		upstream_close(LIST_ENTRY(p->leased.next, struct upstream,
-		    link), "the node ends");
-	free_dead(p);
-	LIST_FOREACH_SAFE(it, &p->brokers)
-		free(LIST_ENTRY(it, struct pool_broker, link));
-	list_init(&p->brokers);
-	if (p->options.tls != NULL)
-		tls_context_unref(p->options.tls);
-	if (p->cluster != NULL)
-		cluster_unref(p->cluster);
-	loop_off_tick(p->loop, pool_tick, p);
-	free(p);
+	while (b != NULL && b->id != id)
+		b = b->next;
+	return b;
 }
 
 static struct pool_broker *
 add_broker(struct pool *p, int32_t id)
 {
 	struct pool_broker *b = mem_zalloc(sizeof(*b));
+	struct pool_broker **slot = &p->slots[(uint32_t)id % POOL_SLOTS];
 
 	b->id = id;
 	list_init(&b->link);
 	list_init(&b->idle);
 	list_append(&p->brokers, &b->link);
+	if (id >= 0) {
+		b->next = *slot;
+		*slot = b;
+	}
 	return b;
 }
 
+/* Nobody is told: idle ones have no calls and no lease. */
 static void
-take_address(struct pool_broker *b, const struct broker *from)
+close_idle(struct pool_broker *b, const char *why)
+{
+	while (!list_empty(&b->idle))
+		upstream_close(upstream_of(b->idle.next), why);
+}
+
+/* What is connected to where it was is not kept from now on. */
+static void
+move_broker(struct pool_broker *b, const char *why)
+{
+	b->place++;
+	b->address_count = 0;
+	b->address_next = 0;
+	b->backoff_ms = 0;
+	b->backoff_until = 0;
+	b->failing = false;
+	close_idle(b, why);
+}
+
+static void
+take_addresses(struct pool_broker *b, const struct broker_address *from,
+    int32_t n)
+{
+	size_t size = (size_t)n * sizeof(*from);
+
+	if (n == b->address_count && memcmp(b->addresses, from, size) == 0)
+		return;
+	memcpy(b->addresses, from, size);
+	b->address_count = n;
+	b->address_next = 0;
+}
+
+/* Another address of the same name is no move: names with many addresses show
+ * now these and now those. */
+static void
+take_place(struct pool_broker *b, const struct broker *from)
 {
 	char host[sizeof(b->host)];
 
 	snprintf(host, sizeof(host), "%.*s", SLICE_FMT(from->host));
-	if (b->port == from->port && strcmp(b->host, host) == 0 &&
-	    b->address_len == from->address_len &&
-	    memcmp(&b->address, &from->address, from->address_len) == 0)
-		return;
-	b->moves++;		/* what is leased does not come back to idle */
-	close_idle(b);
-	memcpy(b->host, host, sizeof(host));
-	b->port = from->port;
-	b->address = from->address;
-	b->address_len = from->address_len;
-	b->backoff_ms = 0;
-	b->backoff_until = 0;
+	if (b->port != from->port || strcmp(b->host, host) != 0) {
+		move_broker(b, "the broker has moved");
+		memcpy(b->host, host, sizeof(host));
+		b->port = from->port;
+	}
+	/* One that could not be resolved just now keeps what it had. */
+	if (from->address_count > 0)
+		take_addresses(b, from->addresses, from->address_count);
 }
 
 void
@@ -161,23 +117,148 @@ pool_set_cluster(struct pool *p, struct cluster *c)
 
 	p->cluster = cluster_ref(c);
 	LIST_FOREACH(it, &p->brokers) {
-		struct pool_broker *b = LIST_ENTRY(it, struct pool_broker,
-		    link);
+		struct pool_broker *b = broker_of(it);
 
-		if (b->id >= 0 && cluster_broker(c, b->id) == NULL) {
-			b->address_len = 0;
-			close_idle(b);
-		}
+		if (b->id < 0 || cluster_broker(c, b->id) != NULL)
+			continue;
+		move_broker(b, "the broker is gone");
+		b->host[0] = '\0';
 	}
 	for (int32_t i = 0; i < c->broker_count; i++) {
 		struct pool_broker *b = find_broker(p, c->brokers[i].id);
 
 		if (b == NULL)
 			b = add_broker(p, c->brokers[i].id);
-		take_address(b, &c->brokers[i]);
+		take_place(b, &c->brokers[i]);
 	}
 	if (old != NULL)
 		cluster_unref(old);
+}
+
+/* ---- the pool ---- */
+
+static void
+close_unused(struct pool *p, struct pool_broker *b, int64_t now)
+{
+	int64_t since = now - (int64_t)p->options.idle_ms * 1000;
+
+	LIST_FOREACH_SAFE(it, &b->idle) {
+		struct upstream *u = upstream_of(it);
+
+		if (u->idle_since <= since)
+			upstream_close(u, "unused");
+		else if (u->retire_us != 0 && now >= u->retire_us)
+			upstream_close(u, "its login ends");
+	}
+}
+
+static void
+free_dead(struct pool *p)
+{
+	LIST_FOREACH_SAFE(it, &p->dead) {
+		struct upstream *u = upstream_of(it);
+
+		if (!upstream_is_free(u))
+			continue;
+		list_remove(&u->link);
+		free(u);
+	}
+}
+
+static void
+end_late(struct timer *t)
+{
+	struct pool *p = LIST_ENTRY(t, struct pool, late);
+
+	LIST_FOREACH(it, &p->dead)
+		upstream_end_late(upstream_of(it));
+}
+
+/* What done() and lost() do may take any upstream off the list, but none is
+ * freed here: dead ones wait for the next tick. */
+static void
+tick_leased(struct pool *p, int64_t now)
+{
+	struct list *it;
+
+	list_append(&p->leased, &p->ticked);
+	while ((it = p->leased.next) != &p->ticked) {
+		list_remove(it);
+		list_append(&p->leased, it);
+		upstream_tick(upstream_of(it), now);
+	}
+	list_remove(&p->ticked);
+}
+
+static void
+pool_tick(void *arg)
+{
+	struct pool *p = arg;
+	int64_t now = loop_now_us(p->loop);
+
+	if (p->ending)
+		return;
+	free_dead(p);
+	tick_leased(p, now);
+	LIST_FOREACH(it, &p->brokers)
+		close_unused(p, broker_of(it), now);
+}
+
+static void
+set_options(struct pool *p, const struct upstream_options *o)
+{
+	struct upstream_options *to = &p->options;
+
+	*to = *o;
+	if (to->tls != NULL)
+		tls_context_ref(to->tls);
+	if (to->frame_max == 0)
+		to->frame_max = FRAME_MAX_DEFAULT;
+	if (to->connect_ms == 0)
+		to->connect_ms = CONNECT_MS_DEFAULT;
+	if (to->backoff_min_ms == 0)
+		to->backoff_min_ms = BACKOFF_MIN_MS_DEFAULT;
+	if (to->backoff_max_ms == 0)
+		to->backoff_max_ms = BACKOFF_MAX_MS_DEFAULT;
+}
+
+struct pool *
+pool_new(struct loop *l, const struct upstream_options *o)
+{
+	struct pool *p = mem_zalloc(sizeof(*p));
+
+	p->loop = l;
+	set_options(p, o);
+	list_init(&p->brokers);
+	list_init(&p->leased);
+	list_init(&p->ticked);
+	list_init(&p->dead);
+	p->late.fire = end_late;
+	loop_on_tick(l, pool_tick, p);
+	return p;
+}
+
+void
+pool_free(struct pool *p)
+{
+	p->ending = true;
+	LIST_FOREACH(it, &p->brokers)
+		close_idle(broker_of(it), "the node ends");
+	while (!list_empty(&p->leased))
+		upstream_close(upstream_of(p->leased.next), "the node ends");
+	end_late(&p->late);
+	free_dead(p);
+	assert(list_empty(&p->dead));
+	timer_cancel(&p->late);
+	LIST_FOREACH_SAFE(it, &p->brokers)
+		free(broker_of(it));
+	if (p->options.tls != NULL)
+		tls_context_unref(p->options.tls);
+	if (p->cluster != NULL)
+		cluster_unref(p->cluster);
+	scram_keys_cleanse(&p->keys);
+	loop_off_tick(p->loop, pool_tick, p);
+	free(p);
 }
 
 void
@@ -191,59 +272,18 @@ pool_each_broker(const struct pool *p, void (*cb)(void *arg, int32_t broker,
     const struct upstream_stats *u), void *arg)
 {
 	LIST_FOREACH(it, &p->brokers) {
-		const struct pool_broker *b = LIST_ENTRY(it,
-		    struct pool_broker, link);
-		struct upstream_stats u = { .idle = b->idle_count };
+		const struct pool_broker *b = broker_of(it);
+		struct upstream_stats u = {
+			.leased = b->leased,
+			.idle = b->idle_count,
+			.connecting = b->connecting,
+		};
 
-		LIST_FOREACH(li, &p->leased) {
-			const struct upstream *up = LIST_ENTRY(li,
-			    struct upstream, link);
-
-			if (up->broker != b)
-				continue;
-			u.leased++;
-			u.connecting += up->state != UPSTREAM_UP;
-		}
 		cb(arg, b->id, &u);
 	}
 }
 
-/* Idle ones whose login has nearly run out. */
-static void
-close_retired(struct pool *p, struct pool_broker *b)
-{
-	int64_t now = loop_now_us(p->loop);
-
-	LIST_FOREACH_SAFE(it, &b->idle) {
-		struct upstream *u = LIST_ENTRY(it, struct upstream, link);
-
-		if (u->retire_us != 0 && now >= u->retire_us)
-			upstream_close(u, "its login runs out");
-	}
-}
-
-static struct upstream *
-lease(struct pool *p, struct pool_broker *b,
-    void (*lost)(struct upstream *u, void *arg), void *arg)
-{
-	struct upstream *u;
-
-	close_retired(p, b);
-	if (!list_empty(&b->idle)) {
-		u = LIST_ENTRY(b->idle.next, struct upstream, link);
-		b->idle_count--;
-		p->stats.idle--;
-	} else {
-		u = upstream_open(p, b);
-	}
-	list_remove(&u->link);
-	list_append(&p->leased, &u->link);
-	u->leased = true;
-	u->lost = lost;
-	u->arg = arg;
-	p->stats.leased++;
-	return u;
-}
+/* ---- leases ---- */
 
 static bool
 backing_off(const struct pool *p, const struct pool_broker *b)
@@ -251,44 +291,107 @@ backing_off(const struct pool *p, const struct pool_broker *b)
 	return b->backoff_until > loop_now_us(p->loop);
 }
 
+static struct upstream *
+take_idle(struct pool *p, struct pool_broker *b)
+{
+	int64_t now = loop_now_us(p->loop);
+
+	while (!list_empty(&b->idle)) {
+		struct upstream *u = upstream_of(b->idle.next);
+
+		if (u->retire_us != 0 && now >= u->retire_us) {
+			upstream_close(u, "its login ends");
+			continue;
+		}
+		b->idle_count--;
+		p->stats.idle--;
+		return u;
+	}
+	return NULL;
+}
+
+static struct upstream *
+lease(struct pool *p, struct pool_broker *b,
+    void (*lost)(struct upstream *u, void *arg), void *arg)
+{
+	struct upstream *u = NULL;
+
+	if (b == NULL || b->address_count == 0 || p->ending)
+		return NULL;
+	u = take_idle(p, b);
+	if (u == NULL && !backing_off(p, b))
+		u = upstream_open(p, b);
+	if (u == NULL)
+		return NULL;
+	list_remove(&u->link);
+	list_append(&p->leased, &u->link);
+	u->lost = lost;
+	u->arg = arg;
+	upstream_leased(u, true);
+	return u;
+}
+
 struct upstream *
 pool_lease(struct pool *p, int32_t broker,
     void (*lost)(struct upstream *u, void *arg), void *arg)
 {
-	struct pool_broker *b = find_broker(p, broker);
+	return lease(p, broker < 0 ? NULL : find_broker(p, broker), lost, arg);
+}
 
-	if (b == NULL || b->address_len == 0 || p->ending ||
-	    (list_empty(&b->idle) && backing_off(p, b)))
-		return NULL;
-	return lease(p, b, lost, arg);
+static int32_t
+port_of(const struct sockaddr *a)
+{
+	const void *p = a;
+
+	return ntohs(a->sa_family == AF_INET6 ?
+	    ((const struct sockaddr_in6 *)p)->sin6_port :
+	    ((const struct sockaddr_in *)p)->sin_port);
+}
+
+static struct pool_broker *
+find_address(const struct pool *p, const char *host, const struct sockaddr *a,
+    socklen_t len)
+{
+	LIST_FOREACH(it, &p->brokers) {
+		struct pool_broker *b = broker_of(it);
+
+		if (b->id < 0 && b->addresses[0].len == len &&
+		    memcmp(&b->addresses[0].sa, a, len) == 0 &&
+		    strcmp(b->host, host) == 0)
+			return b;
+	}
+	return NULL;
 }
 
 struct upstream *
 pool_lease_address(struct pool *p, const char *host, const struct sockaddr *a,
     socklen_t len, void (*lost)(struct upstream *u, void *arg), void *arg)
 {
-	struct pool_broker *b = NULL;
+	struct pool_broker *b = find_address(p, host, a, len);
 
-	if (p->ending)
+	if (len > sizeof(b->addresses[0].sa))
 		return NULL;
-	LIST_FOREACH(it, &p->brokers) {
-		struct pool_broker *x = LIST_ENTRY(it, struct pool_broker,
-		    link);
-
-		if (x->id < 0 && x->address_len == len &&
-		    memcmp(&x->address, a, len) == 0)
-			b = x;
-	}
 	if (b == NULL) {
 		b = add_broker(p, -1);
 		snprintf(b->host, sizeof(b->host), "%s", host);
-		b->port = ntohs(a->sa_family == AF_INET6 ?
-		    ((const struct sockaddr_in6 *)(const void *)a)->sin6_port :
-		    ((const struct sockaddr_in *)(const void *)a)->sin_port);
-		memcpy(&b->address, a, len);
-		b->address_len = len;
+		b->port = port_of(a);
+		memcpy(&b->addresses[0].sa, a, len);
+		b->addresses[0].len = len;
+		b->address_count = 1;
 	}
 	return lease(p, b, lost, arg);
+}
+
+static bool
+worth_keeping(const struct upstream *u)
+{
+	const struct pool *p = u->pool;
+	const struct pool_broker *b = u->broker;
+
+	return u->state == UPSTREAM_UP && b->id >= 0 && u->place == b->place &&
+	    b->address_count > 0 && b->idle_count < p->options.idle_max &&
+	    !p->ending &&
+	    (u->retire_us == 0 || loop_now_us(p->loop) < u->retire_us);
 }
 
 void
@@ -298,17 +401,16 @@ pool_return(struct upstream *u)
 	struct pool_broker *b = u->broker;
 	bool keep;
 
-	assert(u->leased);
-	u->leased = false;
-	u->lost = NULL;
-	p->stats.leased--;
-	/* One that is closing is on its way to the dead already. */
-	if (u->state == UPSTREAM_CLOSED)
+	/* One that has ended is on its way out already. */
+	if (u->state == UPSTREAM_CLOSED) {
+		if (u->leased)
+			upstream_leased(u, false);
 		return;
-	keep = u->state == UPSTREAM_UP && b->id >= 0 && b->address_len > 0 &&
-	    u->moves == b->moves &&
-	    b->idle_count < p->options.idle_max && !p->ending &&
-	    (u->retire_us == 0 || loop_now_us(p->loop) < u->retire_us);
+	}
+	assert(u->leased && u->in_flight == 0);
+	upstream_leased(u, false);
+	u->lost = NULL;
+	keep = worth_keeping(u);
 	list_remove(&u->link);
 	list_prepend(&b->idle, &u->link);
 	b->idle_count++;
@@ -321,8 +423,18 @@ pool_return(struct upstream *u)
 bool
 pool_backing_off(const struct pool *p, int32_t broker)
 {
-	const struct pool_broker *b = find_broker(p, broker);
+	const struct pool_broker *b = broker < 0 ? NULL :
+	    find_broker(p, broker);
 
-	return b == NULL || b->address_len == 0 ||
+	return b == NULL || b->address_count == 0 ||
 	    (list_empty(&b->idle) && backing_off(p, b));
+}
+
+uint32_t
+pool_losses(const struct pool *p, int32_t broker)
+{
+	const struct pool_broker *b = broker < 0 ? NULL :
+	    find_broker(p, broker);
+
+	return b == NULL ? 0 : b->losses;
 }

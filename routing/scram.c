@@ -11,17 +11,31 @@
 
 #include "gateway/base/mem.h"
 
-enum { NONCE_BYTES = 18, KEY_MAX = 64, SALT_MAX = 1024 };
+enum {
+	NONCE_BYTES = 18,		/* of ours, before base64 */
+	GS2_LEN = 3,			/* "n,,": no channel binding */
+	STEP_NONE = 0, STEP_FIRST, STEP_FINAL,
+};
 
 struct scram {
+	int		 bits;
 	const EVP_MD	*md;
 	unsigned int	 key_len;
 	const char	*username, *password;
+	struct scram_keys *keys;	/* the caller's, or own */
+	struct scram_keys own;
+	int		 step;
 	char		 nonce[64];
 	char		 first[SCRAM_TEXT_MAX];	/* with "n,," */
 	char		 last[SCRAM_TEXT_MAX];
-	uint8_t		 server_signature[KEY_MAX];
+	uint8_t		 server_signature[SCRAM_KEY_MAX];
 };
+
+void
+scram_keys_cleanse(struct scram_keys *k)
+{
+	OPENSSL_cleanse(k, sizeof(*k));
+}
 
 struct scram *
 scram_new(int bits, const char *username, const char *password,
@@ -30,10 +44,12 @@ scram_new(int bits, const char *username, const char *password,
 	struct scram *s = mem_zalloc(sizeof(*s));
 	uint8_t random[NONCE_BYTES];
 
+	s->bits = bits;
 	s->md = bits == 512 ? EVP_sha512() : EVP_sha256();
 	s->key_len = (unsigned int)EVP_MD_get_size(s->md);
 	s->username = username;
 	s->password = password;
+	s->keys = &s->own;
 	if (nonce != NULL) {
 		snprintf(s->nonce, sizeof(s->nonce), "%s", nonce);
 		return s;
@@ -53,120 +69,141 @@ scram_free(struct scram *s)
 	free(s);
 }
 
+void
+scram_use_keys(struct scram *s, struct scram_keys *keys)
+{
+	s->keys = keys;
+}
+
 struct slice
 scram_first(struct scram *s)
 {
+	size_t room = sizeof(s->first) - sizeof(s->nonce) - 16;
 	size_t n = (size_t)snprintf(s->first, sizeof(s->first), "n,,n=");
 
 	/* ',' and '=' have a meaning of their own. */
-	for (const char *p = s->username; *p != '\0' &&
-	    n + 128 < sizeof(s->first); p++) {
+	for (const char *p = s->username; *p != '\0'; p++) {
+		if (n + 3 > room)
+			return SLICE_NULL;
 		if (*p == ',' || *p == '=')
 			n += (size_t)snprintf(s->first + n,
 			    sizeof(s->first) - n, *p == ',' ? "=2C" : "=3D");
 		else
 			s->first[n++] = *p;
 	}
-	snprintf(s->first + n, sizeof(s->first) - n, ",r=%s", s->nonce);
-	return slice_of(s->first);
+	n += (size_t)snprintf(s->first + n, sizeof(s->first) - n, ",r=%s",
+	    s->nonce);
+	s->step = STEP_FIRST;
+	return (struct slice){ (uint8_t *)s->first, (uint32_t)n };
 }
 
-/* The value of attribute `name` in "a=...,b=..."; false when it is missing. */
+/* ---- the server's messages ---- */
+
+/* Takes "name=value" and the comma behind it off the front of `in`. */
 static bool
-attribute(const char *text, char name, char *to, size_t size)
+take(struct slice *in, char name, struct slice *value)
 {
-	for (const char *p = text; p != NULL; p = strchr(p, ',')) {
-		const char *end;
+	const uint8_t *comma;
+	uint32_t len;
 
-		if (*p == ',')
-			p++;
-		if (p[0] != name || p[1] != '=')
-			continue;
-		end = strchr(p, ',');
-		return (size_t)snprintf(to, size, "%.*s",
-		    end ? (int)(end - p - 2) : (int)strlen(p + 2), p + 2) <
-		    size;
-	}
-	return false;
+	if (in->len < 2 || in->data[0] != name || in->data[1] != '=')
+		return false;
+	comma = memchr(in->data, ',', in->len);
+	len = comma ? (uint32_t)(comma - in->data) : in->len;
+	*value = (struct slice){ in->data + 2, len - 2 };
+	if (comma != NULL)
+		len++;
+	in->data += len;
+	in->len -= len;
+	return true;
 }
 
-static int
-decode_base64(const char *text, uint8_t *to, size_t size)
+static bool
+is_base64(uint8_t c)
 {
-	size_t len = strlen(text);
-	int n;
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+	    (c >= '0' && c <= '9') || c == '+' || c == '/';
+}
 
-	if (len == 0 || len % 4 != 0 || len / 4 * 3 > size)
+/* Bytes written to `to`, or -1. OpenSSL's decoder overlooks blanks and counts
+ * padding as bytes. */
+static int
+decode_base64(struct slice text, uint8_t *to, size_t size)
+{
+	uint32_t pad = 0;
+
+	if (text.len == 0 || text.len % 4 != 0 || text.len / 4 * 3 > size)
 		return -1;
-	n = EVP_DecodeBlock(to, (const unsigned char *)text, (int)len);
-	if (n < 0)
+	while (pad < 2 && text.data[text.len - 1 - pad] == '=')
+		pad++;
+	for (uint32_t i = 0; i < text.len - pad; i++)
+		if (!is_base64(text.data[i]))
+			return -1;
+	if (EVP_DecodeBlock(to, text.data, (int)text.len) < 0)
 		return -1;
-	if (text[len - 1] == '=')
-		n--;
-	if (text[len - 2] == '=')
-		n--;
+	return (int)(text.len / 4 * 3 - pad);
+}
+
+static long
+read_rounds(struct slice text)
+{
+	long n = 0;
+
+	if (text.len == 0 || text.len > 9)
+		return -1;
+	for (uint32_t i = 0; i < text.len; i++) {
+		if (text.data[i] < '0' || text.data[i] > '9')
+			return -1;
+		n = n * 10 + (text.data[i] - '0');
+	}
 	return n;
 }
 
-static void
-hmac(const struct scram *s, const uint8_t *key, const char *text,
-    uint8_t *to)
-{
-	unsigned int len;
-
-	HMAC(s->md, key, (int)s->key_len, (const unsigned char *)text,
-	    strlen(text), to, &len);
-}
-
-/* The proof that we know the password; sets what the server must answer. */
-static void
-prove(struct scram *s, const uint8_t *salted, const char *message,
-    uint8_t *proof)
-{
-	uint8_t client_key[KEY_MAX], stored_key[KEY_MAX], server_key[KEY_MAX];
-
-	hmac(s, salted, "Client Key", client_key);
-	EVP_Digest(client_key, s->key_len, stored_key, NULL, s->md, NULL);
-	hmac(s, stored_key, message, proof);
-	for (unsigned int i = 0; i < s->key_len; i++)
-		proof[i] ^= client_key[i];
-	hmac(s, salted, "Server Key", server_key);
-	hmac(s, server_key, message, s->server_signature);
-	OPENSSL_cleanse(client_key, sizeof(client_key));
-	OPENSSL_cleanse(stored_key, sizeof(stored_key));
-	OPENSSL_cleanse(server_key, sizeof(server_key));
-}
-
 struct challenge {
-	char		 nonce[256];
-	uint8_t		 salt[SALT_MAX];
-	int		 salt_len;
+	struct slice	 nonce;
+	uint8_t		 salt[SCRAM_SALT_MAX];
+	size_t		 salt_len;
 	long		 rounds;
 };
 
 static bool
-read_challenge(const struct scram *s, const char *text, struct challenge *c,
+nonce_continues(const struct scram *s, struct slice nonce)
+{
+	size_t ours = strlen(s->nonce);
+
+	if (nonce.len <= ours || nonce.len > SCRAM_NONCE_MAX ||
+	    memcmp(nonce.data, s->nonce, ours) != 0)
+		return false;
+	for (uint32_t i = 0; i < nonce.len; i++)
+		if (nonce.data[i] < 0x21 || nonce.data[i] > 0x7e)
+			return false;
+	return true;
+}
+
+/* r=nonce,s=salt,i=rounds in this order; "m=" before it would be an extension
+ * that must be understood, what follows it need not be. */
+static bool
+read_challenge(const struct scram *s, struct slice text, struct challenge *c,
     struct error *err)
 {
-	char salt[SALT_MAX], rounds[16], *end;
+	struct slice salt, rounds;
+	int n;
 
-	if (attribute(text, 'm', salt, sizeof(salt)))
+	if (take(&text, 'm', &salt))
 		return error_set(err, "the broker's SCRAM challenge has an "
 		    "extension that is not known");
-	if (!attribute(text, 'r', c->nonce, sizeof(c->nonce)) ||
-	    !attribute(text, 's', salt, sizeof(salt)) ||
-	    !attribute(text, 'i', rounds, sizeof(rounds)))
+	if (!take(&text, 'r', &c->nonce) || !take(&text, 's', &salt) ||
+	    !take(&text, 'i', &rounds))
 		return error_set(err, "the broker's SCRAM challenge is "
 		    "incomplete");
-	if (strncmp(c->nonce, s->nonce, strlen(s->nonce)) != 0 ||
-	    strlen(c->nonce) == strlen(s->nonce))
+	if (!nonce_continues(s, c->nonce))
 		return error_set(err, "the broker's SCRAM nonce does not "
 		    "continue ours");
-	c->salt_len = decode_base64(salt, c->salt, sizeof(c->salt));
-	c->rounds = strtol(rounds, &end, 10);
-	if (c->salt_len <= 0 || *end != '\0')
-		return error_set(err, "the broker's SCRAM challenge cannot be "
-		    "read");
+	n = decode_base64(salt, c->salt, sizeof(c->salt));
+	if (n <= 0)
+		return error_set(err, "the broker's SCRAM salt cannot be read");
+	c->salt_len = (size_t)n;
+	c->rounds = read_rounds(rounds);
 	if (c->rounds < SCRAM_ROUNDS_MIN || c->rounds > SCRAM_ROUNDS_MAX)
 		return error_set(err, "the broker asks for %ld SCRAM rounds; "
 		    "%d to %d are accepted", c->rounds, SCRAM_ROUNDS_MIN,
@@ -174,31 +211,85 @@ read_challenge(const struct scram *s, const char *text, struct challenge *c,
 	return true;
 }
 
+/* ---- what is derived ---- */
+
+static bool
+hmac(const struct scram *s, const uint8_t *key, struct slice text,
+    uint8_t *to)
+{
+	unsigned int len;
+
+	return HMAC(s->md, key, (int)s->key_len, text.data, text.len, to,
+	    &len) != NULL && len == s->key_len;
+}
+
+static bool
+derive(const struct scram *s, const struct challenge *c)
+{
+	struct scram_keys *k = s->keys;
+	uint8_t salted[SCRAM_KEY_MAX];
+	bool ok;
+
+	if (k->set && k->bits == s->bits && k->rounds == c->rounds &&
+	    k->salt_len == c->salt_len &&
+	    memcmp(k->salt, c->salt, c->salt_len) == 0)
+		return true;
+	ok = PKCS5_PBKDF2_HMAC(s->password, (int)strlen(s->password), c->salt,
+	    (int)c->salt_len, (int)c->rounds, s->md, (int)s->key_len,
+	    salted) == 1 &&
+	    hmac(s, salted, SLICE_LIT("Client Key"), k->client_key) &&
+	    hmac(s, salted, SLICE_LIT("Server Key"), k->server_key);
+	OPENSSL_cleanse(salted, sizeof(salted));
+	k->set = ok;
+	k->bits = s->bits;
+	k->rounds = c->rounds;
+	k->salt_len = c->salt_len;
+	memcpy(k->salt, c->salt, c->salt_len);
+	return ok;
+}
+
+/* The proof that we know the password; sets what the server must answer. */
+static bool
+prove(struct scram *s, struct slice message, uint8_t *proof)
+{
+	const struct scram_keys *k = s->keys;
+	uint8_t stored_key[SCRAM_KEY_MAX];
+	bool ok;
+
+	ok = EVP_Digest(k->client_key, s->key_len, stored_key, NULL, s->md,
+	    NULL) == 1 && hmac(s, stored_key, message, proof) &&
+	    hmac(s, k->server_key, message, s->server_signature);
+	for (unsigned int i = 0; i < s->key_len; i++)
+		proof[i] ^= k->client_key[i];
+	OPENSSL_cleanse(stored_key, sizeof(stored_key));
+	return ok;
+}
+
 bool
 scram_final(struct scram *s, struct slice server_first, struct slice *to,
     struct error *err)
 {
-	char text[SCRAM_TEXT_MAX], bare[300], proof_text[128];
-	char message[SCRAM_TEXT_MAX * 2 + 512];
-	uint8_t salted[KEY_MAX], proof[KEY_MAX];
+	char bare[SCRAM_NONCE_MAX + 16], message[SCRAM_TEXT_MAX * 3];
+	char proof_text[SCRAM_KEY_MAX * 2];
+	uint8_t proof[SCRAM_KEY_MAX] = { 0 };
 	struct challenge c;
+	int n;
 
-	if (server_first.len >= sizeof(text))
+	if (s->step != STEP_FIRST || server_first.len >= SCRAM_TEXT_MAX)
 		return error_set(err, "the broker's SCRAM challenge is too "
-		    "long");
-	snprintf(text, sizeof(text), "%.*s", SLICE_FMT(server_first));
-	if (!read_challenge(s, text, &c, err))
+		    "long, or not expected");
+	if (!read_challenge(s, server_first, &c, err))
 		return false;
-	PKCS5_PBKDF2_HMAC(s->password, (int)strlen(s->password), c.salt,
-	    c.salt_len, (int)c.rounds, s->md, (int)s->key_len, salted);
-	/* "biws" is "n,," in base64: no channel binding. */
-	snprintf(bare, sizeof(bare), "c=biws,r=%s", c.nonce);
-	snprintf(message, sizeof(message), "%s,%s,%s", s->first + 3, text,
-	    bare);
-	prove(s, salted, message, proof);
-	OPENSSL_cleanse(salted, sizeof(salted));
+	/* "biws" is "n,," in base64. */
+	snprintf(bare, sizeof(bare), "c=biws,r=%.*s", SLICE_FMT(c.nonce));
+	n = snprintf(message, sizeof(message), "%s,%.*s,%s",
+	    s->first + GS2_LEN, SLICE_FMT(server_first), bare);
+	if (!derive(s, &c) || !prove(s, (struct slice){ (uint8_t *)message,
+	    (uint32_t)n }, proof))
+		return error_set(err, "SCRAM cannot be computed");
 	EVP_EncodeBlock((unsigned char *)proof_text, proof, (int)s->key_len);
 	snprintf(s->last, sizeof(s->last), "%s,p=%s", bare, proof_text);
+	s->step = STEP_FINAL;
 	*to = slice_of(s->last);
 	return true;
 }
@@ -206,15 +297,13 @@ scram_final(struct scram *s, struct slice server_first, struct slice *to,
 bool
 scram_verify(struct scram *s, struct slice server_final, struct error *err)
 {
-	char text[SCRAM_TEXT_MAX], value[SCRAM_TEXT_MAX];
-	uint8_t signature[256];
+	struct slice value = SLICE_NULL, fault;
+	uint8_t signature[SCRAM_KEY_MAX + 8];
+	bool has_value = take(&server_final, 'v', &value);
 
-	if (server_final.len >= sizeof(text))
-		return error_set(err, "the broker's SCRAM answer is too long");
-	snprintf(text, sizeof(text), "%.*s", SLICE_FMT(server_final));
-	if (attribute(text, 'e', value, sizeof(value)))
+	if (take(&server_final, 'e', &fault))
 		return error_set(err, "the broker refused the SCRAM login");
-	if (!attribute(text, 'v', value, sizeof(value)) ||
+	if (s->step != STEP_FINAL || !has_value ||
 	    decode_base64(value, signature, sizeof(signature)) !=
 	    (int)s->key_len || CRYPTO_memcmp(signature, s->server_signature,
 	    s->key_len) != 0)

@@ -1,200 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "routing/snapshot.h"
 
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "gateway/base/clock.h"
 #include "gateway/base/htab.h"
-#include "gateway/base/log.h"
 #include "gateway/base/mem.h"
+#include "routing/offer.h"
+#include "routing/resolve.h"
 #include "wire/messages.h"
 
-/* ---- what brokers offer ---- */
+/* ---- brokers ---- */
 
 static void
-take_supported(struct ranges *to, const struct api_versions_response *v)
+resolve(struct cluster *c, struct broker *b, struct resolver *r)
 {
-	for (int32_t i = 0; i < v->supported_features.n; i++) {
-		const struct api_versions_response_supported_features *f =
-		    &v->supported_features.v[i];
+	struct broker_address found[BROKER_ADDRESSES_MAX];
+	char host[256];
 
-		if (to->feature_count == SNAPSHOT_FEATURES_MAX ||
-		    f->name.len >= SNAPSHOT_FEATURE_NAME_MAX)
-			continue;
-		snprintf(to->features[to->feature_count].name,
-		    SNAPSHOT_FEATURE_NAME_MAX, "%.*s", SLICE_FMT(f->name));
-		to->features[to->feature_count].supported_min = f->min_version;
-		to->features[to->feature_count].supported_max = f->max_version;
-		to->features[to->feature_count].finalized_min = -1;
-		to->features[to->feature_count].finalized_max = -1;
-		to->feature_count++;
-	}
-}
-
-void
-ranges_take(struct ranges *to, const struct api_versions_response *v,
-    int64_t now_us)
-{
-	int32_t broker = to->broker;
-
-	memset(to, 0, sizeof(*to));
-	to->broker = broker;
-	to->asked_us = now_us;
-	to->features_epoch = v->finalized_features_epoch;
-	for (int i = 0; i < CLUSTER_API_MAX; i++)
-		to->apis[i] = (struct api_range){ 0, -1 };
-	for (int32_t i = 0; i < v->api_keys.n; i++) {
-		const struct api_versions_response_api_keys *k =
-		    &v->api_keys.v[i];
-
-		if (k->api_key >= 0 && k->api_key < CLUSTER_API_MAX)
-			to->apis[k->api_key] = (struct api_range){
-			    k->min_version, k->max_version };
-	}
-	take_supported(to, v);
-	for (int32_t i = 0; i < v->finalized_features.n; i++)
-		for (int32_t j = 0; j < to->feature_count; j++)
-			if (slice_is(v->finalized_features.v[i].name,
-			    to->features[j].name)) {
-				to->features[j].finalized_min = v->
-				    finalized_features.v[i].min_version_level;
-				to->features[j].finalized_max = v->
-				    finalized_features.v[i].max_version_level;
-			}
-}
-
-static void
-intersect_apis(struct cluster *c, const struct ranges *r)
-{
-	for (int i = 0; i < CLUSTER_API_MAX; i++) {
-		if (r->apis[i].min > c->apis[i].min)
-			c->apis[i].min = r->apis[i].min;
-		if (r->apis[i].max < c->apis[i].max)
-			c->apis[i].max = r->apis[i].max;
-	}
-}
-
-/* What all brokers support of a feature; max < min: nothing. */
-static struct api_range
-feature_range(const char *name, const struct ranges *r, int32_t n)
-{
-	struct api_range all = { 0, INT16_MAX };
-
-	for (int32_t i = 0; i < n; i++) {
-		struct api_range has = { 0, -1 };
-
-		if (r[i].asked_us == 0)
-			continue;
-		for (int32_t j = 0; j < r[i].feature_count; j++)
-			if (strcmp(r[i].features[j].name, name) == 0)
-				has = (struct api_range){
-				    r[i].features[j].supported_min,
-				    r[i].features[j].supported_max };
-		if (has.min > all.min)
-			all.min = has.min;
-		if (has.max < all.max)
-			all.max = has.max;
-	}
-	return all;
-}
-
-/* Finalized levels as the broker with the newest epoch has them; supported is
- * what all brokers do. */
-static void
-take_features(struct cluster *c, const struct ranges *newest,
-    const struct ranges *r, int32_t n)
-{
-	c->features_epoch = newest->features_epoch;
-	c->features = ARENA_ARRAY(&c->arena, struct feature,
-	    newest->feature_count + 1);
-	for (int32_t i = 0; i < newest->feature_count; i++) {
-		const char *name = newest->features[i].name;
-		struct api_range all = feature_range(name, r, n);
-
-		if (all.max < all.min)
-			continue;
-		c->features[c->feature_count++] = (struct feature){
-		    arena_slice(&c->arena, slice_of(name)), all.min, all.max,
-		    newest->features[i].finalized_min,
-		    newest->features[i].finalized_max };
-	}
-}
-
-static bool
-offer(struct cluster *c, const struct ranges *r, int32_t n)
-{
-	const struct ranges *newest = NULL;
-
-	for (int i = 0; i < CLUSTER_API_MAX; i++)
-		c->apis[i] = (struct api_range){ 0, INT16_MAX };
-	for (int32_t i = 0; i < n; i++) {
-		if (r[i].asked_us == 0)
-			continue;
-		intersect_apis(c, &r[i]);
-		if (newest == NULL ||
-		    r[i].features_epoch > newest->features_epoch)
-			newest = &r[i];
-	}
-	if (newest == NULL)
-		return false;
-	take_features(c, newest, r, n);
-	return true;
-}
-
-/* ---- where brokers are ---- */
-
-enum { RESOLVED_US = 30 * 1000000, RESOLVE_AGAIN_US = 1000000 };
-
-struct resolved {
-	struct sockaddr_storage	 address;
-	socklen_t		 len;
-	int64_t			 at_us;
-};
-
-static struct htab *names;	/* "host:port" -> struct resolved */
-
-static void
-look_up(const char *host, const char *port, struct resolved *to)
-{
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
-	struct addrinfo *found;
-	int r = getaddrinfo(host, port, &hints, &found);
-
-	to->at_us = clock_now_us();
-	if (r != 0) {
-		log_warn("broker's host cannot be resolved",
-		    "host=%s error=\"%s\"", host, gai_strerror(r));
-		return;		/* what was known before still holds */
-	}
-	memset(&to->address, 0, sizeof(to->address));
-	memcpy(&to->address, found->ai_addr, found->ai_addrlen);
-	to->len = found->ai_addrlen;
-	freeaddrinfo(found);
-}
-
-static void
-resolve(struct broker *b)
-{
-	char host[256], port[16], key[280];
-	struct resolved *r;
-
+	if (b->host.len >= sizeof(host))
+		return;
 	snprintf(host, sizeof(host), "%.*s", SLICE_FMT(b->host));
-	snprintf(port, sizeof(port), "%d", b->port);
-	snprintf(key, sizeof(key), "%s:%s", host, port);
-	if (names == NULL)
-		names = htab_new();
-	r = htab_get(names, slice_of(key));
-	if (r == NULL) {
-		r = mem_zalloc(sizeof(*r));
-		htab_set(names, slice_of(key), r);
-	}
-	if (r->at_us == 0 || clock_now_us() - r->at_us >
-	    (r->len == 0 ? RESOLVE_AGAIN_US : RESOLVED_US))
-		look_up(host, port, r);
-	b->address = r->address;
-	b->address_len = r->len;
+	b->address_count = resolver_find(r, host, b->port, found, NULL);
+	b->addresses = ARENA_ARRAY(&c->arena, struct broker_address,
+	    b->address_count);
+	memcpy(b->addresses, found,
+	    (size_t)b->address_count * sizeof(*found));
 }
 
 static int
@@ -206,17 +37,22 @@ compare_brokers(const void *a, const void *b)
 }
 
 static void
-build_brokers(struct cluster *c, const struct metadata_response *m)
+build_brokers(struct cluster *c, const struct metadata_response *m,
+    struct resolver *r)
 {
+	struct broker *b;
+
 	c->brokers = ARENA_ARRAY(&c->arena, struct broker, m->brokers.n + 1);
 	for (int32_t i = 0; i < m->brokers.n; i++) {
-		struct broker *b = &c->brokers[c->broker_count++];
-
+		/* -1 means none everywhere. */
+		if (m->brokers.v[i].node_id < 0)
+			continue;
+		b = &c->brokers[c->broker_count++];
 		b->id = m->brokers.v[i].node_id;
 		b->host = arena_slice(&c->arena, m->brokers.v[i].host);
 		b->port = m->brokers.v[i].port;
 		b->rack = arena_slice(&c->arena, m->brokers.v[i].rack);
-		resolve(b);
+		resolve(c, b, r);
 	}
 	qsort(c->brokers, (size_t)c->broker_count, sizeof(*c->brokers),
 	    compare_brokers);
@@ -224,16 +60,33 @@ build_brokers(struct cluster *c, const struct metadata_response *m)
 
 /* ---- topics ---- */
 
+static int32_t
+positive(int32_t n)
+{
+	return n > 0 ? n : 0;
+}
+
 static struct int32_list
 copy_ids(struct arena *a, const int32_t *v, int32_t n)
 {
-	struct int32_list to = { NULL, n > 0 ? n : 0 };
+	struct int32_list to = { NULL, positive(n) };
 
 	if (n > 0) {
 		to.v = ARENA_ARRAY(a, int32_t, n);
 		memcpy(to.v, v, (size_t)n * sizeof(*v));
 	}
 	return to;
+}
+
+/* Copies to `room` and returns what is behind it. */
+static int32_t *
+put_ids(struct int32_list *to, int32_t *room, const int32_t *v, int32_t n)
+{
+	*to = (struct int32_list){ NULL, positive(n) };
+	if (n <= 0)
+		return room;
+	to->v = memcpy(room, v, (size_t)n * sizeof(*v));
+	return room + n;
 }
 
 static int
@@ -244,6 +97,48 @@ compare_partitions(const void *a, const void *b)
 	return x->index < y->index ? -1 : x->index > y->index;
 }
 
+/* The three lists as one allocation: there are many partitions. */
+static void
+build_partition(struct arena *a, struct partition *to,
+    const struct metadata_response_topics_partitions *p)
+{
+	int32_t n = positive(p->replica_nodes.n) + positive(p->isr_nodes.n) +
+	    positive(p->offline_replicas.n);
+	int32_t *room = n ? ARENA_ARRAY(a, int32_t, n) : NULL;
+
+	to->index = p->partition_index;
+	to->error_code = p->error_code;
+	to->leader = p->leader_id;
+	to->leader_epoch = p->leader_epoch;
+	room = put_ids(&to->replicas, room, p->replica_nodes.v,
+	    p->replica_nodes.n);
+	room = put_ids(&to->isr, room, p->isr_nodes.v, p->isr_nodes.n);
+	put_ids(&to->offline, room, p->offline_replicas.v,
+	    p->offline_replicas.n);
+}
+
+/* Brokers learn of a new leader one after the other; one that is behind must
+ * not send us back to the old one (KIP-320). */
+static void
+keep_newer(struct cluster *c, struct topic *t, const struct cluster *before)
+{
+	const struct topic *was = before && !uuid_is_zero(&t->id) ?
+	    cluster_topic_by_id(before, &t->id) : NULL;
+
+	for (int32_t i = 0; was != NULL && i < t->partition_count; i++) {
+		struct partition *p = &t->partitions[i];
+		const struct partition *w = topic_partition(was, p->index);
+
+		if (w == NULL || w->leader_epoch <= p->leader_epoch)
+			continue;
+		*p = *w;
+		p->replicas = copy_ids(&c->arena, w->replicas.v,
+		    w->replicas.n);
+		p->isr = copy_ids(&c->arena, w->isr.v, w->isr.n);
+		p->offline = copy_ids(&c->arena, w->offline.v, w->offline.n);
+	}
+}
+
 static void
 build_topic(struct cluster *c, const struct metadata_response_topics *from,
     struct topic *to)
@@ -252,26 +147,12 @@ build_topic(struct cluster *c, const struct metadata_response_topics *from,
 	to->id = from->topic_id;
 	to->error_code = from->error_code;
 	to->internal = from->is_internal;
-	to->partition_count = from->partitions.n > 0 ? from->partitions.n : 0;
+	to->partition_count = positive(from->partitions.n);
 	to->partitions = ARENA_ARRAY(&c->arena, struct partition,
 	    to->partition_count + 1);
-	for (int32_t i = 0; i < to->partition_count; i++) {
-		const struct metadata_response_topics_partitions *p =
-		    &from->partitions.v[i];
-
-		to->partitions[i] = (struct partition){
-			.index = p->partition_index,
-			.error_code = p->error_code,
-			.leader = p->leader_id,
-			.leader_epoch = p->leader_epoch,
-			.replicas = copy_ids(&c->arena, p->replica_nodes.v,
-			    p->replica_nodes.n),
-			.isr = copy_ids(&c->arena, p->isr_nodes.v,
-			    p->isr_nodes.n),
-			.offline = copy_ids(&c->arena, p->offline_replicas.v,
-			    p->offline_replicas.n),
-		};
-	}
+	for (int32_t i = 0; i < to->partition_count; i++)
+		build_partition(&c->arena, &to->partitions[i],
+		    &from->partitions.v[i]);
 	qsort(to->partitions, (size_t)to->partition_count,
 	    sizeof(*to->partitions), compare_partitions);
 }
@@ -288,9 +169,10 @@ compare_topics(const void *a, const void *b)
 }
 
 static void
-build_topics(struct cluster *c, const struct metadata_response *m)
+build_topics(struct cluster *c, const struct metadata_response *m,
+    const struct cluster *before)
 {
-	int32_t n = m->topics.n > 0 ? m->topics.n : 0;
+	int32_t n = positive(m->topics.n);
 
 	c->topics = ARENA_ARRAY(&c->arena, struct topic, n + 1);
 	for (int32_t i = 0; i < n; i++)
@@ -302,6 +184,7 @@ build_topics(struct cluster *c, const struct metadata_response *m)
 	for (int32_t i = 0; i < c->topic_count; i++) {
 		struct topic *t = &c->topics[i];
 
+		keep_newer(c, t, before);
 		htab_set(c->by_name, t->name, t);
 		if (!uuid_is_zero(&t->id))
 			htab_set(c->by_id, (struct slice){ t->id.b,
@@ -354,8 +237,26 @@ build_known(struct cluster *c)
 	free(v);
 }
 
-static struct cluster *
-new_cluster(const struct metadata_response *m)
+/* ---- features ---- */
+
+static void
+build_offer(struct cluster *c, const struct offer *o)
+{
+	memcpy(c->apis, o->apis, sizeof(c->apis));
+	c->features_epoch = o->features_epoch;
+	c->feature_count = o->feature_count;
+	c->features = ARENA_ARRAY(&c->arena, struct feature,
+	    o->feature_count + 1);
+	for (int32_t i = 0; i < o->feature_count; i++)
+		c->features[i] = (struct feature){
+		    arena_slice(&c->arena, slice_of(o->features[i].name)),
+		    o->features[i].supported_min, o->features[i].supported_max,
+		    o->features[i].finalized_min,
+		    o->features[i].finalized_max };
+}
+
+struct cluster *
+snapshot_begin(const struct metadata_response *m, struct resolver *r)
 {
 	struct arena a;
 	struct cluster *c;
@@ -368,29 +269,94 @@ new_cluster(const struct metadata_response *m)
 	c->by_id = htab_new();
 	c->controller_id = m->controller_id;
 	c->cluster_id = arena_slice(&c->arena, m->cluster_id);
-	build_brokers(c, m);
+	build_brokers(c, m, r);
 	return c;
 }
 
-struct cluster *
-snapshot_places(const struct metadata_response *m)
+void
+snapshot_finish(struct cluster *c, const struct metadata_response *m,
+    const struct offer *o, const struct cluster *before)
 {
-	return new_cluster(m);
-}
-
-struct cluster *
-snapshot_build(const struct metadata_response *m, const struct ranges *r,
-    int32_t n, int64_t asked_us, uint64_t generation)
-{
-	struct cluster *c = new_cluster(m);
-
-	c->asked_us = asked_us;
-	c->generation = generation;
-	build_topics(c, m);
+	build_topics(c, m, before);
 	build_known(c);
-	if (!offer(c, r, n)) {
-		cluster_unref(c);
-		return NULL;
-	}
-	return c;
+	build_offer(c, o);
+}
+
+/* ---- comparing ---- */
+
+static bool
+same_ids(const struct int32_list *a, const struct int32_list *b)
+{
+	return a->n == b->n && (a->n == 0 ||
+	    memcmp(a->v, b->v, (size_t)a->n * sizeof(*a->v)) == 0);
+}
+
+static bool
+same_broker(const struct broker *a, const struct broker *b)
+{
+	if (a->id != b->id || a->port != b->port ||
+	    !slice_eq(a->host, b->host) || !slice_eq(a->rack, b->rack) ||
+	    a->address_count != b->address_count)
+		return false;
+	for (int32_t i = 0; i < a->address_count; i++)
+		if (a->addresses[i].len != b->addresses[i].len ||
+		    memcmp(&a->addresses[i].sa, &b->addresses[i].sa,
+		    a->addresses[i].len) != 0)
+			return false;
+	return true;
+}
+
+static bool
+same_partition(const struct partition *a, const struct partition *b)
+{
+	return a->index == b->index && a->error_code == b->error_code &&
+	    a->leader == b->leader && a->leader_epoch == b->leader_epoch &&
+	    same_ids(&a->replicas, &b->replicas) &&
+	    same_ids(&a->isr, &b->isr) && same_ids(&a->offline, &b->offline);
+}
+
+static bool
+same_topic(const struct topic *a, const struct topic *b)
+{
+	if (!slice_eq(a->name, b->name) || !uuid_eq(&a->id, &b->id) ||
+	    a->error_code != b->error_code || a->internal != b->internal ||
+	    a->partition_count != b->partition_count)
+		return false;
+	for (int32_t i = 0; i < a->partition_count; i++)
+		if (!same_partition(&a->partitions[i], &b->partitions[i]))
+			return false;
+	return true;
+}
+
+static bool
+same_feature(const struct feature *a, const struct feature *b)
+{
+	return slice_eq(a->name, b->name) &&
+	    a->supported_min == b->supported_min &&
+	    a->supported_max == b->supported_max &&
+	    a->finalized_min == b->finalized_min &&
+	    a->finalized_max == b->finalized_max;
+}
+
+bool
+snapshot_equal(const struct cluster *a, const struct cluster *b)
+{
+	if (!slice_eq(a->cluster_id, b->cluster_id) ||
+	    a->controller_id != b->controller_id ||
+	    a->broker_count != b->broker_count ||
+	    a->topic_count != b->topic_count ||
+	    a->features_epoch != b->features_epoch ||
+	    a->feature_count != b->feature_count ||
+	    memcmp(a->apis, b->apis, sizeof(a->apis)) != 0)
+		return false;
+	for (int32_t i = 0; i < a->broker_count; i++)
+		if (!same_broker(&a->brokers[i], &b->brokers[i]))
+			return false;
+	for (int32_t i = 0; i < a->feature_count; i++)
+		if (!same_feature(&a->features[i], &b->features[i]))
+			return false;
+	for (int32_t i = 0; i < a->topic_count; i++)
+		if (!same_topic(&a->topics[i], &b->topics[i]))
+			return false;
+	return true;
 }

@@ -12,8 +12,11 @@
  * returned or `lost` was called. The caller owns its struct call until done().
  * Thread: the pool's loop.
  * Bounds: idle_max idle ones a broker; frame_max for replies; each call has a
- * deadline; a broker that cannot be connected is left alone for a growing
- * while (up to backoff_max_ms), in which leases fail at once.
+ * deadline, and one that passes it ends the upstream; a broker that cannot be
+ * connected is left alone for a growing while (up to backoff_max_ms), in which
+ * leases fail at once.
+ *
+ * done() and lost() may call everything here but pool_free.
  */
 #ifndef WEIR_ROUTING_UPSTREAM_H
 #define WEIR_ROUTING_UPSTREAM_H
@@ -39,10 +42,12 @@ struct upstream_options {
 	struct tls_context	*tls;		/* NULL: plaintext */
 	bool			 tls_verify_name;
 	size_t			 frame_max;	/* 0: 512 MiB */
-	uint32_t		 connect_ms;	/* TCP, TLS, login together */
+	uint32_t		 connect_ms;	/* TCP, TLS, login together;
+						 * 0: 10 s */
 	uint32_t		 idle_ms;	/* closed after this unused */
 	uint32_t		 idle_max;	/* kept idle a broker */
-	uint32_t		 backoff_min_ms, backoff_max_ms;
+	uint32_t		 backoff_min_ms;	/* 0: 50 */
+	uint32_t		 backoff_max_ms;	/* 0: 500 */
 };
 
 enum call_outcome {
@@ -86,34 +91,44 @@ void		 pool_free(struct pool *p);
 void		 pool_set_cluster(struct pool *p, struct cluster *c);
 void		 pool_stats(const struct pool *p, struct upstream_stats *to);
 
-/* leased, idle and connecting of each broker with any; for a page. */
-void	 pool_each_broker(const struct pool *p, void (*cb)(void *arg,
-	    int32_t broker, const struct upstream_stats *u), void *arg);
+/* leased, idle and connecting (leased ones that are not up yet) of each broker
+ * that the pool has known, -1 for mere addresses; for a page. */
+void		 pool_each_broker(const struct pool *p, void (*cb)(void *arg,
+		    int32_t broker, const struct upstream_stats *u), void *arg);
 
-/* An idle upstream of the broker or a new one. NULL when the broker is unknown
- * or was not reachable a moment ago. lost(arg) is called when the upstream
+/* An idle upstream of the broker (the one used last) or a new one. NULL when
+ * the broker is unknown or gone, its name has no address, or, with none idle,
+ * it was not reachable a moment ago. lost(arg) is called when the upstream
  * ended while leased, after all its calls were done: forget the pointer. */
 struct upstream	*pool_lease(struct pool *p, int32_t broker,
 		    void (*lost)(struct upstream *u, void *arg), void *arg);
-/* As pool_lease, for an address that is no known broker (bootstrap). */
+/* As pool_lease, for an address that is no known broker (bootstrap). Such an
+ * upstream is closed when it is returned. */
 struct upstream	*pool_lease_address(struct pool *p, const char *host,
 		    const struct sockaddr *a, socklen_t len,
 		    void (*lost)(struct upstream *u, void *arg), void *arg);
-/* Gives it back; no calls may be in flight. */
+/* Gives it back; no calls may be in flight. It is kept idle when it is up, its
+ * broker has not moved and there is room. On one that has ended it does
+ * nothing but keep lost() from being called. */
 void		 pool_return(struct upstream *u);
 /* True when a connection attempt to the broker failed just now and is not to
  * be tried again yet. */
 bool		 pool_backing_off(const struct pool *p, int32_t broker);
+/* How many upstreams of the broker have ended without our wish so far: what
+ * was learned through one may hold no longer. */
+uint32_t	 pool_losses(const struct pool *p, int32_t broker);
 
-/* Encodes and queues. False when the body cannot be encoded (done is not
- * called then). */
+/* Encodes and queues. False when the body cannot be encoded, or the pool is
+ * being freed (done is not called then). On an upstream that has ended, but was
+ * not lost yet, the call ends as NOT_SENT, soon. */
 bool		 upstream_call(struct upstream *u, struct call *c,
 		    const struct api_schema *api, int version,
 		    struct slice client_id, const void *body,
 		    uint32_t timeout_ms, struct error *err) MUST_CHECK;
 uint32_t	 upstream_in_flight(const struct upstream *u);
 int32_t		 upstream_broker(const struct upstream *u);
-/* Ends it: its calls are done with LOST or NOT_SENT, then `lost` is called. */
+/* Ends it: its calls are done with LOST or NOT_SENT, then `lost` is called, all
+ * from inside. */
 void		 upstream_close(struct upstream *u, const char *detail);
 
 #endif

@@ -1,9 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * One refresh: Metadata from one broker (a known one, else the bootstrap list
- * in turn), then ApiVersions from each broker whose ranges are not known or
- * old, then a new snapshot.
- */
 #include "routing/watch.h"
 
 #include <stdatomic.h>
@@ -11,138 +6,191 @@
 #include <stdlib.h>
 
 #include "gateway/base/block.h"
-#include "gateway/base/htab.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/net/listen.h"
 #include "gateway/net/loop.h"
+#include "gateway/wire/errors.h"
+#include "routing/offer.h"
+#include "routing/resolve.h"
 #include "routing/snapshot.h"
 #include "wire/messages.h"
 
 enum {
-	ASK_TIMEOUT_MS = 2000,		/* then another broker is asked */
-	RANGES_AGE_US = 30 * 1000000,	/* an upgraded broker offers more */
-	SILENT_AGAIN_US = 10 * 1000000,	/* one that hangs is left alone */
-	RETRY_MS = 200,
-	BOOTSTRAP_MAX = 64,
-	METADATA_VERSION_MAX = 12,
-	METADATA_VERSION_MIN = 7,
-	VERSIONS_VERSION = 3,
+	ASK_FACTOR = 16,		/* arena cap = factor * frame + 4096 */
+	METADATA_MIN = 7,		/* has leader epochs */
+	SHUN_US = 5 * 1000000,		/* a broker that failed is asked last */
+	SAY_US = 10 * 1000000,		/* how often the log says it again */
 };
 
-/* A call of the watch's own: one upstream, one call, then returned. */
+/* One conversation with one broker: ApiVersions, Metadata or both. */
 struct ask {
+	struct list	 link;		/* of the watch's asks */
 	struct call	 call;
 	struct watch	*watch;
-	struct upstream	*upstream;
-	struct arena	 arena;
-	struct ranges	*ranges;	/* for ApiVersions */
-	bool			 keeps;	/* the upstream, for another call */
+	struct upstream	*upstream;	/* NULL: it has ended */
+	struct arena	 arena;		/* of the last reply */
+	int32_t		 broker;	/* -1: a bootstrap address */
+	bool		 awaited;	/* the refresh waits for its offer */
+	int16_t		 versions;	/* ApiVersions' version */
+	int64_t		 until_us;
+	uint32_t	 losses;	/* the pool's, when it was sent */
+	struct offer	 offer;
 	void		(*done)(struct ask *a, const struct call_reply *r);
 };
 
+/* What is known of one broker, while Metadata lists it. */
+struct known {
+	int32_t		 id;
+	struct offer	 offer;
+	int64_t		 offer_us;	/* when it was asked */
+	uint32_t	 losses;	/* its connection's, by then */
+	bool		 asking;
+	int64_t		 failed_us;	/* 0: it answered last time */
+	uint32_t	 turn;		/* that asked it for Metadata last */
+};
+
+struct bootstrap {
+	char		 host[256];
+	int		 port;
+};
+
 enum watch_phase {
-	WATCH_IDLE,
-	WATCH_VERSIONS_FIRST,	/* of the broker that is asked for Metadata */
-	WATCH_METADATA,
-	WATCH_VERSIONS,		/* of the others */
+	WATCH_RESTING,		/* the timer begins the next refresh */
+	WATCH_ASKING,		/* a broker for its Metadata */
+	WATCH_OFFERS,		/* the brokers for what they offer */
 };
 
 struct watch {
+	struct watch		*next;		/* of `watches` */
 	struct loop		*loop;
 	struct pool		*pool;
+	struct resolver		*resolver;
 	watch_publish_cb	*publish;
 	void			*arg;
 	struct cluster		*cluster;	/* the last one, or NULL */
-	char			*bootstrap;
-	uint32_t		 turn;		/* whom to ask next */
+	struct bootstrap	*bootstrap;
+	uint32_t		 bootstrap_count;
+	struct known		*known;
+	int32_t			 known_count;
+	struct offer		 somebody;	/* of who sent Metadata */
+	uint64_t		 generation;
+
 	enum watch_phase	 phase;
 	struct timer		 timer;
-	int64_t			 started_us;	/* the refresh under way */
-	bool			 again;		/* a wish came meanwhile */
-	atomic_bool		 wished;	/* one is posted */
-	struct ask		 main;
-	struct ranges		 main_ranges;
-	struct ranges		*ranges;	/* by broker */
-	int32_t			 ranges_count;
-	struct metadata_response *metadata;	/* in main.arena */
-	int32_t			 waiting;	/* for ApiVersions */
-	uint64_t		 generation;
-	bool			 reached;	/* the last refresh succeeded */
+	atomic_bool		 posted;	/* a wish is on its way */
+	bool			 wished;	/* not served yet */
+	bool			 serving;	/* the refresh serves one */
+	int64_t			 started_us, asked_us;
+	uint32_t		 turn;		/* whom to ask first */
+	uint32_t		 candidate;	/* the next of this refresh */
+	uint32_t		 failures;	/* refreshes in vain */
+	struct ask		*metadata_ask;	/* holds the reply */
+	struct metadata_response *metadata;
+	struct cluster		*draft;
+	uint32_t		 awaited;	/* offers */
+	struct list		 asks;
 	bool			 ending;
+	int64_t			 said_us;
 	char			 state[256];
 };
 
+/* Those that live, for wishes that come too late. Thread: control. */
+static struct watch *watches;
+
 static void refresh(struct watch *w);
+static void try_next(struct watch *w);
+static void conclude(struct watch *w);
+
+/* ---- when ---- */
 
 static void
 timer_fired(struct timer *t)
 {
 	struct watch *w = LIST_ENTRY(t, struct watch, timer);
 
-	if (w->phase == WATCH_IDLE)
+	if (w->phase == WATCH_RESTING)
 		refresh(w);
-}
-
-/* No later than that; a timer which is set earlier stays. */
-static void
-refresh_within(struct watch *w, int64_t ms)
-{
-	int64_t at = loop_now_us(w->loop) + ms * 1000;
-
-	if (w->timer.slot == 0 || w->timer.at_us > at)
-		timer_set(&w->timer, w->loop, at, timer_fired);
+	else if (w->phase == WATCH_OFFERS)
+		conclude(w);
 }
 
 static void
-refresh_in(struct watch *w, int64_t ms)
+wake_in(struct watch *w, int64_t ms)
 {
 	timer_set(&w->timer, w->loop, loop_now_us(w->loop) + ms * 1000,
 	    timer_fired);
 }
 
-/* The refresh has ended; when is the next one? */
-static void
-rest(struct watch *w, int64_t ms)
+/* How long until another refresh may start: neither these nor their questions
+ * for Metadata come closer. */
+static int64_t
+gap_ms(const struct watch *w)
 {
-	int64_t gap = w->started_us / 1000 + WATCH_GAP_MS -
-	    loop_now_us(w->loop) / 1000;
+	int64_t last = w->asked_us > w->started_us ? w->asked_us :
+	    w->started_us;
+	int64_t us = last + WATCH_GAP_MS * 1000 - loop_now_us(w->loop);
 
-	w->phase = WATCH_IDLE;
-	if (w->again)
-		ms = gap > 0 ? gap : 0;
-	refresh_in(w, ms);
+	return us > 0 ? (us + 999) / 1000 : 0;
 }
 
 static void
-failed(struct watch *w, const char *detail)
+rest(struct watch *w)
 {
-	w->reached = false;
-	snprintf(w->state, sizeof(w->state), "no broker answers: %s", detail);
-	log_warn("cluster cannot be asked", "detail=\"%s\"", detail);
-	arena_fini(&w->main.arena);
-	w->again = true;	/* whoever wished still waits */
-	w->phase = WATCH_IDLE;
-	refresh_in(w, RETRY_MS);
+	w->phase = WATCH_RESTING;
+	wake_in(w, w->wished ? gap_ms(w) : WATCH_PERIOD_MS);
+}
+
+static struct known *
+find_known(struct watch *w, int32_t broker)
+{
+	for (int32_t i = 0; i < w->known_count; i++)
+		if (w->known[i].id == broker)
+			return &w->known[i];
+	return NULL;
 }
 
 /* ---- asking ---- */
 
-static void
-ask_lost(struct upstream *u, void *arg)
+static struct ask *
+ask_new(struct watch *w, int32_t broker)
 {
-	(void)u;
-	((struct ask *)arg)->upstream = NULL;
+	struct ask *a = mem_zalloc(sizeof(*a));
+
+	a->watch = w;
+	a->broker = broker;
+	a->versions = api_schema_find(API_API_VERSIONS)->until;
+	a->until_us = loop_now_us(w->loop) + WATCH_ASK_MS * 1000;
+	arena_init(&a->arena, 0);
+	list_init(&a->link);
+	list_append(&w->asks, &a->link);
+	return a;
 }
 
 static void
-ask_return(struct ask *a)
+ask_free(struct ask *a)
 {
 	struct upstream *u = a->upstream;
 
 	a->upstream = NULL;
 	if (u != NULL)
 		pool_return(u);
+	if (a->watch->metadata_ask == a) {
+		a->watch->metadata_ask = NULL;
+		a->watch->metadata = NULL;
+	}
+	list_remove(&a->link);
+	arena_fini(&a->arena);
+	free(a);
+}
+
+static void
+ask_lost(struct upstream *u, void *arg)
+{
+	struct ask *a = arg;
+
+	(void)u;
+	a->upstream = NULL;
 }
 
 static void
@@ -150,223 +198,320 @@ ask_done(struct call *c, const struct call_reply *r)
 {
 	struct ask *a = LIST_ENTRY(c, struct ask, call);
 
-	if (!a->keeps)
-		ask_return(a);
-	a->done(a, r);
+	if (a->watch->ending)
+		ask_free(a);
+	else
+		a->done(a, r);
 }
 
 static bool
-ask(struct ask *a, struct upstream *u, int16_t key, int version,
-    const void *body, void (*done)(struct ask *a, const struct call_reply *r))
+ask_send(struct ask *a, int16_t key, int version, const void *body,
+    void (*done)(struct ask *a, const struct call_reply *r))
 {
+	int64_t left = (a->until_us - loop_now_us(a->watch->loop)) / 1000;
 	struct error err;
 
-	a->upstream = u;
 	a->done = done;
 	memset(&a->call, 0, sizeof(a->call));
+	list_init(&a->call.link);
 	a->call.done = ask_done;
-	if (upstream_call(u, &a->call, api_schema_find(key), version,
-	    SLICE_LIT("weir"), body, ASK_TIMEOUT_MS, &err))
+	if (upstream_call(a->upstream, &a->call, api_schema_find(key), version,
+	    SLICE_LIT("weir"), body, left > 1 ? (uint32_t)left : 1, &err))
 		return true;
 	log_error("cannot ask a broker", "error=\"%s\"", err.text);
-	a->upstream = NULL;
-	pool_return(u);
 	return false;
 }
 
+/* The reply in the ask's arena; NULL: *why says why there is none. */
 static void *
-answer_of(struct ask *a, const struct call_reply *r)
+ask_answer(struct ask *a, const struct call_reply *r, int version,
+    const char **why)
 {
 	struct reader rd = r->reader;
 	void *body;
 
+	*why = r->detail ? r->detail : "no answer";
 	if (r->outcome != CALL_ANSWERED)
 		return NULL;
-	body = codec_decode(&rd, a->call.api->response, a->call.version,
-	    &a->arena);
+	arena_fini(&a->arena);
+	a->arena.cap = ASK_FACTOR * (size_t)(rd.end - rd.p) + 4096;
+	body = codec_decode(&rd, a->call.api->response, version, &a->arena);
 	if (body == NULL)
-		log_warn("reply could not be decoded", "api=%s fault=\"%s\"",
-		    a->call.api->name, rd.fault);
+		*why = rd.fault ? rd.fault : "its reply is too large";
 	else if (rd.block != NULL)
 		arena_hold(&a->arena, rd.block);
 	return body;
 }
 
-/* The next broker that can be leased: known ones, or the bootstrap list. */
-static struct upstream *
-lease_known(struct watch *w)
-{
-	const struct cluster *c = w->cluster;
+/* ---- ApiVersions ---- */
 
-	for (int32_t i = 0; c != NULL && i < c->broker_count; i++) {
-		int32_t id = c->brokers[w->turn++ %
-		    (uint32_t)c->broker_count].id;
-		struct upstream *u = pool_lease(w->pool, id, ask_lost,
-		    &w->main);
-
-		if (u != NULL)
-			return u;
-	}
-	return NULL;
-}
-
-static struct upstream *
-lease_bootstrap(struct watch *w, struct error *err)
-{
-	char *copy = mem_strdup(w->bootstrap), *save = NULL;
-	char *names[BOOTSTRAP_MAX];
-	uint32_t n = 0;
-	struct upstream *u = NULL;
-
-	for (char *p = strtok_r(copy, ", ", &save); p != NULL &&
-	    n < BOOTSTRAP_MAX; p = strtok_r(NULL, ", ", &save))
-		names[n++] = p;
-	error_set(err, "the bootstrap list is empty");
-	for (uint32_t i = 0; i < n && u == NULL; i++) {
-		const char *name = names[w->turn++ % n];
-		struct sockaddr_storage a;
-		socklen_t len;
-		char host[256];
-		int port;
-
-		if (address_parse(name, &a, &len, err) &&
-		    address_split(name, host, sizeof(host), &port, err))
-			u = pool_lease_address(w->pool, host,
-			    (struct sockaddr *)&a, len, ask_lost, &w->main);
-	}
-	free(copy);
-	return u;
-}
-
-/* ---- ApiVersions of each ---- */
-
-static struct ranges *
-ranges_of(struct watch *w, int32_t broker)
-{
-	for (int32_t i = 0; i < w->ranges_count; i++)
-		if (w->ranges[i].broker == broker)
-			return &w->ranges[i];
-	return NULL;
-}
-
-static void
-publish(struct watch *w)
-{
-	struct cluster *c = snapshot_build(w->metadata, w->ranges,
-	    w->ranges_count, w->started_us, ++w->generation);
-
-	if (c == NULL) {
-		failed(w, "no broker offers its APIs");
-		return;
-	}
-	arena_fini(&w->main.arena);
-	if (w->cluster != NULL)
-		cluster_unref(w->cluster);
-	w->cluster = c;
-	w->reached = true;
-	snprintf(w->state, sizeof(w->state), "connected");
-	pool_set_cluster(w->pool, c);
-	w->publish(w->arg, c);
-	rest(w, WATCH_PERIOD_MS);
-}
-
-static void
-versions_done(struct ask *a, const struct call_reply *r)
-{
-	struct watch *w = a->watch;
-	const struct api_versions_response *v = answer_of(a, r);
-
-	if (v != NULL)
-		ranges_take(a->ranges, v, loop_now_us(w->loop));
-	else if (r->outcome != CALL_NOT_SENT)
-		/* What is known stays; it is not waited for each time. */
-		a->ranges->again_us = loop_now_us(w->loop) + SILENT_AGAIN_US;
-	arena_fini(&a->arena);
-	free(a);
-	if (--w->waiting == 0 && !w->ending)
-		publish(w);
-}
-
-static void
-ask_versions(struct watch *w, int32_t broker, struct ranges *to)
+static bool
+send_versions(struct ask *a,
+    void (*done)(struct ask *a, const struct call_reply *r))
 {
 	struct api_versions_request q = { SLICE_LIT("weir"),
 		SLICE_LIT("1.0") };
-	struct ask *a = mem_zalloc(sizeof(*a));
-	struct upstream *u = pool_lease(w->pool, broker, ask_lost, a);
 
-	a->watch = w;
-	a->ranges = to;
-	arena_init(&a->arena, 0);
-	if (u == NULL || !ask(a, u, API_API_VERSIONS, VERSIONS_VERSION, &q,
-	    versions_done)) {
-		free(a);
+	a->losses = pool_losses(a->watch->pool, a->broker);
+	return ask_send(a, API_API_VERSIONS, a->versions, &q, done);
+}
+
+/* The version that the broker would have liked (KIP-511: a broker that does
+ * not know the version answers with its own ranges as version 0 has them). */
+static int16_t
+liked_version(const struct api_versions_response *v)
+{
+	for (int32_t i = 0; i < v->api_keys.n; i++)
+		if (v->api_keys.v[i].api_key == API_API_VERSIONS)
+			return v->api_keys.v[i].max_version;
+	return 0;
+}
+
+/* MORE: the question was sent again in another version. */
+enum versions_step { VERSIONS_MORE, VERSIONS_DONE, VERSIONS_FAILED };
+
+static enum versions_step
+take_versions(struct ask *a, const struct call_reply *r, const char **why)
+{
+	const struct api_versions_response *v;
+	struct reader peek = r->reader;
+	bool too_new = r->outcome == CALL_ANSWERED &&
+	    reader_int16(&peek) == KAFKA_UNSUPPORTED_VERSION;
+	int16_t version = too_new ? 0 : a->versions;
+
+	v = ask_answer(a, r, version, why);
+	if (v == NULL)
+		return VERSIONS_FAILED;
+	if (too_new && a->versions > 0) {
+		version = liked_version(v);
+		a->versions = version < a->versions && version > 0 ? version :
+		    0;
+		return send_versions(a, a->done) ? VERSIONS_MORE :
+		    VERSIONS_FAILED;
+	}
+	if (v->error_code != 0) {
+		*why = kafka_error_name(v->error_code);
+		return VERSIONS_FAILED;
+	}
+	offer_take(&a->offer, v);
+	return VERSIONS_DONE;
+}
+
+/* late: a snapshot without it has been published; if it is news there must be
+ * another one. */
+static void
+note_offer(struct watch *w, const struct ask *a, bool late)
+{
+	struct known *k = find_known(w, a->broker);
+
+	if (k == NULL)
+		return;
+	if (late && !offer_equal(&k->offer, &a->offer))
+		watch_wish(w);
+	k->offer = a->offer;
+	k->offer_us = loop_now_us(w->loop);
+	k->losses = a->losses;
+}
+
+static void
+offer_done(struct ask *a, const struct call_reply *r)
+{
+	struct watch *w = a->watch;
+	struct known *k = find_known(w, a->broker);
+	bool awaited = a->awaited;
+	const char *why;
+	enum versions_step step = take_versions(a, r, &why);
+
+	if (step == VERSIONS_MORE)
+		return;
+	if (k != NULL) {
+		k->asking = false;
+		k->failed_us = step == VERSIONS_FAILED ?
+		    loop_now_us(w->loop) : 0;
+	}
+	if (step == VERSIONS_DONE)
+		note_offer(w, a, !awaited);
+	else
+		log_debug("broker does not say what it offers",
+		    "broker=%d detail=\"%s\"", a->broker, why);
+	ask_free(a);
+	if (awaited && --w->awaited == 0)
+		conclude(w);
+}
+
+/* ---- the end of a refresh ---- */
+
+static struct offer
+join_offers(const struct watch *w)
+{
+	struct offer all = { .known = false };
+
+	for (int32_t i = 0; i < w->known_count; i++)
+		offer_join(&all, &w->known[i].offer);
+	/* Whoever answered, under whatever name, is one of them. */
+	if (!all.known)
+		all = w->somebody;
+	return all;
+}
+
+static void
+publish(struct watch *w, struct cluster *c)
+{
+	struct cluster *old = w->cluster;
+
+	c->generation = ++w->generation;
+	w->cluster = c;
+	w->publish(w->arg, c);
+	if (old != NULL)
+		cluster_unref(old);
+}
+
+static bool
+worth_publishing(const struct watch *w, const struct cluster *c)
+{
+	const struct cluster *last = w->cluster;
+
+	return last == NULL || w->serving ||
+	    c->asked_us - last->asked_us >= (int64_t)WATCH_SAME_MS * 1000 ||
+	    !snapshot_equal(last, c);
+}
+
+/* All that will be known in time is known. */
+static void
+conclude(struct watch *w)
+{
+	struct offer all = join_offers(w);
+	struct cluster *c = w->draft;
+
+	LIST_FOREACH(it, &w->asks)
+		LIST_ENTRY(it, struct ask, link)->awaited = false;
+	w->awaited = 0;
+	w->draft = NULL;
+	snapshot_finish(c, w->metadata, &all, w->cluster);
+	c->asked_us = w->asked_us;
+	ask_free(w->metadata_ask);
+	if (w->failures > 0)
+		log_info("cluster answers again", "brokers=%d",
+		    c->broker_count);
+	w->failures = 0;
+	w->said_us = 0;
+	snprintf(w->state, sizeof(w->state), "connected");
+	if (worth_publishing(w, c))
+		publish(w, c);
+	else
+		cluster_unref(c);
+	w->serving = false;
+	rest(w);
+}
+
+/* ---- what brokers offer ---- */
+
+static bool
+wants_offer(const struct watch *w, const struct known *k)
+{
+	return !k->asking && (!k->offer.known ||
+	    k->losses != pool_losses(w->pool, k->id) ||
+	    loop_now_us(w->loop) - k->offer_us >
+	    (int64_t)WATCH_OFFER_MS * 1000);
+}
+
+static bool
+failed_lately(const struct watch *w, const struct known *k)
+{
+	return k->failed_us != 0 &&
+	    loop_now_us(w->loop) - k->failed_us < SHUN_US;
+}
+
+static void
+ask_offer(struct watch *w, struct known *k)
+{
+	struct ask *a = ask_new(w, k->id);
+
+	a->upstream = pool_lease(w->pool, k->id, ask_lost, a);
+	if (a->upstream == NULL || !send_versions(a, offer_done)) {
+		k->failed_us = loop_now_us(w->loop);
+		ask_free(a);
 		return;
 	}
-	w->waiting++;
+	k->asking = true;
+	/* Who did not answer a moment ago is not waited for. */
+	a->awaited = !failed_lately(w, k);
+	w->awaited += a->awaited;
 }
 
 /* Keeps what is known of brokers that still are; makes room for new ones. */
 static void
-update_ranges(struct watch *w)
+update_known(struct watch *w)
 {
-	const struct metadata_response *m = w->metadata;
-	struct ranges *now = mem_zalloc(((size_t)m->brokers.n + 1) *
+	const struct cluster *c = w->draft;
+	struct known *now = mem_zalloc(((size_t)c->broker_count + 1) *
 	    sizeof(*now));
 
-	for (int32_t i = 0; i < m->brokers.n; i++) {
-		const struct ranges *known = ranges_of(w,
-		    m->brokers.v[i].node_id);
+	for (int32_t i = 0; i < c->broker_count; i++) {
+		const struct known *k = find_known(w, c->brokers[i].id);
 
-		if (known != NULL)
-			now[i] = *known;
-		now[i].broker = m->brokers.v[i].node_id;
+		if (k != NULL)
+			now[i] = *k;
+		now[i].id = c->brokers[i].id;
 	}
-	free(w->ranges);
-	w->ranges = now;
-	w->ranges_count = m->brokers.n;
-}
-
-static bool
-ranges_are_old(const struct ranges *r, int64_t now)
-{
-	return (r->asked_us == 0 || now - r->asked_us > RANGES_AGE_US) &&
-	    now >= r->again_us;
+	free(w->known);
+	w->known = now;
+	w->known_count = c->broker_count;
 }
 
 static void
-ask_all_versions(struct watch *w)
+gather_offers(struct watch *w)
 {
-	struct cluster *places;
-
-	update_ranges(w);
-	w->phase = WATCH_VERSIONS;
-	/* The pool must know where the brokers are before they are asked. */
-	places = snapshot_places(w->metadata);
-	pool_set_cluster(w->pool, places);
-	cluster_unref(places);
-	w->waiting = 1;
-	for (int32_t i = 0; i < w->ranges_count; i++)
-		if (ranges_are_old(&w->ranges[i], loop_now_us(w->loop)))
-			ask_versions(w, w->ranges[i].broker, &w->ranges[i]);
-	if (--w->waiting == 0)
-		publish(w);
+	w->phase = WATCH_OFFERS;
+	w->awaited = 0;
+	pool_set_cluster(w->pool, w->draft);
+	update_known(w);
+	for (int32_t i = 0; i < w->known_count; i++)
+		if (wants_offer(w, &w->known[i]))
+			ask_offer(w, &w->known[i]);
+	if (w->awaited == 0)
+		conclude(w);
+	else
+		wake_in(w, w->cluster ? WATCH_OFFERS_MS :
+		    WATCH_FIRST_OFFERS_MS);
 }
 
 /* ---- Metadata ---- */
 
-/* Checked before the pool is told where its brokers are. */
+/* The one that was asked is no help; the next one. */
+static void
+attempt_failed(struct ask *a, const char *why)
+{
+	struct watch *w = a->watch;
+	struct known *k = find_known(w, a->broker);
+
+	if (k != NULL)
+		k->failed_us = loop_now_us(w->loop);
+	snprintf(w->state, sizeof(w->state), "no broker answers: %.200s", why);
+	log_debug("broker cannot be asked", "broker=%d detail=\"%s\"",
+	    a->broker, why);
+	ask_free(a);
+	try_next(w);
+}
+
+/* Whatever it says, it says it of another cluster. */
 static bool
-is_other_cluster(const struct watch *w)
+is_foreign(struct watch *w, const struct metadata_response *m)
 {
 	const struct cluster *c = w->cluster;
+	int64_t now = loop_now_us(w->loop);
 
 	if (c == NULL || c->cluster_id.data == NULL ||
-	    slice_eq(c->cluster_id, w->metadata->cluster_id))
+	    slice_eq(c->cluster_id, m->cluster_id))
 		return false;
-	log_error("another cluster answers: its word is not taken",
-	    "was=%.*s is=%.*s", SLICE_FMT(c->cluster_id),
-	    SLICE_FMT(w->metadata->cluster_id));
+	if (w->said_us == 0 || now - w->said_us > SAY_US) {
+		struct log_quoted was, is;
+
+		log_error("another cluster answers: its word is not taken",
+		    "was=%s is=%s", log_quote(c->cluster_id, &was),
+		    log_quote(m->cluster_id, &is));
+		w->said_us = now;
+	}
 	return true;
 }
 
@@ -374,89 +519,188 @@ static void
 metadata_done(struct ask *a, const struct call_reply *r)
 {
 	struct watch *w = a->watch;
+	struct upstream *u = a->upstream;
+	struct known *k = find_known(w, a->broker);
+	const char *why;
+	struct metadata_response *m = ask_answer(a, r, a->call.version, &why);
 
-	if (w->ending)
-		return;
-	w->metadata = answer_of(a, r);
-	if (w->metadata == NULL || w->metadata->brokers.n <= 0) {
-		failed(w, r->detail ? r->detail : "no brokers in its answer");
+	if (m != NULL && m->error_code != 0)
+		why = kafka_error_name(m->error_code);
+	else if (m != NULL && m->brokers.n <= 0)
+		why = "it knows no brokers";
+	else if (m != NULL && is_foreign(w, m))
+		why = "it belongs to another cluster";
+	else if (m != NULL)
+		why = NULL;
+	if (why != NULL) {
+		attempt_failed(a, why);
 		return;
 	}
-	if (is_other_cluster(w)) {
-		failed(w, "another cluster answers");
-		return;
-	}
-	ask_all_versions(w);
+	if (k != NULL)
+		k->failed_us = 0;
+	a->upstream = NULL;
+	pool_return(u);
+	w->somebody = a->offer;
+	w->metadata_ask = a;
+	w->metadata = m;
+	w->draft = snapshot_begin(m, w->resolver);
+	gather_offers(w);
 }
 
 static void
-ask_metadata(struct watch *w, struct upstream *u)
-{
-	struct metadata_request q = { .topics = { NULL, -1 } };
-	const struct api_range *have = &w->main_ranges.apis[API_METADATA];
-	int version = have->max < METADATA_VERSION_MAX ? have->max :
-	    METADATA_VERSION_MAX;
-
-	if (version < METADATA_VERSION_MIN) {
-		w->main.upstream = NULL;
-		pool_return(u);
-		failed(w, "the brokers are too old: Metadata 7 is needed");
-		return;
-	}
-	w->phase = WATCH_METADATA;
-	w->started_us = loop_now_us(w->loop);
-	w->again = false;
-	if (!ask(&w->main, u, API_METADATA, version, &q, metadata_done))
-		failed(w, "Metadata could not be encoded");
-}
-
-/* Before the first Metadata: which versions does that broker speak? */
-static void
-first_versions_done(struct ask *a, const struct call_reply *r)
+send_metadata(struct ask *a)
 {
 	struct watch *w = a->watch;
-	const struct api_versions_response *v = NULL;
-	struct upstream *u = a->upstream;
+	const struct api_schema *api = api_schema_find(API_METADATA);
+	const struct api_range *have = &a->offer.apis[API_METADATA];
+	struct metadata_request q = { .topics = { NULL, -1 } };
+	int version = have->max < api->until ? have->max : api->until;
 
-	a->keeps = false;
-	if (!w->ending)
-		v = answer_of(a, r);
-	if (v == NULL) {
-		ask_return(a);
-		if (!w->ending)
-			failed(w, r->detail ? r->detail :
-			    "not a Kafka broker");
+	if (version < METADATA_MIN) {
+		attempt_failed(a, "it is too old: Metadata 7 is needed");
 		return;
 	}
-	ranges_take(&w->main_ranges, v, loop_now_us(w->loop));
-	ask_metadata(w, u);
+	/* Whoever wishes from now on may mean what happens after this. */
+	w->serving |= w->wished;
+	w->wished = false;
+	w->asked_us = loop_now_us(w->loop);
+	if (!ask_send(a, API_METADATA, version, &q, metadata_done))
+		attempt_failed(a, "Metadata could not be encoded");
+}
+
+static void
+versions_done(struct ask *a, const struct call_reply *r)
+{
+	const char *why;
+
+	switch (take_versions(a, r, &why)) {
+	case VERSIONS_MORE:
+		break;
+	case VERSIONS_DONE:
+		note_offer(a->watch, a, false);
+		send_metadata(a);
+		break;
+	case VERSIONS_FAILED:
+		attempt_failed(a, why);
+		break;
+	}
+}
+
+/* False: there was no upstream to be had, and the ask is gone. */
+static bool
+attempt(struct ask *a)
+{
+	struct watch *w = a->watch;
+	const struct known *k = find_known(w, a->broker);
+
+	if (a->upstream == NULL) {
+		ask_free(a);
+		return false;
+	}
+	if (k != NULL && !wants_offer(w, k) && k->offer.known) {
+		a->offer = k->offer;
+		send_metadata(a);
+	} else if (!send_versions(a, versions_done)) {
+		attempt_failed(a, "ApiVersions could not be encoded");
+	}
+	return true;
+}
+
+static bool
+attempt_known(struct watch *w, struct known *k)
+{
+	struct ask *a = ask_new(w, k->id);
+
+	k->turn = w->turn;
+	a->upstream = pool_lease(w->pool, k->id, ask_lost, a);
+	return attempt(a);
+}
+
+/* The at-th address of the whole bootstrap list; false: it has ended. *begun:
+ * a broker is being asked. */
+static bool
+attempt_bootstrap(struct watch *w, uint32_t at, bool *begun)
+{
+	struct broker_address found[BROKER_ADDRESSES_MAX];
+	uint32_t first = 0;
+
+	for (uint32_t i = 0; i < w->bootstrap_count; i++) {
+		const struct bootstrap *b = &w->bootstrap[
+		    (i + w->turn - 1) % w->bootstrap_count];
+		struct error err;
+		struct ask *a;
+		uint32_t n = (uint32_t)resolver_find(w->resolver, b->host,
+		    b->port, found, &err);
+
+		if (n == 0)
+			snprintf(w->state, sizeof(w->state),
+			    "no broker answers: %.200s", err.text);
+		if (at - first < n) {
+			const struct broker_address *x = &found[at - first];
+
+			a = ask_new(w, -1);
+			a->upstream = pool_lease_address(w->pool, b->host,
+			    (const struct sockaddr *)&x->sa, x->len, ask_lost,
+			    a);
+			*begun = attempt(a);
+			return true;
+		}
+		first += n;
+	}
+	return false;
+}
+
+static void
+refresh_failed(struct watch *w)
+{
+	int64_t now = loop_now_us(w->loop);
+	int64_t ms = WATCH_RETRY_MIN_MS;
+
+	for (uint32_t i = 0; i < w->failures && ms < WATCH_RETRY_MAX_MS; i++)
+		ms *= 2;
+	w->failures++;
+	if (w->said_us == 0 || now - w->said_us > SAY_US) {
+		log_warn("cluster cannot be asked", "detail=\"%s\"", w->state);
+		w->said_us = now;
+	}
+	w->wished |= w->serving;
+	w->serving = false;
+	w->phase = WATCH_RESTING;
+	wake_in(w, ms < WATCH_RETRY_MAX_MS ? ms : WATCH_RETRY_MAX_MS);
+}
+
+/* Candidates in order: known brokers that work, those that failed lately, the
+ * bootstrap addresses. Only what can be asked at once is. */
+static void
+try_next(struct watch *w)
+{
+	uint32_t n = (uint32_t)w->known_count;
+	bool begun = false;
+
+	w->phase = WATCH_ASKING;
+	while (!begun) {
+		uint32_t at = w->candidate++;
+
+		if (at < 2 * n) {
+			struct known *k = &w->known[(w->turn + at) % n];
+
+			if (!k->asking && k->turn != w->turn &&
+			    failed_lately(w, k) == (at >= n))
+				begun = attempt_known(w, k);
+		} else if (!attempt_bootstrap(w, at - 2 * n, &begun)) {
+			refresh_failed(w);
+			return;
+		}
+	}
 }
 
 static void
 refresh(struct watch *w)
 {
-	struct api_versions_request q = { SLICE_LIT("weir"),
-		SLICE_LIT("1.0") };
-	struct error err = { "" };
-	struct upstream *u = lease_known(w);
-
 	w->started_us = loop_now_us(w->loop);
-	arena_init(&w->main.arena, 0);
-	if (u != NULL && w->main_ranges.asked_us != 0) {
-		ask_metadata(w, u);
-		return;
-	}
-	if (u == NULL)
-		u = lease_bootstrap(w, &err);
-	if (u == NULL) {
-		failed(w, err.text);
-		return;
-	}
-	w->phase = WATCH_VERSIONS_FIRST;
-	w->main.keeps = true;
-	if (!ask(&w->main, u, API_API_VERSIONS, VERSIONS_VERSION, &q,
-	    first_versions_done))
-		failed(w, "ApiVersions could not be encoded");
+	w->turn++;
+	w->candidate = 0;
+	try_next(w);
 }
 
 /* ---- from outside ---- */
@@ -464,26 +708,24 @@ refresh(struct watch *w)
 static void
 take_wish(void *arg)
 {
-	struct watch *w = arg;
-	int64_t since;
+	struct watch *w = watches;
 
-	atomic_store(&w->wished, false);
-	if (w->ending)
-		return;
-	if (w->phase != WATCH_IDLE) {
-		w->again = true;
-		return;
-	}
-	since = (loop_now_us(w->loop) - w->started_us) / 1000;
-	refresh_within(w, !w->reached ? RETRY_MS :
-	    since >= WATCH_GAP_MS ? 0 : WATCH_GAP_MS - since);
+	while (w != NULL && w != arg)
+		w = w->next;
+	if (w == NULL)
+		return;		/* freed since */
+	atomic_store(&w->posted, false);
+	/* The first of several decides when: the others must not put it off. */
+	if (!w->wished && w->phase == WATCH_RESTING && w->failures == 0)
+		wake_in(w, gap_ms(w));
+	w->wished = true;
 }
 
 void
 watch_wish(struct watch *w)
 {
 	/* One message on its way serves all who wish before it arrives. */
-	if (!atomic_exchange(&w->wished, true))
+	if (!atomic_exchange(&w->posted, true))
 		loop_post(w->loop, take_wish, w);
 }
 
@@ -499,6 +741,28 @@ watch_state(const struct watch *w)
 	return w->state;
 }
 
+static void
+read_bootstrap(struct watch *w, const char *text)
+{
+	char *copy = mem_strdup(text), *save = NULL;
+	struct error err;
+
+	for (char *p = strtok_r(copy, ", ", &save); p != NULL;
+	    p = strtok_r(NULL, ", ", &save)) {
+		struct bootstrap *b;
+
+		w->bootstrap = mem_realloc(w->bootstrap,
+		    (w->bootstrap_count + 1) * sizeof(*w->bootstrap));
+		b = &w->bootstrap[w->bootstrap_count];
+		if (address_split(p, b->host, sizeof(b->host), &b->port, &err))
+			w->bootstrap_count++;
+		else
+			log_error("bootstrap address cannot be read",
+			    "error=\"%s\"", err.text);
+	}
+	free(copy);
+}
+
 struct watch *
 watch_new(struct loop *control, const char *bootstrap,
     const struct upstream_options *o, watch_publish_cb *publish_cb, void *arg)
@@ -506,26 +770,38 @@ watch_new(struct loop *control, const char *bootstrap,
 	struct watch *w = mem_zalloc(sizeof(*w));
 
 	w->loop = control;
-	w->bootstrap = mem_strdup(bootstrap);
+	read_bootstrap(w, bootstrap);
 	w->pool = pool_new(control, o);
+	w->resolver = resolver_new();
 	w->publish = publish_cb;
 	w->arg = arg;
-	w->main.watch = w;
+	list_init(&w->asks);
+	w->next = watches;
+	watches = w;
 	snprintf(w->state, sizeof(w->state), "connecting");
-	refresh_in(w, 0);
+	wake_in(w, 0);
 	return w;
 }
 
 void
 watch_free(struct watch *w)
 {
+	struct watch **at = &watches;
+
+	while (*at != w)
+		at = &(*at)->next;
+	*at = w->next;
 	w->ending = true;
 	timer_cancel(&w->timer);
-	pool_free(w->pool);
-	arena_fini(&w->main.arena);
+	pool_free(w->pool);		/* frees the asks under way */
+	if (w->metadata_ask != NULL)
+		ask_free(w->metadata_ask);
+	if (w->draft != NULL)
+		cluster_unref(w->draft);
 	if (w->cluster != NULL)
 		cluster_unref(w->cluster);
-	free(w->ranges);
+	resolver_free(w->resolver);
+	free(w->known);
 	free(w->bootstrap);
 	free(w);
 }

@@ -26,6 +26,8 @@
 #include "gateway/coordinators.h"
 #include "gateway/gateway.h"
 #include "gateway/session.h"
+#include "routing/offer.h"
+#include "routing/resolve.h"
 #include "routing/snapshot.h"
 #include "routing/watch.h"
 #include "wire/messages.h"
@@ -78,15 +80,19 @@ make_cluster(void)
 	const struct metadata_response m = { .brokers = { brokers, 2 },
 		.topics = { topics, 2 }, .cluster_id = SLICE_LIT("cluster"),
 		.controller_id = 1 };
-	struct ranges *r = mem_zalloc(sizeof(*r));
-	struct cluster *c;
+	struct offer *o = mem_zalloc(sizeof(*o));
+	struct resolver *r = resolver_new();
+	struct cluster *c = snapshot_begin(&m, r);
 
-	r->asked_us = 1;
-	r->features_epoch = -1;
+	o->known = true;
+	o->features_epoch = -1;
 	for (int i = 0; i < CLUSTER_API_MAX; i++)
-		r->apis[i] = (struct api_range){ 0, 99 };
-	c = snapshot_build(&m, r, 1, now_us, 1);
-	free(r);
+		o->apis[i] = (struct api_range){ 0, 99 };
+	snapshot_finish(c, &m, o, NULL);
+	c->asked_us = now_us;
+	c->generation = 1;
+	resolver_free(r);
+	free(o);
 	return c;
 }
 

@@ -7,6 +7,7 @@
 #include "gateway/net/conn.h"
 #include "gateway/net/listen.h"
 #include "gateway/net/loop.h"
+#include "routing/resolve.h"
 #include "routing/snapshot.h"
 #include "wire/messages.h"
 
@@ -164,11 +165,16 @@ fake_cluster(const struct fake_broker *const *b, int n)
 {
 	struct metadata_response_brokers v[8];
 	struct metadata_response m = { .brokers = { v, n } };
+	struct resolver *r;
+	struct cluster *c;
 
 	assert(n <= 8);
 	for (int i = 0; i < n; i++)
 		v[i] = (struct metadata_response_brokers){
 			.node_id = b[i]->id, .host = SLICE_LIT("127.0.0.1"),
 			.port = b[i]->port };
-	return snapshot_places(&m);
+	r = resolver_new();
+	c = snapshot_begin(&m, r);
+	resolver_free(r);
+	return c;
 }

@@ -67,8 +67,16 @@ static const struct challenge_row {
 	{ "r=" NONCE "x," SALT ",i=-4096", "rounds" },
 	{ "r=" NONCE "x," SALT ",i=1000001", "rounds" },
 	{ "r=" NONCE "x," SALT ",i=99999999999999", "rounds" },
-	{ "r=" NONCE "x," SALT ",i=999999999999999999999", "incomplete" },
-	{ "r=" NONCE "x," SALT ",i=4096x", "cannot be read" },
+	{ "r=" NONCE "x," SALT ",i=999999999999999999999", "rounds" },
+	{ "r=" NONCE "x," SALT ",i=4096x", "rounds" },
+	{ "r=" NONCE "x," SALT ",i=+4096", "rounds" },
+	{ "r=" NONCE "x," SALT ",i= 4096", "rounds" },
+	{ "r=" NONCE "x," SALT ",i=100001", "rounds" },
+	{ SALT ",r=" NONCE "x,i=4096", "incomplete" },
+	{ "r=" NONCE "\x01," SALT ",i=4096", "nonce" },
+	{ "r=" NONCE "\xc3\xa9," SALT ",i=4096", "nonce" },
+	{ "r=" NONCE "x,s=QUI= ,i=4096", "cannot be read" },
+	{ "r=" NONCE "x,s==UIA,i=4096", "cannot be read" },
 	{ "r=" NONCE "x," SALT ",i=", "rounds" },
 	/* Not ours, ours alone, ours cut short. */
 	{ "r=xOprNGfwEbeRWgbNEkqOx," SALT ",i=4096", "nonce" },
@@ -102,7 +110,7 @@ test_challenges(void **state)
 		struct slice last;
 		bool ok;
 
-		scram_first(s);
+		assert_non_null(scram_first(s).data);
 		ok = scram_final(s, slice_of(c->text), &last, &err);
 		if (ok != (c->fault == NULL) ||
 		    (!ok && strstr(err.text, c->fault) == NULL))
@@ -187,6 +195,59 @@ test_lengths(void **state)
 	scram_free(NULL);
 }
 
+/* Derived once for the same salt and rounds, and again for others; a login with
+ * remembered keys says what one without them does. */
+static void
+test_keys(void **state)
+{
+	const struct vector *v = &vectors[0];
+	struct scram_keys keys = { .set = false }, empty = { .set = false };
+	uint8_t client_key[SCRAM_KEY_MAX];
+	struct error err;
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		struct scram *s = scram_new(v->bits, v->user,
+		    i == 1 ? "it is not derived again" : v->password,
+		    v->nonce);
+		struct slice last;
+
+		scram_use_keys(s, &keys);
+		assert_true(slice_is(scram_first(s), v->first));
+		if (i == 2)
+			keys.rounds++;		/* these do not fit */
+		if (i == 3)
+			keys.salt[0] ^= 1;
+		assert_true(scram_final(s, slice_of(v->server_first), &last,
+		    &err));
+		assert_true(slice_is(last, v->last));
+		assert_true(scram_verify(s, slice_of(v->server_last), &err));
+		assert_true(keys.set);
+		if (i > 0)
+			assert_memory_equal(client_key, keys.client_key, 32);
+		memcpy(client_key, keys.client_key, sizeof(client_key));
+		scram_free(s);
+	}
+	scram_keys_cleanse(&keys);
+	assert_memory_equal(&keys, &empty, sizeof(keys));
+}
+
+/* The steps have an order. */
+static void
+test_order(void **state)
+{
+	const struct vector *v = &vectors[0];
+	struct scram *s = scram_new(v->bits, v->user, v->password, v->nonce);
+	struct slice last;
+	struct error err;
+
+	(void)state;
+	assert_false(scram_final(s, slice_of(v->server_first), &last, &err));
+	assert_false(scram_verify(s, slice_of("v=" "AAAAAAAAAAAAAAAAAAAAAAAAAAA"
+	    "AAAAAAAAAAAAAAAA="), &err));
+	scram_free(s);
+}
+
 /* Each draws a nonce of its own. */
 static void
 test_nonces(void **state)
@@ -208,6 +269,8 @@ main(void)
 		cmocka_unit_test(test_challenges),
 		cmocka_unit_test(test_verdicts),
 		cmocka_unit_test(test_lengths),
+		cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_nonces),
 	};
 

@@ -14,7 +14,9 @@ struct world {
 	struct cluster		*c;		/* the last one */
 	int			 published;
 	const char		*cluster_id;	/* what brokers say */
+	int32_t			 controller;
 	int			 metadata, versions;	/* asked */
+	int			 too_new;
 	bool			 hold;		/* Metadata is not answered */
 	int			 silent;	/* this one never answers; -1 */
 	int16_t			 metadata_max;
@@ -86,6 +88,7 @@ answer_metadata(struct world *w, struct fake_request *q)
 	struct metadata_response_brokers v[BROKERS];
 	struct metadata_response r = { .brokers = { v, BROKERS },
 		.cluster_id = slice_of(w->cluster_id),
+		.controller_id = w->controller,
 		.cluster_authorized_operations = INT32_MIN };
 
 	for (int i = 0; i < BROKERS; i++)
@@ -171,16 +174,28 @@ test_first(void **state)
 	assert_int_equal(w->c->apis[API_FETCH].max, 15);
 	assert_int_equal(w->c->apis[API_PRODUCE].min, 3);
 	assert_true(slice_is(w->c->cluster_id, "one"));
-	/* From now on once in a while, and what is known is not asked again. */
+	/* From now on once in a while, and what is known is not asked again.
+	 * What has not changed is not published, until it is old. */
 	pass_ms(w, WATCH_PERIOD_MS - 1000);
-	assert_int_equal(w->published, 1);
+	assert_int_equal(w->metadata, 1);
 	pass_ms(w, 1200);
-	TURN_UNTIL(w, w->published == 2);
+	TURN_UNTIL(w, w->metadata == 2);
+	pass_ms(w, 100);
 	assert_int_equal(w->versions, BROKERS + 1);
-	pass_ms(w, WATCH_PERIOD_MS * 2);
-	TURN_UNTIL(w, w->published == 4);
+	assert_int_equal(w->published, 1);
+	w->controller = 2;
 	pass_ms(w, WATCH_PERIOD_MS);
-	TURN_UNTIL(w, w->published == 5);
+	TURN_UNTIL(w, w->published == 2);
+	assert_int_equal(w->c->controller_id, 2);
+	for (int i = 0; i < WATCH_SAME_MS / WATCH_PERIOD_MS; i++) {
+		assert_int_equal(w->published, 2);
+		pass_ms(w, WATCH_PERIOD_MS + 200);
+		TURN_UNTIL(w, w->metadata == 4 + i);
+	}
+	TURN_UNTIL(w, w->published == 3);
+	/* By then each was asked again what it offers. */
+	TURN_UNTIL(w, w->versions == BROKERS * 2 + 1);
+	assert_int_equal(w->metadata, 6);
 	assert_int_equal(w->versions, BROKERS * 2 + 1);
 	world_end(w);
 }
@@ -395,6 +410,139 @@ test_too_old(void **state)
 	world_end(w);
 }
 
+/* One that does not say what it offers does not hold a snapshot up; when it
+ * speaks at last there is another one. */
+static void
+test_late_offer(void **state)
+{
+	struct world *w = world_with("1");
+
+	(void)state;
+	w->silent = 2;
+	TURN_UNTIL(w, w->b[2].request_count == 1);
+	assert_int_equal(w->published, 0);
+	TURN_UNTIL(w, w->published == 1);
+	assert_int_equal(w->c->apis[API_FETCH].max, 16);
+	/* What is known of the others does not wait for it any more. */
+	watch_wish(w->watch);
+	TURN_UNTIL(w, w->published == 2);
+	assert_int_equal(w->c->apis[API_FETCH].max, 16);
+	w->silent = -1;
+	answer_versions(w, &w->b[2].requests[0]);
+	TURN_UNTIL(w, w->c->apis[API_FETCH].max == 15);
+	world_end(w);
+}
+
+/* A broker that was restarted may be another version: it is asked again. */
+static void
+test_restarted(void **state)
+{
+	struct world *w = world_with("0");
+	int asked;
+
+	(void)state;
+	TURN_UNTIL(w, w->published == 1);
+	assert_int_equal(w->c->apis[API_METADATA].max, 13);
+	pass_ms(w, 1000);
+	asked = w->versions;
+	watch_wish(w->watch);
+	TURN_UNTIL(w, w->published == 2);
+	assert_int_equal(w->versions, asked);
+	w->metadata_max = 9;
+	fake_away(&w->b[2]);
+	fake_again(&w->b[2]);
+	pass_ms(w, 200);
+	watch_wish(w->watch);
+	TURN_UNTIL(w, w->published == 3);
+	TURN_UNTIL(w, w->c->apis[API_METADATA].max == 9);
+	assert_int_equal(w->versions, asked + 1);
+	/* Each is asked for Metadata in a version that it knows. */
+	for (int n = 3; n < 9; n++) {
+		int seen = w->published;
+
+		watch_wish(w->watch);
+		TURN_UNTIL(w, w->published > seen);
+	}
+	for (int i = 0; i < BROKERS; i++) {
+		struct fake_request *q = &w->b[i].requests[
+		    w->b[i].request_count - 1];
+
+		assert_int_equal(q->head.api_key, API_METADATA);
+		assert_int_equal(q->head.version, i == 2 ? 9 : 13);
+	}
+	world_end(w);
+}
+
+static void
+old_versions(struct fake_broker *b, struct fake_request *q)
+{
+	struct world *w = b->arg;
+	struct api_versions_response_api_keys keys[] = {
+		{ API_API_VERSIONS, 0, 3 } };
+	struct api_versions_response r = { .api_keys = { keys, 1 },
+		.error_code = 35, .finalized_features_epoch = -1 };
+
+	if (q->head.api_key != API_API_VERSIONS || q->head.version <= 3) {
+		serve(b, q);
+		return;
+	}
+	w->too_new++;
+	q->head.version = 0;
+	fake_reply(q, &r);
+}
+
+/* A broker that does not know our ApiVersions says so in version 0. */
+static void
+test_old_versions(void **state)
+{
+	struct world *w = world_with("0");
+
+	(void)state;
+	for (int i = 0; i < BROKERS; i++)
+		w->b[i].serve = old_versions;
+	TURN_UNTIL(w, w->published == 1);
+	assert_int_equal(w->too_new, BROKERS + 1);
+	assert_int_equal(w->versions, BROKERS + 1);
+	assert_int_equal(w->c->apis[API_FETCH].max, 15);
+	world_end(w);
+}
+
+/* A name of the bootstrap list that has no address, one that has two. */
+static void
+test_names(void **state)
+{
+	struct world *w = world_with("0");
+
+	(void)state;
+	watch_free(w->watch);
+	snprintf(w->bootstrap, sizeof(w->bootstrap),
+	    "no.such.host.invalid:1, localhost:%d", w->b[0].port);
+	w->watch = watch_new(w->l, w->bootstrap, &w->o, published, w);
+	TURN_UNTIL(w, w->published == 1);
+	watch_free(w->watch);
+	cluster_unref(w->c);
+	w->c = NULL;
+	w->published = 0;
+	w->watch = watch_new(w->l, "no.such.host.invalid:1", &w->o, published,
+	    w);
+	pass_ms(w, 500);
+	assert_int_equal(w->published, 0);
+	assert_non_null(strstr(watch_state(w->watch), "no.such.host.invalid"));
+	world_end(w);
+}
+
+/* A wish that was on its way when the watch was freed. */
+static void
+test_late_wish(void **state)
+{
+	struct world *w = world_with("0");
+
+	(void)state;
+	TURN_UNTIL(w, w->published == 1);
+	watch_wish(w->watch);
+	world_end(w);
+}
+
 /* Freed with calls of every kind in flight. */
 static void
 test_free_in_flight(void **state)
@@ -424,6 +572,11 @@ main(void)
 		cmocka_unit_test(test_hanging),
 		cmocka_unit_test(test_other_cluster),
 		cmocka_unit_test(test_too_old),
+		cmocka_unit_test(test_late_offer),
+		cmocka_unit_test(test_restarted),
+		cmocka_unit_test(test_old_versions),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_late_wish),
 		cmocka_unit_test(test_free_in_flight),
 	};
 

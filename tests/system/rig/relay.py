@@ -87,10 +87,21 @@ def leaks(replies, everywhere, in_metadata):
     """[text] of canaries found. Ports are looked for only where no record bytes travel."""
     found = set()
     for api, version, frame in replies:
-        wanted = dict(everywhere)
-        if api not in (FETCH, SHARE_FETCH):
-            wanted.update(in_metadata)
-        for what, canary in wanted.items():
+        for what, canary in everywhere.items():
             if canary in frame:
                 found.add(f"{what} in the reply to API {api} version {version}")
+        for what, canary in in_metadata.items():
+            if api not in (FETCH, SHARE_FETCH) and stands_as_port(canary, frame):
+                found.add(f"{what} in the reply to API {api} version {version}")
     return sorted(found)
+
+
+def stands_as_port(port, frame):
+    """A port always follows its host's last letter; the same four bytes behind a zero are the
+    lower half of some size or offset."""
+    at = frame.find(port)
+    while at >= 0:
+        if at > 0 and frame[at - 1] != 0:
+            return True
+        at = frame.find(port, at + 1)
+    return False

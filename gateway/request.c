@@ -319,9 +319,10 @@ request_leg_done(struct leg *l)
 	struct request *r = l->request;
 
 	/* What any broker can do another one does, if this one has certainly
-	 * not begun with it. */
-	if (r->api->route == ROUTE_ANY && l->outcome == CALL_NOT_SENT &&
-	    l->reply == NULL && l->tries++ < LEG_ANY_TRIES) {
+	 * not begun with it; nothing is sent for a client that has gone. */
+	if (r->session != NULL && r->api->route == ROUTE_ANY &&
+	    l->outcome == CALL_NOT_SENT && l->reply == NULL &&
+	    l->tries++ < LEG_ANY_TRIES) {
 		l->broker = LEG_ANY;
 		leg_send(l, r->schema, r->version, r->client_id);
 		return;

@@ -104,7 +104,7 @@ make_upstream_tls(struct gateway *g, struct error *err)
 void
 gateway_upstream_options(const struct gateway *g, struct upstream_options *o)
 {
-	const struct config_cluster *c = &g->config->cluster;
+	const struct config_cluster *c = &g->first_config->cluster;
 	bool sasl = c->security == CONFIG_SASL_PLAINTEXT ||
 	    c->security == CONFIG_SASL_TLS;
 
@@ -459,6 +459,7 @@ gateway_end(struct gateway *g)
 	if (g->upstream_tls != NULL)
 		tls_context_unref(g->upstream_tls);
 	config_unref(g->config);
+	config_unref(g->first_config);
 	loop_free(g->control);
 	metric_free(g->metrics);
 	free(g);
@@ -474,6 +475,7 @@ gateway_run(struct config *c, const char *path)
 	bool failed;
 
 	g->config = c;
+	g->first_config = config_ref(c);
 	g->config_path = path;
 	signal(SIGPIPE, SIG_IGN);
 	setup_log(c);

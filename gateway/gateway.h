@@ -25,6 +25,7 @@ enum { GATEWAY_WORKERS_MAX = 256 };
 struct gateway {
 	struct loop		*control;
 	struct config		*config;
+	struct config		*first_config;	/* upstreams borrow from it */
 	struct cluster		*cluster;	/* NULL until the first one */
 	struct watch		*watch;
 	struct admin		*admin;
@@ -45,8 +46,8 @@ struct gateway {
 	atomic_uint_least64_t	 next_session;
 };
 
-/* How upstreams are made, from the configuration. Strings are borrowed from
- * it. */
+/* How upstreams are made. Strings are borrowed from the first configuration,
+ * which lives as long as the gateway; no reload changes them. */
 void	 gateway_upstream_options(const struct gateway *g,
 	    struct upstream_options *o);
 

@@ -7,6 +7,7 @@
  */
 #include <stdlib.h>
 
+#include "gateway/base/htab.h"
 #include "gateway/coordinators.h"
 #include "gateway/forward.h"
 #include "gateway/gateway.h"
@@ -159,6 +160,15 @@ by_id(const struct metadata_request_topics *q)
 	return q->name.data == NULL || !uuid_is_zero(&q->topic_id);
 }
 
+/* What is asked for twice is answered once, as brokers do: an answer takes much
+ * more memory than a name. */
+static struct slice
+topic_key(const struct metadata_request_topics *q)
+{
+	return by_id(q) ? (struct slice){ q->topic_id.b,
+	    sizeof(q->topic_id.b) } : q->name;
+}
+
 /* An unknown topic, until it was asked for upstream. */
 static void
 show_unknown(const struct metadata_request_topics *q,
@@ -248,30 +258,37 @@ tidy_topic(struct metadata_response_topics *t)
 	}
 }
 
-/* The brokers' word on topics that the snapshot lacks. */
+/* The brokers' word on topics that the snapshot lacks. By a table, for there
+ * may be very many. */
 static void
 take_upstream(struct request *r, struct metadata_response *to)
 {
 	const struct leg *l = &r->legs[0];
 	struct metadata_response *got = l->reply;
+	struct htab *by_name = htab_new();
 
 	if (got != NULL)
 		outward(r, got);
+	for (int32_t j = 0; got != NULL && j < got->topics.n; j++)
+		if (got->topics.v[j].name.data != NULL &&
+		    !got->topics.v[j].is_internal)
+			htab_set(by_name, got->topics.v[j].name,
+			    &got->topics.v[j]);
 	for (int32_t i = 0; i < to->topics.n; i++) {
 		struct metadata_response_topics *t = &to->topics.v[i];
+		const struct metadata_response_topics *answer;
 
 		if (t->error_code != KAFKA_UNKNOWN_TOPIC_OR_PARTITION)
 			continue;
-		if (got == NULL)
+		answer = htab_get(by_name, t->name);
+		if (got == NULL) {
 			t->error_code = l->error;
-		for (int32_t j = 0; got != NULL && j < got->topics.n; j++) {
-			if (!slice_eq(got->topics.v[j].name, t->name) ||
-			    got->topics.v[j].is_internal)
-				continue;
-			*t = got->topics.v[j];
+		} else if (answer != NULL) {
+			*t = *answer;
 			tidy_topic(t);
 		}
 	}
+	htab_free(by_name, NULL);
 }
 
 static void
@@ -284,6 +301,27 @@ metadata_upstream_done(struct request *r)
 	take_upstream(r, r->state);
 	worker_wish(r->worker);
 	request_answer(r, r->state);
+}
+
+/* Copies what lives in the snapshot or the configuration, which may both be
+ * gone when a broker has answered. */
+static void
+keep_texts(struct request *r, struct metadata_response *to)
+{
+	for (int32_t i = 0; i < to->brokers.n; i++)
+		to->brokers.v[i].host = arena_slice(&r->arena,
+		    to->brokers.v[i].host);
+	for (int32_t i = 0; i < to->topics.n; i++)
+		to->topics.v[i].name = arena_slice(&r->arena,
+		    to->topics.v[i].name);
+}
+
+/* Not a topic that is hidden. */
+static bool
+is_unknown(const struct cluster *c, const struct metadata_response_topics *t)
+{
+	return t->error_code == KAFKA_UNKNOWN_TOPIC_OR_PARTITION &&
+	    cluster_topic(c, t->name) == NULL;
 }
 
 /* Asks a broker for the named topics that are unknown here. */
@@ -299,9 +337,9 @@ ask_upstream(struct request *r, struct metadata_response *to, int32_t unknown)
 	ask->topics.v = ARENA_ARRAY(&r->arena, struct metadata_request_topics,
 	    unknown);
 	ask->topics.n = 0;
+	keep_texts(r, to);
 	for (int32_t i = 0; i < to->topics.n; i++)
-		if (to->topics.v[i].error_code ==
-		    KAFKA_UNKNOWN_TOPIC_OR_PARTITION)
+		if (is_unknown(r->worker->cluster, &to->topics.v[i]))
 			ask->topics.v[ask->topics.n++].name =
 			    to->topics.v[i].name;
 	r->state = to;
@@ -311,30 +349,37 @@ ask_upstream(struct request *r, struct metadata_response *to, int32_t unknown)
 	request_send(r, LEASE_GENERAL, false, metadata_upstream_done);
 }
 
+/* Those that were asked for; a broker is asked for what nobody knows. */
 static void
 metadata_by_name(struct request *r, const struct scene *s,
     struct metadata_response *to)
 {
 	const struct metadata_request *q = r->body;
 	int32_t unknown = 0, unknown_ids = 0;
+	struct htab *seen = htab_new();
 
 	to->topics.v = ARENA_ARRAY(s->arena, struct metadata_response_topics,
 	    q->topics.n + 1);
-	to->topics.n = q->topics.n;
 	for (int32_t i = 0; i < q->topics.n; i++) {
 		const struct topic *t = asked_topic(s->cluster,
 		    &q->topics.v[i]);
+		struct metadata_response_topics *one =
+		    &to->topics.v[to->topics.n];
 
+		if (htab_set(seen, topic_key(&q->topics.v[i]), seen) != NULL)
+			continue;
+		to->topics.n++;
 		if (t != NULL) {
-			show_topic(s, t, &to->topics.v[i]);
+			show_topic(s, t, one);
 			continue;
 		}
-		show_unknown(&q->topics.v[i], &to->topics.v[i]);
+		show_unknown(&q->topics.v[i], one);
 		if (by_id(&q->topics.v[i]))
 			unknown_ids++;
-		else if (cluster_topic(s->cluster, q->topics.v[i].name) == NULL)
+		else if (is_unknown(s->cluster, one))
 			unknown++;
 	}
+	htab_free(seen, NULL);
 	if (unknown_ids > 0 && request_park(r, api_metadata))
 		return;
 	if (unknown > 0)

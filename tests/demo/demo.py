@@ -88,6 +88,8 @@ class Tour:
         self.survive(at)
 
         step("What the operator sees:")
+        proc.wait_until("weir to see the broker again",
+                        lambda: '"broker_count": 3' in self.weir.get("/status")[1], 30)  # fmt: skip
         show([os.path.join(ROOT, "build", "weirctl"), "status", "--admin", self.admin()])
 
     def admin(self):

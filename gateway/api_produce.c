@@ -20,6 +20,8 @@ typedef struct produce_request_topic_data produce_topic;
 typedef struct produce_request_topic_data_partition_data produce_partition;
 
 typedef struct produce_response_responses produce_topic_reply;
+typedef struct produce_response_responses_partition_responses
+    produce_partition_reply;
 
 /* A session's producing. */
 struct produce_state {
@@ -171,43 +173,63 @@ to_be_repeated(int16_t error)
 	}
 }
 
-/* The batch that was answered so; NULL when the answer is of no request's. */
-static void
-note_refusal(struct request *r, const produce_topic_reply *t,
-    const struct produce_response_responses_partition_responses *p)
-{
-	const struct produce_request *q = r->body;
+/* Where in the request the last answer's batch was: answers mostly come in the
+ * order of the request. */
+struct produce_place {
+	int32_t	 topic, partition;
+};
 
+/* From the place on and around: the batch that the answer is for. False when
+ * there is none. */
+static bool
+find_batch(const struct produce_request *q, struct produce_place *at,
+    const produce_topic_reply *t, int32_t partition)
+{
 	for (int32_t i = 0; i < q->topic_data.n; i++) {
-		const produce_topic *mine = &q->topic_data.v[i];
+		int32_t topic = (at->topic + i) % q->topic_data.n;
+		const produce_topic *mine = &q->topic_data.v[topic];
+		int32_t n = mine->partition_data.n;
+		int32_t from = i == 0 ? at->partition : 0;
 
 		if (!slice_eq(mine->name, t->name) ||
 		    !uuid_eq(&mine->topic_id, &t->topic_id))
 			continue;
-		for (int32_t j = 0; j < mine->partition_data.n; j++) {
-			struct produce_item it;
+		for (int32_t j = 0; j < n; j++) {
+			int32_t p = (int32_t)(((int64_t)from + j) % n);
 
-			if (mine->partition_data.v[j].index != p->index)
+			if (mine->partition_data.v[p].index != partition)
 				continue;
-			it = item_of(mine, &mine->partition_data.v[j]);
-			produce_order_refused(state_of(r->session)->order,
-			    &it, p->error_code,
-			    loop_now_us(r->worker->loop));
+			*at = (struct produce_place){ topic, p };
+			return true;
 		}
 	}
+	return false;
 }
 
 static void
 note_refusals(struct request *r, const struct produce_response *to)
 {
+	const struct produce_request *q = r->body;
+	struct produce_place at = { 0, 0 };
+
 	for (int32_t i = 0; i < to->responses.n; i++) {
 		const produce_topic_reply *t = &to->responses.v[i];
 
-		for (int32_t j = 0; j < t->partition_responses.n; j++)
-			if (to_be_repeated(t->partition_responses.v[j]
-			    .error_code))
-				note_refusal(r, t,
-				    &t->partition_responses.v[j]);
+		for (int32_t j = 0; j < t->partition_responses.n; j++) {
+			const produce_partition_reply *p =
+			    &t->partition_responses.v[j];
+			struct produce_item it;
+
+			if (!to_be_repeated(p->error_code) ||
+			    !find_batch(q, &at, t, p->index))
+				continue;
+			it = item_of(&q->topic_data.v[at.topic],
+			    &q->topic_data.v[at.topic]
+			    .partition_data.v[at.partition++]);
+			produce_order_refused(state_of(r->session)->order,
+			    &it, p->error_code,
+			    loop_now_us(r->worker->loop));
+		}
 	}
 }
 

@@ -74,6 +74,9 @@ produce_order_guarded(const struct produce_order *o,
 
 	if (o->guard_count == 0)
 		return false;
+	/* So many are not looked through for each batch of a request. */
+	if (o->guard_count > GUARDS_MAX)
+		return true;
 	at = place_of(it);
 	for (uint32_t i = 0; i < o->guard_count; i++)
 		if (same_place(&o->guards[i].at, &at))
@@ -143,15 +146,17 @@ produce_order_judge(struct produce_order *o, const struct produce_item *it,
     int64_t now_us)
 {
 	struct refusal *r;
+	uint32_t behind;
 
 	if (o->refusal_count == 0 || it->producer_id < 0)
 		return 0;
 	r = find_refusal(o, it, now_us);
 	if (r == NULL)
 		return 0;
-	/* Sequences wrap: what is not behind the refused one is it, or comes
-	 * before it. */
-	if ((int32_t)((uint32_t)it->sequence - (uint32_t)r->sequence) > 0)
+	/* After INT32_MAX comes 0: what is not behind the refused one is it, or
+	 * comes before it. */
+	behind = ((uint32_t)it->sequence - (uint32_t)r->sequence) & INT32_MAX;
+	if (behind > 0 && behind < UINT32_C(1) << 30)
 		return r->error;
 	drop_refusal(o, (uint32_t)(r - o->refusals));
 	return 0;

@@ -25,7 +25,11 @@
 
 #include "gateway/base/slice.h"
 
-enum { REFUSALS_MAX = 1024, REFUSAL_US = 3000000 };
+enum {
+	GUARDS_MAX = 1024,		/* with more, all partitions are */
+	REFUSALS_MAX = 1024,
+	REFUSAL_US = 3000000,
+};
 
 /* One partition's first batch in a Produce, as far as order needs it. */
 struct produce_item {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "gateway/base/htab.h"
+#include "gateway/base/list.h"
 #include "gateway/base/mem.h"
 #include "gateway/worker.h"
 #include "wire/messages.h"
@@ -14,6 +15,16 @@ enum { FIND_VERSION = 4, FIND_TRIES = 3, FIND_TIMEOUT_MS = 10000 };
 struct coordinators {
 	struct worker	*worker;
 	struct htab	*known[2];	/* -> broker id + 1, as a pointer */
+	struct htab	*finding[2];	/* -> struct find, those of one key */
+};
+
+/* Who asks for a key that is being looked up gets that answer, after those who
+ * asked before: so a client's requests stay in order. */
+struct waiter {
+	struct list			 link;
+	struct coordinator_query	*q;
+	void				(*done)(void *arg);
+	void				*arg;
 };
 
 /* One lookup under way. */
@@ -24,6 +35,7 @@ struct find {
 	int32_t				 n;
 	void				(*done)(void *arg);
 	void				*arg;
+	struct list			 waiters;
 	struct leg			 leg;
 	struct arena			 arena;
 	struct find_coordinator_request	 body;
@@ -37,6 +49,8 @@ coordinators_new(struct worker *w)
 	c->worker = w;
 	c->known[COORDINATOR_GROUP] = htab_new();
 	c->known[COORDINATOR_TXN] = htab_new();
+	c->finding[COORDINATOR_GROUP] = htab_new();
+	c->finding[COORDINATOR_TXN] = htab_new();
 	return c;
 }
 
@@ -45,6 +59,8 @@ coordinators_free(struct coordinators *c)
 {
 	htab_free(c->known[COORDINATOR_GROUP], NULL);
 	htab_free(c->known[COORDINATOR_TXN], NULL);
+	htab_free(c->finding[COORDINATOR_GROUP], NULL);
+	htab_free(c->finding[COORDINATOR_TXN], NULL);
 	free(c);
 }
 
@@ -95,6 +111,29 @@ take_answer(struct find *f, const struct find_coordinator_response *answer)
 	htab_free(by_key, NULL);
 }
 
+/* Tells all who wait. What was asked with may be gone after each done. */
+static void
+tell(struct find *f)
+{
+	struct coordinator_query result = f->q[0];
+	struct htab *finding = f->owner->finding[f->kind];
+	bool one = f->n == 1;
+
+	f->done(f->arg);
+	while (!list_empty(&f->waiters)) {
+		struct waiter *w = LIST_ENTRY(f->waiters.next, struct waiter,
+		    link);
+
+		list_remove(&w->link);
+		w->q->broker = result.broker;
+		w->q->error = result.error;
+		w->done(w->arg);
+		free(w);
+	}
+	if (one)
+		htab_take(finding, f->body.coordinator_keys.v[0]);
+}
+
 static void
 find_over(struct leg *l)
 {
@@ -108,7 +147,7 @@ find_over(struct leg *l)
 	}
 	if (l->reply != NULL)
 		take_answer(f, l->reply);
-	f->done(f->arg);
+	tell(f);
 	arena_fini(&f->arena);
 	free(f);
 }
@@ -127,6 +166,9 @@ find_missing(struct find *f, int32_t missing)
 			f->body.coordinator_keys.v[n++] =
 			    arena_slice(&f->arena, f->q[i].key);
 	f->body.coordinator_keys.n = n;
+	if (f->n == 1)
+		htab_set(f->owner->finding[f->kind],
+		    f->body.coordinator_keys.v[0], f);
 	l->worker = f->owner->worker;
 	l->arena = &f->arena;
 	l->broker = LEG_ANY;
@@ -139,6 +181,24 @@ find_missing(struct find *f, int32_t missing)
 	    SLICE_LIT("weir"));
 }
 
+/* False when nobody looks for that key now. */
+static bool
+join_find(struct coordinators *c, enum coordinator_kind kind,
+    struct coordinator_query *q, void (*done)(void *arg), void *arg)
+{
+	struct find *f = htab_get(c->finding[kind], q->key);
+	struct waiter *w;
+
+	if (f == NULL)
+		return false;
+	w = mem_zalloc(sizeof(*w));
+	w->q = q;
+	w->done = done;
+	w->arg = arg;
+	list_append(&f->waiters, &w->link);
+	return true;
+}
+
 void
 coordinators_find(struct coordinators *c, enum coordinator_kind kind,
     struct coordinator_query *q, int32_t n, void (*done)(void *arg), void *arg)
@@ -146,6 +206,8 @@ coordinators_find(struct coordinators *c, enum coordinator_kind kind,
 	int32_t missing = 0;
 	struct find *f;
 
+	if (n == 1 && join_find(c, kind, q, done, arg))
+		return;
 	for (int32_t i = 0; i < n; i++) {
 		uintptr_t known = (uintptr_t)htab_get(c->known[kind], q[i].key);
 
@@ -164,6 +226,7 @@ coordinators_find(struct coordinators *c, enum coordinator_kind kind,
 	f->n = n;
 	f->done = done;
 	f->arg = arg;
+	list_init(&f->waiters);
 	arena_init(&f->arena, 0);
 	find_missing(f, missing);
 }

@@ -280,13 +280,17 @@ produced(struct request *r, void *response)
 		request_finish(r);
 }
 
-/* acks=0: all is written. */
+/* acks=0: the client learns that something was lost as from a broker, by the
+ * end of its connection; then it looks for the leaders anew. */
 static void
-written(struct request *r)
+written(struct request *r, bool all)
 {
-	if (r->session != NULL)
-		release(r);
-	request_finish(r);
+	if (!all)
+		worker_wish(r->worker);
+	if (r->session != NULL && release(r) && !all)
+		request_fail(r, CONN_NO_ACKS, NULL);
+	else
+		request_finish(r);
 }
 
 /* ---- the beginning ---- */

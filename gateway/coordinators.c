@@ -10,7 +10,7 @@
 #include "wire/messages.h"
 
 /* Version 4 asks for many keys at once; every broker since 3.0 has it. */
-enum { FIND_VERSION = 4, FIND_TRIES = 3, FIND_TIMEOUT_MS = 10000 };
+enum { FIND_VERSION = 4, FIND_TRIES = 3, FIND_TIMEOUT_MS = 3000 };
 
 struct coordinators {
 	struct worker	*worker;

@@ -99,6 +99,19 @@ merge(struct request *r, struct plan *p)
 	return response;
 }
 
+/* Without replies: whether every item went to a broker. */
+static bool
+all_written(const struct request *r, const struct plan *p)
+{
+	for (int32_t i = 0; i < r->leg_count; i++)
+		if (r->legs[i].outcome != CALL_SENT)
+			return false;
+	for (int32_t i = 0; i < p->items; i++)
+		if (p->leg_of[i] < 0)
+			return false;
+	return true;
+}
+
 static void
 legs_done(struct request *r)
 {
@@ -106,7 +119,7 @@ legs_done(struct request *r)
 	void *response;
 
 	if (p->how.no_reply && p->how.written != NULL) {
-		p->how.written(r);
+		p->how.written(r, all_written(r, p));
 		return;
 	}
 	if (r->session == NULL || p->how.no_reply) {
@@ -413,18 +426,37 @@ replace_text(const struct outward *o, const struct field *f, void *value,
 		    SLICE_NULL : SLICE_LIT("");
 }
 
+/* Lists of partition:broker, which are the cluster's own matter. */
+static bool
+names_brokers(const struct field *configs, const void *entry)
+{
+	const struct field *key = message_field(configs->element, "name");
+	struct slice name;
+
+	if (key == NULL || key->meaning != MEANING_config_key)
+		return false;
+	memcpy(&name, (const char *)entry + key->offset, sizeof(name));
+	return slice_is(name, "leader.replication.throttled.replicas") ||
+	    slice_is(name, "follower.replication.throttled.replicas");
+}
+
 static enum codec_walk
 outward_visit(void *arg, const struct field *f, void *value, void *parent)
 {
 	const struct outward *o = arg;
 	int32_t id;
 
+	if (f->type == FIELD_STRUCT)
+		return strcmp(f->name, "configs") == 0 &&
+		    names_brokers(f, value) ? CODEC_DROP : CODEC_KEEP;
 	switch (f->meaning) {
 	case MEANING_broker:
 		memcpy(&id, value, sizeof(id));
 		id = virtual_broker(o->cluster, o->count, id);
 		memcpy(value, &id, sizeof(id));
 		break;
+	case MEANING_client_host:
+		/* Brokers know the gateway's address only. */
 	case MEANING_host:
 		/* Handlers whose replies have hosts set them after this. */
 		*(struct slice *)value = SLICE_LIT("");

@@ -28,8 +28,8 @@ struct forward_how {
 	int16_t	(*judge)(struct request *r, const struct shape_item *item);
 	/* The merged answer, or the API's error shape. */
 	void	(*finish)(struct request *r, void *response);
-	/* r->session may be NULL. */
-	void	(*written)(struct request *r);
+	/* all: every item went to a broker. r->session may be NULL. */
+	void	(*written)(struct request *r, bool all);
 	/* It waits for a newer snapshot from now on. NULL: nothing to do. */
 	void	(*parked)(struct request *r);
 };

@@ -48,7 +48,7 @@ session_flush(struct session *s)
 		metric_sub(s->worker->metrics, METRIC_IN_FLIGHT, 1);
 		request_free(r);
 	}
-	if (s->paused &&
+	if (s->paused && !s->worker->draining &&
 	    s->in_flight < s->worker->config->limits.in_flight_max) {
 		s->paused = false;
 		conn_resume(s->conn);

@@ -248,6 +248,13 @@ begin_drain(void *arg)
 	w->draining = true;
 	close_listeners(w);
 	close_idle_sessions(w);
+	/* The others finish what they have begun, and begin nothing. */
+	LIST_FOREACH(it, &w->sessions) {
+		struct session *s = LIST_ENTRY(it, struct session, link);
+
+		if (s->state != SESSION_CLOSING)
+			conn_pause(s->conn);
+	}
 }
 
 void

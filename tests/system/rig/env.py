@@ -3,7 +3,7 @@
 import os
 import re
 
-from . import certs, check, driver, kafka, weir
+from . import certs, check, driver, kafka, proc, weir, wire
 
 
 class Env:
@@ -51,9 +51,20 @@ class Env:
         return f"{what}-{self.names}"
 
     def topic(self, what="topic", partitions=6):
-        """A new topic, made directly on the cluster, with all its leaders there."""
+        """A new topic, made directly on the cluster, with all its leaders there, and known to
+        each broker: before Kafka 4.1 (KIP-1166) the last one learns of it half a second late."""
         name = self.name(what)
         self.operator("create", topic=[name], partitions=partitions)
+        for at in self.cluster.bootstrap().split(","):
+            host, port = at.rsplit(":", 1)
+            try:
+                with wire.Connection(host, int(port)) as c:
+                    proc.wait_until(
+                        f"{at} to know {name}",
+                        lambda c=c: c.metadata([name])["topics"][0]["error"] == 0,
+                    )
+            except ConnectionError:
+                pass  # a broker that a test has stopped
         return name
 
     def operator(self, scenario, **args):

@@ -25,8 +25,7 @@ static void
 changed(struct request *r, void *response)
 {
 	worker_wish(r->worker);
-	outward(r, response);
-	request_answer(r, response);
+	forward_answer(r, response);
 }
 
 void
@@ -135,18 +134,11 @@ judge_describe(struct request *r, const struct shape_item *item)
 	}
 }
 
-static void
-described(struct request *r, void *response)
-{
-	outward(r, response);
-	request_answer(r, response);
-}
-
 void
 api_describe_configs(struct request *r)
 {
 	const struct forward_how how = {
-		.judge = judge_describe, .finish = described,
+		.judge = judge_describe, .finish = forward_answer,
 	};
 
 	forward_with(r, &how);
@@ -169,7 +161,7 @@ void
 api_alter_configs(struct request *r)
 {
 	const struct forward_how how = {
-		.judge = judge_alter, .finish = described,
+		.judge = judge_alter, .finish = forward_answer,
 	};
 
 	forward_with(r, &how);
@@ -191,8 +183,7 @@ resources_listed(struct request *r, void *response)
 			    to->config_resources.v[i];
 	}
 	to->config_resources.n = n;
-	outward(r, response);
-	request_answer(r, response);
+	forward_answer(r, response);
 }
 
 void

@@ -55,8 +55,7 @@ groups_listed(struct request *r)
 		for (int32_t j = 0; j < from->groups.n; j++)
 			to->groups.v[to->groups.n++] = from->groups.v[j];
 	}
-	outward(r, to);
-	request_answer(r, to);
+	forward_answer(r, to);
 }
 
 void
@@ -90,8 +89,7 @@ transactions_listed(struct request *r)
 			to->transaction_states.v[to->transaction_states.n++] =
 			    from->transaction_states.v[j];
 	}
-	outward(r, to);
-	request_answer(r, to);
+	forward_answer(r, to);
 }
 
 void

@@ -487,8 +487,8 @@ outward(struct request *r, void *response)
 	    &o);
 }
 
-static void
-forward_finish(struct request *r, void *response)
+void
+forward_answer(struct request *r, void *response)
 {
 	outward(r, response);
 	request_answer(r, response);
@@ -497,5 +497,5 @@ forward_finish(struct request *r, void *response)
 void
 api_forward(struct request *r)
 {
-	forward(r, forward_finish);
+	forward(r, forward_answer);
 }

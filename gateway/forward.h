@@ -41,6 +41,8 @@ void	 forward(struct request *r,
 /* Brokers' ids, error texts and the like in a response become what the client
  * may see. */
 void	 outward(struct request *r, void *response);
+/* outward, then request_answer: a finish for forward. */
+void	 forward_answer(struct request *r, void *response);
 /* To every broker, with the client's body; done(r) then. */
 void	 forward_each(struct request *r, void (*done)(struct request *r));
 

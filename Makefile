@@ -38,9 +38,10 @@ BASE := $(patsubst %.c,%,$(wildcard gateway/base/*.c))
 WIRE := $(filter-out gateway/wire/schemac,$(patsubst %.c,%,$(wildcard gateway/wire/*.c)))
 NET := $(patsubst %.c,%,$(wildcard gateway/net/*.c))
 ROUTING := $(patsubst %.c,%,$(wildcard routing/*.c))
+AUTH := $(patsubst %.c,%,$(wildcard auth/*.c))
 GATEWAY := $(filter-out gateway/main gateway/weirctl,$(patsubst %.c,%,$(wildcard gateway/*.c)))
 SCHEMAS := $(sort $(wildcard gateway/wire/schema/*.schema))
-LIB_OBJS := $(patsubst %,$(O)/%.o,$(BASE) $(WIRE) $(NET) $(ROUTING) $(GATEWAY)) \
+LIB_OBJS := $(patsubst %,$(O)/%.o,$(BASE) $(WIRE) $(NET) $(AUTH) $(ROUTING) $(GATEWAY)) \
 	$(O)/gen/messages.o
 UNIT_TESTS := $(sort $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c)))
 UNIT_HELPERS := $(patsubst %.c,$(O)/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
@@ -195,7 +196,7 @@ bench: all ## direct, HAProxy and weir side by side
 	@$(PYTHON) tests/bench/run.py $(ARGS)
 
 analyze: ## gcc's static analyzer
-	$(Q)for f in $$(ls gateway/*.c gateway/*/*.c routing/*.c); do \
+	$(Q)for f in $$(ls gateway/*.c gateway/*/*.c auth/*.c routing/*.c); do \
 		$(CC) $(ALL_CFLAGS) -fanalyzer -c $$f -o /dev/null || exit 1; done
 
 coverage: ## line coverage of the unit tests, by gcov
@@ -203,7 +204,7 @@ coverage: ## line coverage of the unit tests, by gcov
 		LDHARDEN=--coverage unit-programs
 	@tests/unit/run $(B)/cov/obj/unit
 	@cd $(B)/cov && gcov -r $$(find . -name '*.gcno') | \
-		grep -A1 "^File '\(gateway\|routing\)"
+		grep -A1 "^File '\(gateway\|auth\|routing\)"
 
 # ---- the rest ----
 

@@ -17,6 +17,7 @@
 #include "gateway/config.h"
 #include "gateway/fetch_table.h"
 #include "gateway/gateway.h"
+#include "gateway/net/source.h"
 #include "gateway/net/tls.h"
 #include "gateway/status.h"
 #include "gateway/wire/errors.h"
@@ -207,6 +208,25 @@ setup_log(const struct config *c)
 		log_warn("log file cannot be opened", "file=%s", c->log.file);
 }
 
+/* What is limited for the whole node, in modules of their own. */
+static void
+set_limits(const struct gateway *g)
+{
+	const struct config_limits *l = &g->config->limits;
+	struct source_limits source = {
+		.connections_max = l->source_connections_max,
+		.connection_rate = l->source_connection_rate,
+	};
+
+	loop_set_node_limit(l->buffered_max);
+	fetch_table_limit(l->fetch_partitions_max);
+	source_set_limits(&source);
+	if (l->connections_max > g->connections_most)
+		log_warn("file descriptors are too few for connections_max",
+		    "connections_max=%u possible=%u", l->connections_max,
+		    g->connections_most);
+}
+
 static bool
 reload_config(struct gateway *g, struct error_list *errs)
 {
@@ -233,8 +253,7 @@ reload_config(struct gateway *g, struct error_list *errs)
 	setup_log(c);
 	if (g->admin != NULL)
 		admin_set_config(g->admin, &c->admin);
-	loop_set_node_limit(c->limits.buffered_max);
-	fetch_table_limit(c->limits.fetch_partitions_max);
+	set_limits(g);
 	for (int i = 0; i < g->worker_count; i++)
 		worker_set_config(g->workers[i], c);
 	return true;
@@ -394,15 +413,19 @@ open_admin(struct gateway *g, struct error *err)
 
 /* ---- the whole ---- */
 
-/* As many descriptors as the system lets us have. */
+/* As many descriptors as the system lets us have; clients may have half of
+ * them, so that there are always some for the brokers. */
 static void
-raise_limits(void)
+raise_limits(struct gateway *g)
 {
 	struct rlimit r;
 
-	if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
+	g->connections_most = UINT32_MAX;
+	if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
 		r.rlim_cur = r.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &r);
+		if (r.rlim_max / 2 < UINT32_MAX)
+			g->connections_most = (uint32_t)(r.rlim_max / 2);
 	}
 	/* No core holds keys or tokens. */
 	r.rlim_cur = r.rlim_max = 0;
@@ -419,14 +442,13 @@ gateway_setup(struct gateway *g, struct error *err)
 	struct error_list errs = { NULL, 0 };
 	struct upstream_options o;
 
-	raise_limits();
+	raise_limits(g);
 	g->control = loop_new();
 	g->metrics = metric_new();
 	g->started_us = clock_now_us();
 	metric_set(g->metrics, METRIC_STARTED,
 	    (uint64_t)clock_wall_ms() * 1000);
-	loop_set_node_limit(g->config->limits.buffered_max);
-	fetch_table_limit(g->config->limits.fetch_partitions_max);
+	set_limits(g);
 	if (!make_contexts(g->config, g->listener_tls, &errs)) {
 		error_set(err, "%s: %s", errs.v[0].path, errs.v[0].reason);
 		error_list_free(&errs);
@@ -462,6 +484,7 @@ gateway_end(struct gateway *g)
 	config_unref(g->first_config);
 	loop_free(g->control);
 	metric_free(g->metrics);
+	source_forget();
 	free(g);
 }
 

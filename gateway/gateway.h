@@ -43,6 +43,7 @@ struct gateway {
 	/* Since when the snapshot is known to be wrong; 0: never was. */
 	atomic_int_least64_t	 stale_us;
 	atomic_uint		 connections;
+	uint32_t		 connections_most; /* half the descriptors */
 	atomic_uint_least64_t	 next_session;
 };
 

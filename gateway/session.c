@@ -14,6 +14,7 @@
 #include "gateway/config.h"
 #include "gateway/gateway.h"
 #include "gateway/net/listen.h"
+#include "gateway/net/source.h"
 #include "gateway/wire/frame.h"
 #include "routing/virtual.h"
 #include "wire/messages.h"
@@ -257,10 +258,11 @@ session_closed(struct conn *c, void *arg, enum conn_reason reason,
 	struct session *s = arg;
 	struct worker *w = s->worker;
 
-	(void)c;
 	metric_add(w->metrics, metric_reason(METRIC_CONNECTIONS_CLOSED,
 	    (int)reason), 1);
 	log_closed(s, reason, detail);
+	if (s->source_taken)
+		source_close(&conn_peer(c)->remote.sa);
 	list_remove(&s->link);
 	w->session_count--;
 	atomic_fetch_sub(&w->gateway->connections, 1);
@@ -295,10 +297,26 @@ session_output_full(const struct session *s)
 	return conn_queued(s->conn) > s->worker->config->limits.out_high;
 }
 
+/* Behind a load balancer only now it is known who it is. */
+static void
+session_addressed(struct conn *c, void *arg)
+{
+	struct session *s = arg;
+	enum source_verdict v = source_open(&conn_peer(c)->remote.sa);
+
+	s->source_taken = v == SOURCE_TAKEN;
+	if (v == SOURCE_MANY || v == SOURCE_FAST) {
+		metric_add(s->worker->metrics, METRIC_CONNECTIONS_REFUSED, 1);
+		session_close(s, v == SOURCE_MANY ? CONN_SOURCE_MANY :
+		    CONN_SOURCE_FAST, NULL);
+	}
+}
+
 static const struct conn_ops session_ops = {
 	.frame = session_frame,
 	.drained = session_drained,
 	.closed = session_closed,
+	.addressed = session_addressed,
 };
 
 static void
@@ -321,14 +339,45 @@ conn_options_for(const struct worker *w, int listener, struct conn_options *o)
 	};
 }
 
+/* Why a connection cannot become a session; false: it can. What an address may
+ * have is asked last: it has been counted then. */
+static bool
+is_refused(struct worker *w, const struct sockaddr *peer, int listener,
+    uint32_t connected, enum conn_reason *why, bool *source_taken)
+{
+	const struct config_listener *l = &w->config->listeners.v[listener];
+	enum source_verdict v = SOURCE_FREE;
+
+	if (connected >= w->config->limits.connections_max ||
+	    connected >= w->gateway->connections_most)
+		*why = CONN_LIMIT;
+	else if (loop_nearly_full())
+		*why = CONN_MEMORY;
+	else if (l->proxy_protocol && !cidr_list_has(&l->proxy_sources, peer))
+		*why = CONN_PROXY_HEADER;
+	else if (!l->proxy_protocol && (v = source_open(peer)) == SOURCE_MANY)
+		*why = CONN_SOURCE_MANY;
+	else if (v == SOURCE_FAST)
+		*why = CONN_SOURCE_FAST;
+	else
+		*why = CONN_REASON_COUNT;
+	*source_taken = v == SOURCE_TAKEN;
+	return *why != CONN_REASON_COUNT;
+}
+
 /* Closed before it became a session. */
 static void
-refuse(struct worker *w, int fd, enum conn_reason reason, const char *detail)
+refuse(struct worker *w, int fd, const struct sockaddr *peer,
+    enum conn_reason reason)
 {
+	char text[64];
+
+	address_format(peer, text, sizeof(text));
+	metric_add(w->metrics, METRIC_CONNECTIONS_REFUSED, 1);
 	metric_add(w->metrics, metric_reason(METRIC_CONNECTIONS_CLOSED,
 	    (int)reason), 1);
-	log_warn("connection refused", "reason=%s detail=\"%s\"",
-	    conn_reason_label(reason), detail);
+	log_warn("connection refused", "peer=%s reason=%s detail=\"%s\"",
+	    text, conn_reason_label(reason), conn_reason_text(reason));
 	atomic_fetch_sub(&w->gateway->connections, 1);
 	close(fd);
 }
@@ -339,26 +388,19 @@ session_open(struct worker *w, int fd, const struct sockaddr *peer,
 {
 	struct gateway *g = w->gateway;
 	struct conn_options o;
+	enum conn_reason why;
 	struct session *s;
+	bool source_taken;
 
 	metric_add(w->metrics, METRIC_CONNECTIONS, 1);
-	if (atomic_fetch_add(&g->connections, 1) >=
-	    w->config->limits.connections_max) {
-		metric_add(w->metrics, METRIC_CONNECTIONS_REFUSED, 1);
-		refuse(w, fd, CONN_LIMIT, "limits.connections_max");
-		return;
-	}
-	if (w->config->listeners.v[listener].proxy_protocol &&
-	    !cidr_list_has(&w->config->listeners.v[listener].proxy_sources,
-	    peer)) {
-		char text[64];
-
-		address_format(peer, text, sizeof(text));
-		refuse(w, fd, CONN_PROXY_HEADER, text);
+	if (is_refused(w, peer, listener, atomic_fetch_add(&g->connections, 1),
+	    &why, &source_taken)) {
+		refuse(w, fd, peer, why);
 		return;
 	}
 	s = mem_zalloc(sizeof(*s));
 	s->worker = w;
+	s->source_taken = source_taken;
 	s->listener = (uint16_t)listener;
 	s->id = atomic_fetch_add(&g->next_session, 1) + 1;
 	s->opened_us = s->last_us = loop_now_us(w->loop);

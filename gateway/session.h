@@ -37,6 +37,7 @@ struct session {
 	uint8_t			 state;		/* enum session_state */
 	bool			 paused;
 	bool			 in_flush;
+	bool			 source_taken;	/* source_close is due */
 	uint16_t		 listener;	/* index in the configuration */
 	int32_t			 virtual_count;	/* 0: not chosen yet */
 	uint64_t		 id;

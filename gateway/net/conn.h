@@ -62,6 +62,9 @@ struct conn_ops {
 	 * Not called for conn_free_quietly. */
 	void	(*closed)(struct conn *c, void *arg, enum conn_reason reason,
 		    const char *detail);
+	/* The PROXY header has come, so conn_peer says who it really is; TLS
+	 * has not begun. It may close the connection. May be NULL. */
+	void	(*addressed)(struct conn *c, void *arg);
 };
 
 struct conn_options {

@@ -160,7 +160,10 @@ proxy_step(struct conn *c)
 		conn_set_peer(c, &h.remote.sa, &h.local.sa);
 		memcpy(c->peer.vpce, h.vpce, sizeof(c->peer.vpce));
 	}
-	begin_tls_or_open(c);
+	if (c->ops->addressed != NULL)
+		c->ops->addressed(c, c->arg);
+	if (c->state == CONN_S_PROXY)
+		begin_tls_or_open(c);
 }
 
 void

@@ -52,6 +52,14 @@ loop_over_limit(void)
 }
 
 bool
+loop_nearly_full(void)
+{
+	size_t limit = atomic_load_explicit(&node_limit, memory_order_relaxed);
+
+	return limit > 0 && block_total() > limit - limit / 20;
+}
+
+bool
 loop_would_exceed(size_t more)
 {
 	size_t limit = atomic_load_explicit(&node_limit, memory_order_relaxed);

@@ -57,6 +57,8 @@ void		 loop_off_tick(struct loop *l, void (*fn)(void *arg),
 void		 loop_set_node_limit(size_t bytes);
 /* True while over that limit. Thread: any. */
 bool		 loop_over_limit(void);
+/* True over 95 % of it: nobody new is let in. Thread: any. */
+bool		 loop_nearly_full(void);
 
 /* A one-shot timer, embedded; coarse ticks are no good for long polls. */
 struct timer {

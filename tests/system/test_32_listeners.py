@@ -21,13 +21,14 @@ def _listener(name, host="127.0.0.1", **more):
 
 
 @contextlib.contextmanager
-def _node(env, *listeners, name):
+def _node(env, *listeners, name, **more):
     """A node with these listeners; gives it and their addresses."""
     node = Weir(env, config={}, name=name)
     node.write_config({
         "cluster": {"bootstrap": env.cluster.bootstrap()},
         "listeners": list(listeners),
         "admin": {"address": f"127.0.0.1:{node.admin_port}"},
+        **more,
     })  # fmt: skip
     node.start()
     try:
@@ -197,6 +198,49 @@ def test_proxy_headers(env):
                 continue
             raise AssertionError(f"served after the header {header}")
         assert node.metric(r'closed_total\{.*reason="proxy_header"') >= len(bad)
+
+
+def _refused(env, address, first=b""):
+    try:
+        with _open(env, address, first=first) as c:
+            c.api_versions()
+    except (EOFError, ConnectionResetError, BrokenPipeError):
+        return True
+    return False
+
+
+@only(through_weir=True)
+def test_limits_of_an_address(env):
+    """The address is the one in the PROXY header, where there is one."""
+    rows = [
+        _listener("direct"),
+        _listener("proxy", proxy_protocol=True, proxy_sources=["127.0.0.0/8"]),
+    ]
+    header = "PROXY TCP4 192.0.2.{} 192.0.2.1 40000 9092\r\n"
+    limits = {"source_connections_max": 3}
+    with _node(env, *rows, name="sources", limits=limits) as (node, [direct, proxy]):
+        with contextlib.ExitStack() as held:
+            for address, first in ((direct, b""), (proxy, _v1(header.format(7)))):
+                for _ in range(3):
+                    assert held.enter_context(_open(env, address, first=first)).api_versions()
+                assert _refused(env, address, first), address
+            assert not _refused(env, proxy, _v1(header.format(8)))
+            assert node.metric(r'closed_total\{.*reason="source_connections"') == 2
+            assert node.metric("weir_connections_refused_total") == 2
+        proc.wait_until("there is room again", lambda: not _refused(env, direct), 10)
+        proc.wait_until(
+            "and there", lambda: not _refused(env, proxy, _v1(header.format(7))), 10
+        )
+
+
+@only(through_weir=True)
+def test_rate_of_an_address(env):
+    limits = {"source_connection_rate": 5}
+    with _node(env, _listener("rate"), name="rate", limits=limits) as (node, [address]):
+        before = sum(_refused(env, address) for _ in range(20))
+        assert 1 <= before <= 15, before
+        assert node.metric(r'closed_total\{.*reason="source_rate"') == before
+        proc.wait_until("time passes", lambda: not _refused(env, address), 10)
 
 
 @only(through_weir=True)

@@ -108,7 +108,7 @@ end_closed(struct conn *c, void *arg, enum conn_reason reason,
 }
 
 static const struct conn_ops end_ops = {
-	end_frame, end_ready, end_drained, end_closed
+	end_frame, end_ready, end_drained, end_closed, NULL
 };
 
 static inline void

@@ -1032,6 +1032,38 @@ test_proxy_header_missing(void **state)
 }
 
 static void
+turn_away(struct conn *c, void *arg)
+{
+	struct end *e = arg;
+
+	e->more = e;
+	assert_string_equal(conn_peer(c)->host, "10.1.2.3");
+	conn_close(c, CONN_SOURCE_MANY, NULL);
+}
+
+/* Who it is is told before anything else, and may be a reason to close. */
+static void
+test_proxy_address_refused(void **state)
+{
+	static const char line[] = "PROXY TCP4 10.1.2.3 10.0.0.1 81 82\r\n"
+	    "\0\0\0\1x";
+	static const struct conn_ops ops = { end_frame, end_ready, end_drained,
+		end_closed, turn_away };
+	struct world *w = *state;
+	struct conn_options o = plain;
+
+	o.expect_proxy = true;
+	open_pair(w, &o);
+	conn_set_arg(w->e.c, &ops, &w->e);
+	write_all(w, line, sizeof(line) - 1);
+	UNTIL(w->l, w->e.closed == 1);
+	assert_non_null(w->e.more);
+	assert_int_equal(w->e.reason, CONN_SOURCE_MANY);
+	assert_int_equal(w->e.ready, 0);
+	assert_int_equal(w->e.frames, 0);
+}
+
+static void
 test_setup_deadline(void **state)
 {
 	struct world *w = *state;
@@ -1101,6 +1133,7 @@ main(void)
 		T(test_proxy_header),
 		T(test_proxy_header_and_frame),
 		T(test_proxy_header_missing),
+		T(test_proxy_address_refused),
 		T(test_setup_deadline),
 	};
 

@@ -282,7 +282,7 @@ leg_send(struct leg *l, const struct api_schema *api, int version,
 	l->error = 0;
 	l->outcome = CALL_NOT_SENT;
 	if (l->broker == LEG_ANY)
-		l->broker = worker_any_broker(w);
+		l->broker = worker_any_broker(w, l->tries > 0);
 	l->lease = l->broker < 0 ? NULL :
 	    lease_get(w, l->session, l->broker, l->class);
 	if (l->lease == NULL) {

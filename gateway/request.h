@@ -33,7 +33,7 @@ enum {
 	REQUEST_TIMEOUT_MS = 60000,	/* for a broker's answer */
 	REQUEST_SNAPSHOT_MS = 1500,	/* parked for a newer snapshot */
 	REQUEST_SEED = 1536,		/* bytes of arena inside it */
-	LEG_ANY = -1,			/* whichever broker can be reached */
+	LEG_ANY = -1,			/* see worker_any_broker */
 };
 
 /* What a lease of an upstream is for. */

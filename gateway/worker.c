@@ -107,18 +107,21 @@ lease_close(struct worker *w, struct lease *l)
 }
 
 int32_t
-worker_any_broker(struct worker *w)
+worker_any_broker(struct worker *w, bool again)
 {
 	const struct cluster *c = w->cluster;
+	bool source = !pool_backing_off(w->pool, c->source);
 
+	if (source && !again)
+		return c->source;
 	for (int32_t i = 0; i < c->broker_count; i++) {
 		int32_t id = c->brokers[w->any_next++ %
 		    (uint32_t)c->broker_count].id;
 
-		if (!pool_backing_off(w->pool, id))
+		if (id != c->source && !pool_backing_off(w->pool, id))
 			return id;
 	}
-	return -1;
+	return source ? c->source : -1;
 }
 
 void

@@ -72,8 +72,11 @@ void		 worker_drain(struct worker *w);
 /* A broker's answer showed that the snapshot is out of date: asks for another
  * one. Thread: worker. */
 void		 worker_wish(struct worker *w);
-/* A broker for LEG_ANY: in turn, none that is backing off; -1: none known. */
-int32_t		 worker_any_broker(struct worker *w);
+/* A broker for LEG_ANY: the one that the snapshot came from, for others may not
+ * know yet what it shows (before KIP-1166 they are up to half a second apart);
+ * when that one is backing off, or was tried in vain (again), the next in turn
+ * that is not; -1: none. */
+int32_t		 worker_any_broker(struct worker *w, bool again);
 
 /* The session's lease of that class and broker, or a new one. NULL when the
  * broker cannot be reached now. s may be NULL. */

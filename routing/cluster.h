@@ -79,6 +79,8 @@ struct cluster {
 	int64_t			 asked_us;	/* when its request was sent:
 						 * what changed before, it
 						 * shows */
+	int32_t			 source;	/* the broker whose word it is;
+						 * -1: a bootstrap address's */
 	struct slice		 cluster_id;
 	int32_t			 controller_id;
 	struct broker		*brokers;	/* sorted by id */

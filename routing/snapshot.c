@@ -265,6 +265,7 @@ snapshot_begin(const struct metadata_response *m, struct resolver *r)
 	c = ARENA_NEW(&a, struct cluster);
 	c->arena = a;
 	c->refs = 1;
+	c->source = -1;
 	c->by_name = htab_new();
 	c->by_id = htab_new();
 	c->controller_id = m->controller_id;
@@ -358,5 +359,19 @@ snapshot_equal(const struct cluster *a, const struct cluster *b)
 	for (int32_t i = 0; i < a->topic_count; i++)
 		if (!same_topic(&a->topics[i], &b->topics[i]))
 			return false;
+	return true;
+}
+
+bool
+snapshot_has_topics_of(const struct cluster *c, const struct cluster *before)
+{
+	for (int32_t i = 0; i < before->topic_count; i++) {
+		const struct topic *was = &before->topics[i];
+		const struct topic *t = cluster_topic(c, was->name);
+
+		if (t == NULL || !uuid_eq(&t->id, &was->id) ||
+		    t->partition_count < was->partition_count)
+			return false;
+	}
 	return true;
 }

@@ -22,7 +22,10 @@ struct cluster *snapshot_begin(const struct metadata_response *m,
  * answered is behind. */
 void	 snapshot_finish(struct cluster *c, const struct metadata_response *m,
 	    const struct offer *o, const struct cluster *before);
-/* Same in all that a reader could see but generation and asked_us. */
+/* Same in all that a reader could see but generation, asked_us and source. */
 bool	 snapshot_equal(const struct cluster *a, const struct cluster *b);
+/* Whether `c` has all topics, by id, and partitions that `before` has. */
+bool	 snapshot_has_topics_of(const struct cluster *c,
+	    const struct cluster *before);
 
 #endif

@@ -81,6 +81,8 @@ struct watch {
 	atomic_bool		 posted;	/* a wish is on its way */
 	bool			 wished;	/* not served yet */
 	bool			 serving;	/* the refresh serves one */
+	bool			 doubted;	/* the refresh has asked the
+						 * last one's source as well */
 	int64_t			 started_us, asked_us;
 	uint32_t		 turn;		/* whom to ask first */
 	uint32_t		 candidate;	/* the next of this refresh */
@@ -100,6 +102,7 @@ static struct watch *watches;
 
 static void refresh(struct watch *w);
 static void try_next(struct watch *w);
+static bool attempt_known(struct watch *w, struct known *k);
 static void conclude(struct watch *w);
 
 /* ---- when ---- */
@@ -148,6 +151,13 @@ find_known(struct watch *w, int32_t broker)
 		if (w->known[i].id == broker)
 			return &w->known[i];
 	return NULL;
+}
+
+static bool
+failed_lately(const struct watch *w, const struct known *k)
+{
+	return k->failed_us != 0 &&
+	    loop_now_us(w->loop) - k->failed_us < SHUN_US;
 }
 
 /* ---- asking ---- */
@@ -376,6 +386,25 @@ worth_publishing(const struct watch *w, const struct cluster *c)
 	    !snapshot_equal(last, c);
 }
 
+/* The broker that answered does not know all that the last one knew. What it
+ * lacks was deleted, or it is behind, and what clients have seen would vanish
+ * again: the last one's source knows. False when it cannot be asked. */
+static bool
+doubt(struct watch *w, const struct cluster *c)
+{
+	struct known *k;
+
+	if (w->doubted || w->cluster == NULL || c->source == w->cluster->source
+	    || snapshot_has_topics_of(c, w->cluster))
+		return false;
+	w->doubted = true;
+	k = find_known(w, w->cluster->source);
+	if (k == NULL || k->asking || failed_lately(w, k))
+		return false;
+	w->phase = WATCH_ASKING;
+	return attempt_known(w, k);
+}
+
 /* All that will be known in time is known. */
 static void
 conclude(struct watch *w)
@@ -389,7 +418,12 @@ conclude(struct watch *w)
 	w->draft = NULL;
 	snapshot_finish(c, w->metadata, &all, w->cluster);
 	c->asked_us = w->asked_us;
+	c->source = w->metadata_ask->broker;
 	ask_free(w->metadata_ask);
+	if (doubt(w, c)) {
+		cluster_unref(c);
+		return;
+	}
 	if (w->failures > 0)
 		log_info("cluster answers again", "brokers=%d",
 		    c->broker_count);
@@ -413,13 +447,6 @@ wants_offer(const struct watch *w, const struct known *k)
 	    k->losses != pool_losses(w->pool, k->id) ||
 	    loop_now_us(w->loop) - k->offer_us >
 	    (int64_t)WATCH_OFFER_MS * 1000);
-}
-
-static bool
-failed_lately(const struct watch *w, const struct known *k)
-{
-	return k->failed_us != 0 &&
-	    loop_now_us(w->loop) - k->failed_us < SHUN_US;
 }
 
 static void
@@ -700,6 +727,7 @@ refresh(struct watch *w)
 	w->started_us = loop_now_us(w->loop);
 	w->turn++;
 	w->candidate = 0;
+	w->doubted = false;
 	try_next(w);
 }
 

@@ -6,10 +6,13 @@
  * waits, and when the last one is WATCH_SAME_MS old.
  *
  * One refresh asks the known brokers in turn, those that failed lately last,
- * then the bootstrap list; each has WATCH_ASK_MS, so none holds it up. What a
- * broker offers is asked when its connection was lost or WATCH_OFFER_MS are
- * over. One that does not say is waited for WATCH_OFFERS_MS, then what is known
- * is published; when it says something else later, there is another refresh.
+ * then the bootstrap list; each has WATCH_ASK_MS, so none holds it up. When the
+ * answer lacks topics or partitions of the last snapshot, the broker which that
+ * one came from is asked as well, and its word holds: who answered may be
+ * behind. What a broker offers is asked when its connection was lost or
+ * WATCH_OFFER_MS are over. One that does not say is waited for WATCH_OFFERS_MS,
+ * then what is known is published; when it says something else later, there is
+ * another refresh.
  *
  * Requests are coalesced: while one is under way any number of wishes cost one
  * more, and two never start within WATCH_GAP_MS of each other.

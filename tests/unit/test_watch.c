@@ -5,7 +5,7 @@
 #include "tests/unit/net_fixture.h"
 #include "wire/messages.h"
 
-enum { BROKERS = 3, OFFERED = 4 };
+enum { BROKERS = 3, OFFERED = 4, TOPICS = 4 };
 
 struct world {
 	struct loop		*l;
@@ -19,6 +19,7 @@ struct world {
 	int			 too_new;
 	bool			 hold;		/* Metadata is not answered */
 	int			 silent;	/* this one never answers; -1 */
+	int			 topics[BROKERS];	/* it knows so many */
 	int16_t			 metadata_max;
 	struct upstream_options	 o;
 	char			 bootstrap[128];
@@ -86,6 +87,7 @@ static void
 answer_metadata(struct world *w, struct fake_request *q)
 {
 	struct metadata_response_brokers v[BROKERS];
+	struct metadata_response_topics topics[TOPICS];
 	struct metadata_response r = { .brokers = { v, BROKERS },
 		.cluster_id = slice_of(w->cluster_id),
 		.controller_id = w->controller,
@@ -95,6 +97,13 @@ answer_metadata(struct world *w, struct fake_request *q)
 		v[i] = (struct metadata_response_brokers){
 			.node_id = w->b[i].id, .host = SLICE_LIT("127.0.0.1"),
 			.port = w->b[i].port };
+	r.topics.v = topics;
+	r.topics.n = w->topics[q->from->broker->id];
+	for (int i = 0; i < r.topics.n; i++)
+		topics[i] = (struct metadata_response_topics){
+			.name = (struct slice){
+			    (const uint8_t *)"a\0b\0c\0d" + 2 * i, 1 },
+			.topic_id = { { (uint8_t)(i + 1) } } };
 	fake_reply(q, &r);
 }
 
@@ -376,6 +385,86 @@ test_hanging(void **state)
 }
 
 static void
+wish(struct world *w)
+{
+	int n = w->published;
+
+	watch_wish(w->watch);
+	TURN_UNTIL(w, w->published > n);
+}
+
+static void
+all_know(struct world *w, int topics)
+{
+	for (int i = 0; i < BROKERS; i++)
+		w->topics[i] = topics;
+}
+
+/* What was shown does not vanish because the next broker is behind. */
+static void
+test_source_asked_again(void **state)
+{
+	struct world *w = world_with("0");
+	int32_t first;
+	int asked;
+
+	(void)state;
+	all_know(w, 1);
+	TURN_UNTIL(w, w->published == 1);
+	assert_int_equal(w->c->source, -1);
+	wish(w);
+	first = w->c->source;
+	assert_in_range(first, 0, BROKERS - 1);
+	w->topics[first] = 2;
+	for (int i = 0; w->c->topic_count < 2; i++) {
+		assert_true(i < 2 * BROKERS);
+		wish(w);
+	}
+	for (int i = 0; i < 2 * BROKERS; i++) {
+		wish(w);
+		assert_int_equal(w->c->source, first);
+		assert_int_equal(w->c->topic_count, 2);
+	}
+	all_know(w, 2);
+	asked = w->metadata;
+	for (int i = 0; i < BROKERS; i++)
+		wish(w);
+	/* Nothing is missing: nobody is asked twice. */
+	assert_int_equal(w->metadata, asked + BROKERS);
+	/* Deleted: one more question, then it is believed. */
+	all_know(w, 1);
+	for (int i = 0; i < BROKERS; i++) {
+		wish(w);
+		assert_int_equal(w->c->topic_count, 1);
+	}
+	assert_in_range(w->metadata - asked, 2 * BROKERS, 2 * BROKERS + 1);
+	world_end(w);
+}
+
+/* When the source says nothing, the others' word must do. */
+static void
+test_source_silent(void **state)
+{
+	struct world *w = world_with("0");
+	int n;
+
+	(void)state;
+	all_know(w, 1);
+	TURN_UNTIL(w, w->published == 1);
+	wish(w);
+	w->silent = w->c->source;
+	all_know(w, 0);
+	n = w->published;
+	watch_wish(w->watch);
+	for (int i = 0; i < 24 && w->published == n; i++)
+		pass_ms(w, 250);
+	assert_int_equal(w->published, n + 1);
+	assert_int_equal(w->c->topic_count, 0);
+	assert_int_not_equal(w->c->source, w->silent);
+	world_end(w);
+}
+
+static void
 test_other_cluster(void **state)
 {
 	struct world *w = world_with("0");
@@ -570,6 +659,8 @@ main(void)
 		cmocka_unit_test(test_bootstrap_comes_alive),
 		cmocka_unit_test(test_wishes_while_away),
 		cmocka_unit_test(test_hanging),
+		cmocka_unit_test(test_source_asked_again),
+		cmocka_unit_test(test_source_silent),
 		cmocka_unit_test(test_other_cluster),
 		cmocka_unit_test(test_too_old),
 		cmocka_unit_test(test_late_offer),

@@ -68,6 +68,7 @@ struct config_listener_tls {
 	char			*certificate_file;	/* NULL: plain */
 	char			*key_file;
 	char			*key_password_file, *client_ca_file;
+	char			*client_crl_file;
 	enum config_client_certificate client_certificate;
 	enum config_tls_version	 min_version;
 	char			*ciphers;
@@ -116,6 +117,7 @@ struct config_limits {
 	uint32_t		 source_connections_max, source_connection_rate;
 	uint32_t		 login_requests_max, login_ms;
 	uint32_t		 setup_ms, frame_ms, stall_ms, idle_ms;
+	uint32_t		 handshake_rate;
 	uint32_t		 fetch_sessions_max, fetch_partitions_max;
 	uint32_t		 fetch_wait_max_ms;
 	uint64_t		 fetch_bytes_max;

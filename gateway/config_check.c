@@ -206,6 +206,11 @@ check_listener_tls(const struct config_listener_tls *t,
 	need_file(p, "key_file", t->key_file);
 	need_file(p, "key_password_file", t->key_password_file);
 	need_file(p, "client_ca_file", t->client_ca_file);
+	if (t->client_crl_file != NULL &&
+	    t->client_certificate == CONFIG_CLIENT_CERT_NONE)
+		fault(p, "client_crl_file", "has no effect: "
+		    "client_certificate is none");
+	need_file(p, "client_crl_file", t->client_crl_file);
 }
 
 static void

@@ -6,6 +6,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include "gateway/admin.h"
@@ -19,9 +20,12 @@
 #include "gateway/gateway.h"
 #include "gateway/net/source.h"
 #include "gateway/net/tls.h"
+#include "gateway/net/watchdog.h"
 #include "gateway/status.h"
 #include "gateway/wire/errors.h"
 #include "routing/watch.h"
+
+enum { HANG_US = 5 * 1000 * 1000 };	/* a turn of a worker, at most */
 
 /* ---- TLS ---- */
 
@@ -39,6 +43,7 @@ listener_context(const struct config_listener *l, struct error *err)
 		.key_file = l->tls.key_file,
 		.key_password_file = l->tls.key_password_file,
 		.ca_file = l->tls.client_ca_file,
+		.crl_file = l->tls.client_crl_file,
 		.min_version = version_text(l->tls.min_version),
 		.ciphers = l->tls.ciphers,
 		.verify = (enum tls_verify)l->tls.client_certificate,
@@ -149,6 +154,7 @@ start_workers(struct gateway *g)
 			return;
 		}
 		g->workers[g->worker_count++] = w;
+		watchdog_add(g->watchdog, w->loop, w->thread);
 	}
 	for (uint32_t i = 0; i < g->config->listeners.n; i++)
 		log_info("listening", "name=%s address=%s port=%d workers=%d",
@@ -308,7 +314,10 @@ control_tick(void *arg)
 {
 	struct gateway *g = arg;
 	struct upstream_stats u;
+	int hanging = watchdog_look(g->watchdog, clock_now_us());
 
+	if (hanging >= 0)
+		watchdog_bark(g->watchdog, hanging);
 	/* Repeats of log lines are told once a second. */
 	if (++g->ticks % (1000 / LOOP_TICK_MS) == 0)
 		log_tick();
@@ -427,9 +436,11 @@ raise_limits(struct gateway *g)
 		if (r.rlim_max / 2 < UINT32_MAX)
 			g->connections_most = (uint32_t)(r.rlim_max / 2);
 	}
-	/* No core holds keys or tokens. */
+	/* No core holds keys or tokens; one that is piped to a program knows no
+	 * limit. */
 	r.rlim_cur = r.rlim_max = 0;
 	setrlimit(RLIMIT_CORE, &r);
+	prctl(PR_SET_DUMPABLE, 0);
 	/* Frames come and go by the megabyte: pages that were returned would be
 	 * faulted in again for the next one. */
 	mallopt(M_MMAP_THRESHOLD, 64 * 1024 * 1024);
@@ -443,6 +454,8 @@ gateway_setup(struct gateway *g, struct error *err)
 	struct upstream_options o;
 
 	raise_limits(g);
+	watchdog_show_aborts();
+	g->watchdog = watchdog_new(HANG_US);
 	g->control = loop_new();
 	g->metrics = metric_new();
 	g->started_us = clock_now_us();
@@ -484,6 +497,7 @@ gateway_end(struct gateway *g)
 	config_unref(g->first_config);
 	loop_free(g->control);
 	metric_free(g->metrics);
+	watchdog_free(g->watchdog);
 	source_forget();
 	free(g);
 }

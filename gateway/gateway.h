@@ -17,6 +17,7 @@
 struct admin;
 struct config;
 struct tls_context;
+struct watchdog;
 
 enum { GATEWAY_WORKERS_MAX = 256 };
 
@@ -29,6 +30,7 @@ struct gateway {
 	struct cluster		*cluster;	/* NULL until the first one */
 	struct watch		*watch;
 	struct admin		*admin;
+	struct watchdog		*watchdog;	/* of the workers' loops */
 	struct metrics		*metrics;	/* the control thread's */
 	struct tls_context	*upstream_tls;
 	struct tls_context	*listener_tls[WORKER_LISTENERS_MAX];

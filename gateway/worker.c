@@ -198,6 +198,7 @@ take_config(void *arg)
 
 	config_unref(w->config);
 	w->config = m->config;
+	loop_set_handshake_rate(w->loop, w->config->limits.handshake_rate);
 	for (int i = 0; i < WORKER_LISTENERS_MAX; i++) {
 		if (w->tls[i] != NULL)
 			tls_context_unref(w->tls[i]);
@@ -337,6 +338,9 @@ show_gauges(struct worker *w)
 	metric_set(m, METRIC_SOCKET_READ, l->bytes_in);
 	metric_set(m, METRIC_SOCKET_WRITTEN, l->bytes_out);
 	metric_set(m, METRIC_SLOW_TURNS, l->turns_slow);
+	metric_set(m, METRIC_HANDSHAKES, l->handshakes);
+	metric_set(m, METRIC_HANDSHAKES_DELAYED, l->handshakes_delayed);
+	metric_set(m, METRIC_HANDSHAKES_WAITING, l->handshakes_waiting);
 }
 
 static void
@@ -378,6 +382,7 @@ worker_start(struct gateway *g, int index, struct error *err)
 	w->metrics = metric_new();
 	w->cluster = cluster_ref(g->cluster);
 	w->config = config_ref(g->config);
+	loop_set_handshake_rate(w->loop, w->config->limits.handshake_rate);
 	w->coordinators = coordinators_new(w);
 	list_init(&w->sessions);
 	list_init(&w->parked);

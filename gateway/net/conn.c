@@ -282,12 +282,12 @@ conn_open_accepted(struct loop *l, int fd, const struct sockaddr *peer,
 	if (o->expect_proxy)
 		c->state = CONN_S_PROXY;
 	else if (c->tls != NULL)
-		c->state = CONN_S_HANDSHAKE;
+		c->state = c->client ? CONN_S_HELLO : CONN_S_HANDSHAKE;
 	else
 		c->state = CONN_S_OPEN;
 	conn_due_in(c, c->state == CONN_S_OPEN ? c->idle_ms : c->setup_ms);
 	conn_want_read(c, true);
-	if (c->state == CONN_S_HANDSHAKE)
+	if (c->tls != NULL && c->state != CONN_S_PROXY)
 		conn_pend(c);	/* the hello may be there already */
 	return c;
 }
@@ -341,6 +341,7 @@ shut(struct conn *c)
 	if (c->fd >= 0)
 		close(c->fd);
 	c->fd = -1;
+	handshake_leave(c);
 	list_remove(&c->dirty);
 	list_remove(&c->wheel);
 	list_remove(&c->work);

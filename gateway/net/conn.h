@@ -34,6 +34,7 @@
 #include "gateway/base/block.h"
 #include "gateway/base/error.h"
 
+struct certificate;
 struct conn;
 struct loop;
 struct tls_context;
@@ -133,9 +134,12 @@ void		 conn_close_after_flush(struct conn *c,
 		    enum conn_reason reason);
 const struct conn_peer *conn_peer(const struct conn *c);
 bool		 conn_is_tls(const struct conn *c);
-/* The verified client certificate's subject as RFC 2253 text in `to`; false
- * when there is none. Later: SANs through the SSL object. */
-bool		 conn_certificate_subject(const struct conn *c, char *to,
-		    size_t size);
+/* What the peer's verified certificate says; false when there is none, or it
+ * is one that cannot be trusted to be read right (certificate.h). */
+bool		 conn_certificate(const struct conn *c,
+		    struct certificate *to, struct error *err) MUST_CHECK;
+/* The host that a client asked for (SNI), as it wrote it, at most 255 bytes;
+ * NULL: none. Lives as long as the connection. */
+const char	*conn_server_name(const struct conn *c);
 
 #endif

@@ -69,6 +69,7 @@ what_is_due(const struct conn *c)
 	switch ((enum conn_state)c->state) {
 	case CONN_S_CONNECTING:
 	case CONN_S_PROXY:
+	case CONN_S_HELLO:
 	case CONN_S_HANDSHAKE:
 		sooner(&d, c->since_us, (int64_t)c->setup_ms * 1000,
 		    CONN_SETUP_TIME);

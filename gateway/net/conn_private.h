@@ -7,6 +7,7 @@
  *	conn_read.c	bytes to frames
  *	conn_write.c	queue to socket
  *	conn_tls.c	the TLS halves of these
+ *	handshake.c	when a client's TLS handshake may begin
  *	conn_deadline.c	what must have happened by when
  *
  * Bounds: an idle plain connection is this struct and nothing else.
@@ -37,6 +38,7 @@ enum {
 enum conn_state {
 	CONN_S_CONNECTING,	/* waits for the TCP handshake */
 	CONN_S_PROXY,		/* waits for the PROXY header */
+	CONN_S_HELLO,		/* waits for a client's hello, and its turn */
 	CONN_S_HANDSHAKE,	/* waits for TLS */
 	CONN_S_OPEN,		/* frames both ways */
 	CONN_S_FLUSHING,	/* sends the rest, reads nothing */
@@ -66,12 +68,13 @@ struct conn {
 	bool			 sheds, client, expect_proxy;
 	bool			 had_frame;	/* in its life */
 	bool			 read_frame;	/* in this read */
+	bool			 queued;	/* on the loop's hellos */
 	uint8_t			 why;		/* after flush: conn_reason */
 	int			 connect_errno;	/* it failed at once */
 
 	struct event		 read_event;
 	struct event		*write_event;	/* made at need */
-	struct list		 work;		/* pending, shed or dead */
+	struct list		 work;	/* pending, shed, hellos or dead */
 	struct list		 dirty;
 	struct list		 wheel;
 	int64_t			 wheel_tick;	/* 0: not on the wheel */
@@ -137,6 +140,11 @@ bool	conn_tls_pending(const struct conn *c, bool more);
 const char *conn_tls_fault(const struct conn *c);
 void	conn_tls_shutdown(struct conn *c);
 void	conn_tls_free(struct conn *c);
+
+/* handshake.c */
+void	handshake_step(struct conn *c);
+/* It is to be closed: waits no longer. */
+void	handshake_leave(struct conn *c);
 
 /* conn_deadline.c: something is due by then; looked at when it is. */
 void	conn_due(struct conn *c, int64_t at_us);

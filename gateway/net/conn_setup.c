@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <sys/socket.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,6 +78,8 @@ note_local(struct conn *c)
 void
 conn_opened(struct conn *c)
 {
+	/* Nothing that was sent before TLS is taken for what came in it. */
+	assert(!reassembly_partial(&c->in) && !reassembly_holds(&c->in));
 	conn_setup_fini(c);
 	c->state = CONN_S_OPEN;
 	c->active_us = c->progress_us = loop_now_us(c->loop);
@@ -100,9 +103,9 @@ begin_tls_or_open(struct conn *c)
 		conn_opened(c);
 		return;
 	}
-	c->state = CONN_S_HANDSHAKE;
 	conn_want_read(c, true);
-	conn_tls_handshake(c);
+	c->state = c->client ? CONN_S_HELLO : CONN_S_HANDSHAKE;
+	conn_setup_step(c);
 }
 
 static void
@@ -175,6 +178,9 @@ conn_setup_step(struct conn *c)
 		break;
 	case CONN_S_PROXY:
 		proxy_step(c);
+		break;
+	case CONN_S_HELLO:
+		handshake_step(c);
 		break;
 	case CONN_S_HANDSHAKE:
 		conn_tls_handshake(c);

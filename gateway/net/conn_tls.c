@@ -16,6 +16,7 @@
 #include <openssl/x509v3.h>
 
 #include "gateway/base/mem.h"
+#include "gateway/net/certificate.h"
 #include "gateway/net/conn_private.h"
 #include "gateway/net/tls_private.h"
 
@@ -249,40 +250,24 @@ conn_tls_free(struct conn *c)
 	c->tls = NULL;
 }
 
-/* Without ESC_MSB: UTF-8 stays as it is. */
-static bool
-print_subject(X509 *cert, char *to, size_t size)
+bool
+conn_certificate(const struct conn *c, struct certificate *to,
+    struct error *err)
 {
-	BIO *b = BIO_new(BIO_s_mem());
-	char *text;
-	long len;
-	bool ok = false;
+	X509 *cert = NULL;
 
-	if (b == NULL)
-		return false;
-	if (X509_NAME_print_ex(b, X509_get_subject_name(cert), 0,
-	    XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB) >= 0) {
-		len = BIO_get_mem_data(b, &text);
-		ok = len > 0 && (size_t)len < size &&
-		    memchr(text, '\0', (size_t)len) == NULL;
-		if (ok) {
-			memcpy(to, text, (size_t)len);
-			to[len] = '\0';
-		}
-	}
-	BIO_free(b);
-	return ok;
+	if (c->tls != NULL &&
+	    SSL_get_verify_mode(c->tls->ssl) != SSL_VERIFY_NONE &&
+	    SSL_get_verify_result(c->tls->ssl) == X509_V_OK)
+		cert = SSL_get0_peer_certificate(c->tls->ssl);
+	if (cert == NULL)
+		return error_set(err, "there is no verified certificate");
+	return certificate_read(cert, to, err);
 }
 
-bool
-conn_certificate_subject(const struct conn *c, char *to, size_t size)
+const char *
+conn_server_name(const struct conn *c)
 {
-	X509 *cert;
-
-	if (c->tls == NULL ||
-	    SSL_get_verify_mode(c->tls->ssl) == SSL_VERIFY_NONE ||
-	    SSL_get_verify_result(c->tls->ssl) != X509_V_OK)
-		return false;
-	cert = SSL_get0_peer_certificate(c->tls->ssl);
-	return cert != NULL && print_subject(cert, to, size);
+	return c->tls == NULL ? NULL :
+	    SSL_get_servername(c->tls->ssl, TLSEXT_NAMETYPE_host_name);
 }

@@ -114,11 +114,28 @@ turn_end(struct loop *l)
 		loop_wake(l);
 }
 
+/* Only this thread writes it. */
+static void
+mark_turn(struct loop *l)
+{
+	uint64_t turn = atomic_load_explicit(&l->turn, memory_order_relaxed);
+
+	atomic_store_explicit(&l->turn, turn + 1, memory_order_relaxed);
+}
+
+uint64_t
+loop_turn_mark(const struct loop *l)
+{
+	return atomic_load_explicit(&l->turn, memory_order_relaxed);
+}
+
 void
 loop_enter(struct loop *l)
 {
-	if (l->depth++ == 0)
-		l->now_us = clock_now_us();
+	if (l->depth++ > 0)
+		return;
+	mark_turn(l);
+	l->now_us = clock_now_us();
 }
 
 void
@@ -131,6 +148,7 @@ loop_leave(struct loop *l)
 		return;
 	}
 	turn_end(l);
+	mark_turn(l);
 	took = clock_now_us() - l->now_us;
 	if (took > l->stats.turn_max_us)
 		l->stats.turn_max_us = took;
@@ -337,6 +355,7 @@ loop_new(void)
 	list_init(&l->dirty);
 	list_init(&l->dead);
 	list_init(&l->shed);
+	list_init(&l->hellos);
 	for (int i = 0; i < WHEEL_SLOTS; i++)
 		list_init(&l->wheel[i]);
 	l->wheel_tick = clock_now_us() / 1000 / LOOP_TICK_MS;

@@ -29,6 +29,9 @@ struct loop_stats {
 	uint64_t	 bytes_in, bytes_out;
 	uint64_t	 turns_slow;		/* over 100 ms */
 	int64_t		 turn_max_us;
+	uint64_t	 handshakes;		/* of clients, begun */
+	uint64_t	 handshakes_delayed;	/* had to wait */
+	uint64_t	 handshakes_waiting;	/* now */
 };
 
 struct loop	*loop_new(void);
@@ -44,6 +47,12 @@ void		 loop_stop(struct loop *l);
  * turn's end sends what was queued in it, then frees what was closed in it. */
 int64_t		 loop_now_us(const struct loop *l);
 const struct loop_stats *loop_stats(const struct loop *l);
+/* How many TLS handshakes its clients may begin a second, a tenth of them at
+ * once; more wait their turn. 0 (as at first): no limit. */
+void		 loop_set_handshake_rate(struct loop *l, uint32_t per_second);
+/* A number that is odd while a turn is on, and never the same for two turns.
+ * Thread: any. */
+uint64_t	 loop_turn_mark(const struct loop *l);
 /* Runs fn(arg) on the loop's thread, soon. Thread: any. */
 void		 loop_post(struct loop *l, void (*fn)(void *arg), void *arg);
 /* Calls fn(arg) at each tick (LOOP_TICK_MS), until the loop is freed. */

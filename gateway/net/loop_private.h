@@ -15,6 +15,7 @@
 #include <event2/event_struct.h>
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "gateway/base/list.h"
 #include "gateway/net/loop.h"
@@ -42,6 +43,7 @@ struct loop {
 	struct event_base	*base;
 	int64_t			 now_us;
 	int			 depth;		/* > 0: inside a turn */
+	atomic_uint_least64_t	 turn;		/* odd: inside one */
 	bool			 again_set, stopped;
 	struct event		 again;		/* a turn for what is left */
 	struct event		 wait;		/* ends loop_turn */
@@ -55,6 +57,13 @@ struct loop {
 	int64_t			 wheel_tick;	/* all up to it are done */
 	struct event		 tick;
 	struct ticker		*tickers;
+
+	/* Clients whose handshake waits (handshake.c). */
+	struct list		 hellos;
+	int64_t			 handshake_us;		/* bucket */
+	int64_t			 handshake_each_us;	/* 0: no limit */
+	int64_t			 handshake_burst_us;
+	struct timer		 handshake_timer;
 
 	struct timer_slot	*heap;		/* 4-ary; [0] is unused */
 	uint32_t		 heap_n, heap_cap;

@@ -143,6 +143,26 @@ load_trust(SSL_CTX *ctx, const struct tls_settings *s, bool server,
 	return true;
 }
 
+/* The issuer of a peer's certificate must then have a list in the file, and it
+ * must be in date: else everything of that issuer is refused. */
+static bool
+load_revoked(SSL_CTX *ctx, const struct tls_settings *s, struct error *err)
+{
+	X509_LOOKUP *l;
+
+	if (s->crl_file == NULL)
+		return true;
+	l = X509_STORE_add_lookup(SSL_CTX_get_cert_store(ctx),
+	    X509_LOOKUP_file());
+	if (l == NULL || X509_load_crl_file(l, s->crl_file,
+	    X509_FILETYPE_PEM) < 1)
+		return tls_error(err, "cannot use the revocation lists in",
+		    s->crl_file);
+	return X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ctx),
+	    X509_V_FLAG_CRL_CHECK) == 1 || tls_error(err,
+	    "cannot check revocation with", s->crl_file);
+}
+
 static bool
 set_versions(SSL_CTX *ctx, const struct tls_settings *s, struct error *err)
 {
@@ -186,6 +206,12 @@ set_options(SSL_CTX *ctx, const struct tls_settings *s, bool server)
 	if (server && s->verify == TLS_VERIFY_REQUIRED)
 		verify |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
 	SSL_CTX_set_verify(ctx, verify, on_verify);
+	/* A resumed session is not verified again: no client comes back with a
+	 * certificate that has ended or was revoked. */
+	if (server && verify != SSL_VERIFY_NONE) {
+		SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+		SSL_CTX_set_num_tickets(ctx, 0);
+	}
 }
 
 static struct tls_context *
@@ -202,7 +228,8 @@ make(const struct tls_settings *s, bool server, struct error *err)
 	}
 	set_options(ctx, s, server);
 	if (!set_versions(ctx, s, err) || !load_own(ctx, s, err) ||
-	    !load_trust(ctx, s, server, err)) {
+	    !load_trust(ctx, s, server, err) ||
+	    !load_revoked(ctx, s, err)) {
 		SSL_CTX_free(ctx);
 		return NULL;
 	}

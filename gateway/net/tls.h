@@ -21,6 +21,7 @@ struct tls_settings {
 	const char	*key_file;		/* PEM */
 	const char	*key_password_file;	/* NULL: none */
 	const char	*ca_file;		/* NULL: the system's */
+	const char	*crl_file;		/* PEM; NULL: none */
 	const char	*min_version;		/* "1.2" or "1.3"; NULL: 1.2 */
 	const char	*ciphers;		/* NULL: OpenSSL's default */
 	enum tls_verify	 verify;		/* of the peer's certificate */

@@ -132,6 +132,30 @@ def test_mtls(env):
 
 
 @only(through_weir=True)
+def test_revoked_by_sighup(env):
+    good, bad = (env.ca.issue(name, (name,)) for name in ("still-good", "revoked"))
+    tls = {
+        **_server(env), "client_ca_file": env.ca.cert, "client_certificate": "required",
+        "client_crl_file": env.ca.revoke(),
+    }  # fmt: skip
+
+    def served(address, client):
+        try:
+            with _open(env, address, _context(env, client)) as c:
+                return bool(c.api_versions())
+        except (ssl.SSLError, EOFError, ConnectionResetError, BrokenPipeError):
+            return False
+
+    with _node(env, _listener("crl", tls=tls), name="crl") as (node, [address]):
+        assert served(address, good) and served(address, bad)
+        env.ca.revoke("revoked")
+        node.hang_up()
+        proc.wait_until("it is refused", lambda: not served(address, bad), 10)
+        assert served(address, good)
+        assert "certificate revoked" in node.tail(10000)
+
+
+@only(through_weir=True)
 def test_new_certificate_by_sighup(env):
     """New connections see the new one, those that are there go on; a bad one changes nothing."""
     tls = _server(env, "first", env.path("reload"))

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import struct
+import time
 
 from rig import proc, wire
 from rig.env import only
@@ -94,3 +95,24 @@ def test_sigterm_lets_requests_finish(env):
         assert c.sock.recv(1) == b"", "the connection goes on"
     assert node.process.wait(20) == 0
     node.stop()
+
+
+@only(through_weir=True)
+def test_stopped_process_goes_on(env):
+    """Stopped for longer than the watchdog lets a turn take, while it is busy: no hang."""
+    node = Weir(env, name="stopped").start()
+    topic = env.topic("stopped")
+    try:
+        task = env.begin(
+            "produce", node.address, topic=[topic], producer="p", rate=2000, logged=False
+        )
+        task.wait_event("first")
+        node.process.signal(signal.SIGSTOP)
+        time.sleep(8)
+        node.process.signal(signal.SIGCONT)
+        proc.wait_until("it serves", lambda: node.get("/readyz")[0] == 200, 10)
+        time.sleep(1)
+        assert task.stop().result()["failed"] == 0
+        assert node.alive(), node.tail()
+    finally:
+        node.stop(2)

@@ -2,6 +2,7 @@
 #include "tests/unit/net_fixture.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/stat.h>
 
@@ -10,8 +11,9 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
+#include "gateway/net/certificate.h"
 #include "gateway/net/listen.h"
-#include "gateway/net/tls.h"
+#include "gateway/net/tls_private.h"
 
 /* Certificates, made once for all tests in a directory of their own. */
 struct identity {
@@ -23,7 +25,7 @@ struct identity {
 static char dir[64];
 static struct identity ca, other_ca, server, server2, client, stranger,
     expired;
-static char locked_key[128], password_file[128];
+static char locked_key[128], password_file[128], crl_file[128];
 
 static void
 add_extension(X509 *x, X509 *issuer, int nid, const char *value)
@@ -128,6 +130,7 @@ make_all(void **state)
 	make_identity(&expired, "expired", "broker", &ca, "DNS:broker.test",
 	    -1000);
 	make_locked_key();
+	snprintf(crl_file, sizeof(crl_file), "%s/crl.pem", dir);
 	return 0;
 }
 
@@ -145,6 +148,7 @@ drop_all(void **state)
 		unlink(all[i]->key_file);
 	}
 	unlink(locked_key);
+	unlink(crl_file);
 	unlink(password_file);
 	rmdir(dir);
 	return 0;
@@ -456,6 +460,19 @@ test_no_name(void **state)
 	expect_refused(w, &w->client, "no server name");
 }
 
+/* The ends that are there go on under other names; the world may have new
+ * ones. */
+static void
+keep_old(struct world *w, struct end *old_client, struct end *old_server)
+{
+	*old_client = w->client;
+	*old_server = w->server;
+	conn_set_arg(old_client->c, &end_ops, old_client);
+	conn_set_arg(old_server->c, &end_ops, old_server);
+	memset(&w->client, 0, sizeof(w->client));
+	memset(&w->server, 0, sizeof(w->server));
+}
+
 static struct tls_settings
 verifying_settings(enum tls_verify v)
 {
@@ -471,18 +488,19 @@ test_mtls(void **state)
 {
 	struct world *w = *state;
 	struct tls_settings c = client_settings();
-	char subject[256], tiny[8];
+	struct certificate cert;
+	struct error err;
 
 	c.certificate_file = client.cert_file;
 	c.key_file = client.key_file;
 	start(w, verifying_settings(TLS_VERIFY_REQUIRED), c);
 	expect_up(w);
-	assert_true(conn_certificate_subject(w->server.c, subject,
-	    sizeof(subject)));
-	assert_string_equal(subject,
+	if (!conn_certificate(w->server.c, &cert, &err))
+		fail_msg("%s", err.text);
+	assert_string_equal(cert.subject,
 	    "CN=caf\xc3\xa9\\, a\\+b,O=weir test");
-	assert_false(conn_certificate_subject(w->server.c, tiny,
-	    sizeof(tiny)));
+	assert_string_equal(cert.issuer, "CN=Test CA,O=weir test");
+	assert_int_equal(cert.name_count, 0);
 }
 
 static void
@@ -514,12 +532,159 @@ static void
 test_mtls_optional(void **state)
 {
 	struct world *w = *state;
-	char subject[256];
+	struct certificate cert;
+	struct error err;
 
 	start(w, verifying_settings(TLS_VERIFY_OPTIONAL), client_settings());
 	expect_up(w);
-	assert_false(conn_certificate_subject(w->server.c, subject,
-	    sizeof(subject)));
+	assert_false(conn_certificate(w->server.c, &cert, &err));
+	assert_string_equal(err.text, "there is no verified certificate");
+}
+
+/* A certificate is not asked for on the word of a ticket. */
+static void
+test_mtls_without_resumption(void **state)
+{
+	struct tls_settings asks = verifying_settings(TLS_VERIFY_OPTIONAL);
+	struct tls_settings plain = server_settings(&server);
+	struct tls_context *a = server_context(&asks);
+	struct tls_context *b = server_context(&plain);
+
+	(void)state;
+	assert_int_equal(SSL_CTX_get_num_tickets(a->ctx), 0);
+	assert_true(SSL_CTX_get_options(a->ctx) & SSL_OP_NO_TICKET);
+	assert_true(SSL_CTX_get_num_tickets(b->ctx) > 0);
+	tls_context_unref(a);
+	tls_context_unref(b);
+}
+
+static void
+test_server_name(void **state)
+{
+	struct world *w = *state;
+	struct tls_settings s = client_settings();
+
+	start(w, server_settings(&server), s);
+	expect_up(w);
+	assert_string_equal(conn_server_name(w->server.c), "broker.test");
+}
+
+static void
+test_no_server_name(void **state)
+{
+	struct world *w = *state;
+
+	w->client_o.server_name = "127.0.0.1";
+	start(w, server_settings(&server), client_settings());
+	expect_up(w);
+	assert_null(conn_server_name(w->server.c));
+}
+
+/* ---- revocation ---- */
+
+/* A list of that authority, valid from and until so many seconds from now. */
+static void
+write_crl(struct identity *by, const X509 *revoked, long until)
+{
+	X509_CRL *crl = X509_CRL_new();
+	X509_REVOKED *r;
+	ASN1_TIME *t = ASN1_TIME_new();
+	FILE *f;
+
+	X509_CRL_set_version(crl, X509_CRL_VERSION_2);
+	X509_CRL_set_issuer_name(crl, X509_get_subject_name(by->cert));
+	X509_CRL_set1_lastUpdate(crl, X509_gmtime_adj(t, -100000));
+	X509_CRL_set1_nextUpdate(crl, X509_gmtime_adj(t, until));
+	if (revoked != NULL) {
+		r = X509_REVOKED_new();
+		X509_REVOKED_set_serialNumber(r, X509_get_serialNumber(
+		    (X509 *)(uintptr_t)revoked));
+		X509_REVOKED_set_revocationDate(r, X509_gmtime_adj(t, -1000));
+		X509_CRL_add0_revoked(crl, r);
+	}
+	ASN1_TIME_free(t);
+	assert_true(X509_CRL_sign(crl, by->key, EVP_sha256()) > 0);
+	f = fopen(crl_file, "w");
+	assert_non_null(f);
+	PEM_write_X509_CRL(f, crl);
+	fclose(f);
+	X509_CRL_free(crl);
+}
+
+static void
+start_with_crl(struct world *w)
+{
+	struct tls_settings s = verifying_settings(TLS_VERIFY_REQUIRED);
+	struct tls_settings c = client_settings();
+
+	s.crl_file = crl_file;
+	c.certificate_file = client.cert_file;
+	c.key_file = client.key_file;
+	start(w, s, c);
+}
+
+static void
+test_not_revoked(void **state)
+{
+	write_crl(&ca, server.cert, 86400);
+	start_with_crl(*state);
+	expect_up(*state);
+}
+
+static void
+test_revoked(void **state)
+{
+	struct world *w = *state;
+
+	write_crl(&ca, client.cert, 86400);
+	start_with_crl(w);
+	expect_refused(w, &w->server, "refused: certificate revoked");
+	expect_refused(w, &w->client, "certificate revoked");
+	assert_int_equal(w->server.ready, 0);
+}
+
+/* What cannot be checked is refused. */
+static void
+test_revocation_unknown(void **state)
+{
+	struct world *w = *state;
+
+	write_crl(&other_ca, NULL, 86400);
+	start_with_crl(w);
+	expect_refused(w, &w->server, "unable to get certificate CRL");
+}
+
+static void
+test_revocation_out_of_date(void **state)
+{
+	struct world *w = *state;
+
+	write_crl(&ca, NULL, -1000);
+	start_with_crl(w);
+	expect_refused(w, &w->server, "CRL has expired");
+}
+
+/* As a reload does: the new context has read the new list. */
+static void
+test_revoked_by_reload(void **state)
+{
+	struct world *w = *state;
+	struct tls_settings s = verifying_settings(TLS_VERIFY_REQUIRED);
+	struct end old_client, old_server;
+
+	write_crl(&ca, NULL, 86400);
+	start_with_crl(w);
+	expect_up(w);
+	keep_old(w, &old_client, &old_server);
+	write_crl(&ca, client.cert, 86400);
+	s.crl_file = crl_file;
+	tls_context_unref(w->server_o.tls);
+	w->server_o.tls = server_context(&s);
+	connect_client(w);
+	expect_refused(w, &w->server, "certificate revoked");
+	assert_int_equal(old_server.closed, 0);
+	end_fini(&old_client);
+	end_fini(&old_server);
 }
 
 /* Plain Kafka to a TLS listener. */
@@ -575,12 +740,7 @@ test_reload(void **state)
 
 	start(w, server_settings(&server), client_settings());
 	expect_up(w);
-	old_client = w->client;
-	old_server = w->server;
-	conn_set_arg(old_client.c, &end_ops, &old_client);
-	conn_set_arg(old_server.c, &end_ops, &old_server);
-	memset(&w->client, 0, sizeof(w->client));
-	memset(&w->server, 0, sizeof(w->server));
+	keep_old(w, &old_client, &old_server);
 	tls_context_unref(w->server_o.tls);
 	tls_context_unref(w->client_o.tls);
 	w->server_o.tls = server_context(&s);
@@ -649,6 +809,281 @@ test_proxy_then_tls(void **state)
 	close(sv[1]);
 }
 
+/* ---- a client of our own, which does what none does ---- */
+
+struct raw {
+	int	 fd;
+	SSL_CTX	*ctx;
+	SSL	*ssl;
+};
+
+static void
+raw_open(struct world *w, struct raw *r)
+{
+	r->fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(connect(r->fd, (struct sockaddr *)&w->at,
+	    sizeof(w->at)), 0);
+	assert_int_equal(fcntl(r->fd, F_SETFL, O_NONBLOCK), 0);
+	r->ctx = SSL_CTX_new(TLS_client_method());
+	SSL_CTX_set_max_proto_version(r->ctx, TLS1_2_VERSION);
+	SSL_CTX_clear_options(r->ctx, SSL_OP_NO_COMPRESSION);
+	r->ssl = SSL_new(r->ctx);
+	SSL_set_fd(r->ssl, r->fd);
+	SSL_set_connect_state(r->ssl);
+}
+
+static void
+raw_close(struct raw *r)
+{
+	SSL_free(r->ssl);
+	SSL_CTX_free(r->ctx);
+	close(r->fd);
+	ERR_clear_error();
+}
+
+static void
+test_no_renegotiation(void **state)
+{
+	struct world *w = *state;
+	struct tls_settings s = server_settings(&server);
+	uint8_t *f = make_frame(100, 1);
+	struct raw r;
+
+	w->server_o.tls = server_context(&s);
+	raw_open(w, &r);
+	UNTIL(w->l, SSL_do_handshake(r.ssl) == 1);
+	assert_null(SSL_get_current_compression(r.ssl));
+	assert_int_equal(SSL_write(r.ssl, f, 104), 104);
+	UNTIL(w->l, w->server.frames == 1);
+	assert_int_equal(SSL_renegotiate(r.ssl), 1);
+	UNTIL(w->l, SSL_get_error(r.ssl, SSL_do_handshake(r.ssl)) !=
+	    SSL_ERROR_WANT_READ);
+	assert_int_equal(ERR_GET_REASON(ERR_peek_error()),
+	    SSL_R_NO_RENEGOTIATION);
+	raw_close(&r);
+	UNTIL(w->l, w->server.closed);
+	free(f);
+}
+
+/* What is sent in the clear before TLS is never taken for what came in it
+ * (CVE-2021-3935 and its like). */
+static void
+expect_nothing_survives(struct world *w, const void *first, size_t len)
+{
+	struct tls_settings s = server_settings(&server);
+	struct raw r;
+
+	w->server_o.tls = server_context(&s);
+	raw_open(w, &r);
+	assert_int_equal(send(r.fd, first, len, 0), (ssize_t)len);
+	SSL_do_handshake(r.ssl);
+	UNTIL(w->l, w->server.closed);
+	assert_int_equal(w->server.reason, CONN_TLS_ERROR);
+	assert_int_equal(w->server.ready, 0);
+	assert_int_equal(w->server.frames, 0);
+	raw_close(&r);
+}
+
+static void
+test_clear_text_before_tls(void **state)
+{
+	uint8_t *f = make_frame(100, 1);
+
+	expect_nothing_survives(*state, f, 104);
+	free(f);
+}
+
+static void
+test_clear_text_behind_proxy_header(void **state)
+{
+	struct world *w = *state;
+	uint8_t bytes[64] = "PROXY TCP4 192.0.2.7 192.0.2.1 81 82\r\n";
+	size_t n = strlen((char *)bytes);
+
+	w->server_o.expect_proxy = true;
+	memcpy(bytes + n, "\0\0\0\4abcd", 8);
+	expect_nothing_survives(w, bytes, n + 8);
+}
+
+/* ---- so many handshakes a second ---- */
+
+enum { CROWD = 40, FIRST = 2 };
+
+static int64_t fake_us;
+
+static int64_t
+fake_now(void)
+{
+	return fake_us;
+}
+
+struct crowd {
+	struct world	*w;
+	struct end	 client[CROWD], server[CROWD];
+	int		 accepted;
+};
+
+static void
+on_crowd(void *arg, int fd, const struct sockaddr *peer, socklen_t len)
+{
+	struct crowd *k = arg;
+	struct end *e = &k->server[k->accepted++];
+
+	e->c = conn_open_accepted(k->w->l, fd, peer, len, &k->w->server_o,
+	    &end_ops, e);
+}
+
+static int
+up(const struct crowd *k)
+{
+	int n = 0;
+
+	for (int i = 0; i < CROWD; i++)
+		n += k->server[i].ready;
+	return n;
+}
+
+/* They come one after the other, each with its hello, in no time. */
+static void
+crowd_comes(struct crowd *k, struct world *w, int n)
+{
+	struct tls_settings ss = server_settings(&server);
+	struct tls_settings cs = client_settings();
+	struct error err;
+
+	fake_us = clock_now_us();
+	clock_replace(fake_now);
+	k->w = w;
+	listen_close(w->li);
+	w->at.sin_port = 0;
+	w->li = listen_open(w->l, (struct sockaddr *)&w->at, sizeof(w->at),
+	    on_crowd, k, &err);
+	w->at.sin_port = htons((uint16_t)listen_port(w->li));
+	w->server_o.tls = server_context(&ss);
+	w->client_o.tls = client_context(&cs);
+	for (int i = 0; i < n; i++) {
+		struct end *e = &k->client[i];
+		uint64_t seen = loop_stats(w->l)->handshakes +
+		    loop_stats(w->l)->handshakes_delayed;
+
+		e->c = conn_open_connect(w->l, (struct sockaddr *)&w->at,
+		    sizeof(w->at), &w->client_o, &end_ops, e);
+		while (loop_stats(w->l)->handshakes +
+		    loop_stats(w->l)->handshakes_delayed == seen)
+			loop_turn(w->l, 1);
+	}
+	turns(w->l, 20);
+}
+
+static void
+crowd_goes(struct crowd *k)
+{
+	for (int i = 0; i < CROWD; i++) {
+		end_fini(&k->client[i]);
+		end_fini(&k->server[i]);
+	}
+	clock_replace(NULL);
+	free(k);
+}
+
+static void
+test_handshakes_wait_in_order(void **state)
+{
+	struct world *w = *state;
+	struct crowd *k = mem_zalloc(sizeof(*k));
+	const struct loop_stats *s = loop_stats(w->l);
+
+	loop_set_handshake_rate(w->l, 20);
+	crowd_comes(k, w, CROWD);
+	assert_int_equal(up(k), FIRST);
+	assert_int_equal(s->handshakes, FIRST);
+	assert_int_equal(s->handshakes_delayed, CROWD - FIRST);
+	assert_int_equal(s->handshakes_waiting, CROWD - FIRST);
+	for (int i = FIRST; i < CROWD; i++) {
+		/* A frame is queued before there is TLS to send it in. */
+		send_frame(k->client[i].c, 100, (unsigned)i);
+		fake_us += 49 * 1000;
+		turns(w->l, 10);
+		assert_int_equal(up(k), i);
+		fake_us += 1000;
+		for (int t = 0; t < 1000 && k->server[i].frames == 0; t++)
+			loop_turn(w->l, 1);
+		assert_int_equal(k->server[i].frames, 1);
+		assert_int_equal(up(k), i + 1);
+	}
+	assert_int_equal(s->handshakes, CROWD);
+	assert_int_equal(s->handshakes_waiting, 0);
+	crowd_goes(k);
+}
+
+static void
+test_no_handshake_limit(void **state)
+{
+	struct world *w = *state;
+	struct crowd *k = mem_zalloc(sizeof(*k));
+
+	crowd_comes(k, w, CROWD);
+	for (int t = 0; t < 10000 && up(k) < CROWD; t++)
+		loop_turn(w->l, 1);
+	assert_int_equal(up(k), CROWD);
+	assert_int_equal(loop_stats(w->l)->handshakes_delayed, 0);
+	crowd_goes(k);
+}
+
+/* Those who cannot be served in time are told so; those who have gone cost
+ * nobody a turn. */
+static void
+test_handshakes_give_up(void **state)
+{
+	struct world *w = *state;
+	struct crowd *k = mem_zalloc(sizeof(*k));
+	const struct loop_stats *s = loop_stats(w->l);
+
+	w->server_o.setup_ms = 1500;
+	loop_set_handshake_rate(w->l, 1);
+	crowd_comes(k, w, 4);
+	assert_int_equal(up(k), 1);
+	conn_close(k->client[1].c, CONN_UNUSED, NULL);
+	turns(w->l, 5);
+	assert_int_equal(k->server[1].closed, 0);
+	fake_us += 1000 * 1000;
+	for (int t = 0; t < 1000 && up(k) < 2; t++)
+		loop_turn(w->l, 1);
+	assert_int_equal(k->server[1].closed, 1);
+	assert_int_equal(k->server[1].reason, CONN_PEER);
+	assert_int_equal(k->server[2].ready, 1);
+	fake_us += 700 * 1000;
+	turns(w->l, 10);
+	assert_int_equal(k->server[3].closed, 1);
+	assert_int_equal(k->server[3].reason, CONN_SETUP_TIME);
+	assert_int_equal(s->handshakes, 2);
+	assert_int_equal(s->handshakes_waiting, 0);
+	assert_int_equal(k->server[2].closed, 0);
+	crowd_goes(k);
+}
+
+/* Garbage is refused at once, however many wait for a handshake. */
+static void
+test_garbage_does_not_wait(void **state)
+{
+	struct world *w = *state;
+	struct crowd *k = mem_zalloc(sizeof(*k));
+	int fd;
+
+	loop_set_handshake_rate(w->l, 1);
+	crowd_comes(k, w, 3);
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&w->at,
+	    sizeof(w->at)), 0);
+	assert_int_equal(write(fd, "\0\0\0\4abcd", 8), 8);
+	for (int t = 0; t < 1000 && k->server[3].closed == 0; t++)
+		loop_turn(w->l, 1);
+	assert_int_equal(k->server[3].reason, CONN_TLS_ERROR);
+	assert_int_equal(loop_stats(w->l)->handshakes_waiting, 2);
+	close(fd);
+	crowd_goes(k);
+}
+
 static void
 test_bad_settings(void **state)
 {
@@ -686,6 +1121,14 @@ test_bad_settings(void **state)
 		{ { .certificate_file = server.cert_file,
 		    .key_file = server.key_file, .ca_file = "/nowhere.ca" },
 		    "/nowhere.ca" },
+		{ { .certificate_file = server.cert_file,
+		    .key_file = server.key_file, .ca_file = ca.cert_file,
+		    .crl_file = "/nowhere.crl",
+		    .verify = TLS_VERIFY_REQUIRED }, "/nowhere.crl" },
+		{ { .certificate_file = server.cert_file,
+		    .key_file = server.key_file, .ca_file = ca.cert_file,
+		    .crl_file = ca.cert_file,
+		    .verify = TLS_VERIFY_REQUIRED }, "revocation lists" },
 	};
 
 	(void)state;
@@ -737,6 +1180,21 @@ main(void)
 		T(test_handshake_too_slow),
 		T(test_reload),
 		T(test_proxy_then_tls),
+		T(test_mtls_without_resumption),
+		T(test_server_name),
+		T(test_no_server_name),
+		T(test_not_revoked),
+		T(test_revoked),
+		T(test_revocation_unknown),
+		T(test_revocation_out_of_date),
+		T(test_revoked_by_reload),
+		T(test_no_renegotiation),
+		T(test_clear_text_before_tls),
+		T(test_clear_text_behind_proxy_header),
+		T(test_handshakes_wait_in_order),
+		T(test_no_handshake_limit),
+		T(test_handshakes_give_up),
+		T(test_garbage_does_not_wait),
 		T(test_bad_settings),
 		T(test_locked_key),
 	};

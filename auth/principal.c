@@ -145,3 +145,28 @@ principal_name_valid(struct slice name)
 			return false;
 	return true;
 }
+
+bool
+principal_name_escape(struct slice subject, char to[PRINCIPAL_NAME_MAX + 1])
+{
+	static const char hex[] = "0123456789ABCDEF";
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < subject.len; i++) {
+		uint8_t c = subject.data[i];
+		bool plain = c > ' ' && c <= '~' && strchr("*?$/:%", c) == NULL;
+
+		if (c < ' ' || c == 0x7f ||
+		    n + (plain ? 1 : 3) > PRINCIPAL_NAME_MAX)
+			return false;
+		if (plain) {
+			to[n++] = (char)c;
+			continue;
+		}
+		to[n++] = '%';
+		to[n++] = hex[c >> 4];
+		to[n++] = hex[c & 15];
+	}
+	to[n] = '\0';
+	return n > 0;
+}

@@ -83,5 +83,10 @@ bool			 principal_same(const struct principal *a,
  * or ':' (for users, roles, groups and sessions; subjects of tokens and
  * certificates are escaped instead). */
 bool			 principal_name_valid(struct slice name);
+/* A subject as a name: each byte that a name cannot have, and '%', becomes %XX,
+ * so that two subjects never have one name and none is a wildcard. False when
+ * it is empty, has a control character, or would be too long. */
+bool			 principal_name_escape(struct slice subject,
+			    char to[PRINCIPAL_NAME_MAX + 1]);
 
 #endif

@@ -372,7 +372,7 @@ new_pool(struct worker *w)
 }
 
 struct worker *
-worker_start(struct gateway *g, int index, struct error *err)
+worker_new(struct gateway *g, int index)
 {
 	struct worker *w = mem_zalloc(sizeof(*w));
 
@@ -392,6 +392,14 @@ worker_start(struct gateway *g, int index, struct error *err)
 	w->pool = new_pool(w);
 	pool_set_cluster(w->pool, w->cluster);
 	loop_on_tick(w->loop, worker_tick, w);
+	return w;
+}
+
+struct worker *
+worker_start(struct gateway *g, int index, struct error *err)
+{
+	struct worker *w = worker_new(g, index);
+
 	if (!open_listeners(w, err))
 		return NULL;	/* the process ends */
 	if (pthread_create(&w->thread, NULL, worker_main, w) != 0) {
@@ -401,11 +409,9 @@ worker_start(struct gateway *g, int index, struct error *err)
 	return w;
 }
 
-static void
-end_worker(void *arg)
+void
+worker_end(struct worker *w)
 {
-	struct worker *w = arg;
-
 	w->draining = true;
 	close_listeners(w);
 	LIST_FOREACH_SAFE(it, &w->sessions) {
@@ -415,14 +421,20 @@ end_worker(void *arg)
 	}
 	pool_free(w->pool);
 	w->pool = NULL;
+}
+
+static void
+end_worker(void *arg)
+{
+	struct worker *w = arg;
+
+	worker_end(w);
 	loop_stop(w->loop);
 }
 
 void
-worker_stop(struct worker *w)
+worker_free(struct worker *w)
 {
-	loop_post(w->loop, end_worker, w);
-	pthread_join(w->thread, NULL);
 	while (!list_empty(&w->free_leases)) {
 		struct lease *l = LIST_ENTRY(w->free_leases.next,
 		    struct lease, link);
@@ -446,4 +458,12 @@ worker_stop(struct worker *w)
 	config_unref(w->config);
 	metric_free(w->metrics);
 	free(w);
+}
+
+void
+worker_stop(struct worker *w)
+{
+	loop_post(w->loop, end_worker, w);
+	pthread_join(w->thread, NULL);
+	worker_free(w);
 }

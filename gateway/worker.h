@@ -59,6 +59,13 @@ struct worker {
 	int			 listener_count;
 };
 
+/* All of it but listeners and thread; what worker_start begins with, and tests
+ * which turn its loop themselves. */
+struct worker	*worker_new(struct gateway *g, int index);
+/* Ends its sessions and upstreams; then it may be freed. Thread: worker. */
+void		 worker_end(struct worker *w);
+void		 worker_free(struct worker *w);
+
 /* Opens its listeners and starts the thread. NULL: the process cannot go on. */
 struct worker	*worker_start(struct gateway *g, int index, struct error *err)
 		    MUST_CHECK;

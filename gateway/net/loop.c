@@ -246,13 +246,11 @@ call_tickers(struct loop *l)
 	}
 }
 
-static void
-on_tick(evutil_socket_t fd, short what, void *arg)
+void
+loop_tick(struct loop *l)
 {
-	struct loop *l = arg;
 	struct list batch, *link;
 
-	(void)fd, (void)what;
 	loop_enter(l);
 	turn_wheel(l);
 	if (!list_empty(&l->shed) && !loop_over_limit()) {
@@ -262,6 +260,13 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	}
 	call_tickers(l);
 	loop_leave(l);
+}
+
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	loop_tick(arg);
 }
 
 void

@@ -81,6 +81,9 @@ struct loop {
 
 void	loop_enter(struct loop *l);
 void	loop_leave(struct loop *l);
+/* What is done every LOOP_TICK_MS. A test on a clock of its own takes the event
+ * away and calls this itself. */
+void	loop_tick(struct loop *l);
 /* Makes a turn come when none is on: something waits on a list. */
 void	loop_wake(struct loop *l);
 /* Room of at least LOOP_READ_BLOCK / 2 to read into; *size is how much. */

@@ -609,6 +609,22 @@ start_inner(const struct message *m, void *to)
 			memcpy(at_mut(to, &m->fields[i]), &none, sizeof(none));
 }
 
+/* Brokers say -1 where an error leaves no offset to tell. */
+static void
+no_offsets(const struct message *m, void *to)
+{
+	static const char *const names[] = { "base_offset", "high_watermark",
+		"low_watermark", "committed_offset" };
+	int64_t none = -1;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const struct field *f = message_field(m, names[i]);
+
+		if (f != NULL && f->type == FIELD_INT64)
+			memcpy(at_mut(to, f), &none, sizeof(none));
+	}
+}
+
 /* An item that no answer filled: its key and an error. */
 static void
 fill_error(const struct merging *m, int32_t outer, int32_t j, int16_t error)
@@ -625,6 +641,7 @@ fill_error(const struct merging *m, int32_t outer, int32_t j, int16_t error)
 		to = element(&inner, s->r_inner, j);
 		start_inner(s->r_inner->element, to);
 		empty_records(s->r_inner->element, to);
+		no_offsets(s->r_inner->element, to);
 		memcpy(at_mut(to, s->r_key), &key, sizeof(key));
 	}
 	memcpy(at_mut(to, s->r_error), &error, sizeof(error));

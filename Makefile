@@ -49,7 +49,7 @@ FUZZERS := $(sort $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.
 # The programs: what `make` leaves in build/. A sanitized one stays beside its objects.
 BIN := $(if $(SAN),$(O),$(B))
 
-.PHONY: all help check test unit asan tsan valgrind system test-matrix \
+.PHONY: all help check test unit scenario asan tsan valgrind system test-matrix \
 	wire fuzz fuzz-replay fuzz-seeds bench demo lint tags man install dist clean \
 	analyze coverage setup setup-test
 .DELETE_ON_ERROR:
@@ -107,6 +107,13 @@ $(O)/bench/%: $(O)/tests/bench/%.o $(O)/libweir.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(SANFLAGS) $< $(O)/libweir.a -o $@ $(LIBS) -lm
 
+# Weir's sockets end in the runner.
+SCENARIO_WRAP := $(foreach f,connect recv readv sendmsg,-Wl,--wrap=$(f))
+SCENARIO_OBJS := $(patsubst %.c,$(O)/%.o,$(wildcard tests/scenario/*.c))
+
+$(O)/scenario: $(SCENARIO_OBJS) $(O)/libweir.a
+	$(Q)$(CC) $(SANFLAGS) $(SCENARIO_WRAP) $^ -o $@ $(LIBS)
+
 $(O)/wire/golden: $(O)/tests/wire/golden.o $(O)/libweir.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(SANFLAGS) $^ -o $@ $(LIBS)
@@ -154,10 +161,18 @@ fuzz-seeds: $(O)/seeds ## write the fuzz corpora anew
 fuzz: ## libFuzzer, SECONDS each (default 60)
 	@tests/fuzz/run-fuzz $(B) $(or $(SECONDS),60)
 
+# Whole, byte by byte, and cut short at each step.
+SCENARIOS := $(sort $(wildcard tests/scenario/*.scn))
+scenario: ## weir's own code in a replay of events, under ASan and UBSan
+	@$(MAKE) --no-print-directory SAN=address $(B)/asan/scenario
+	@$(PYTHON) tests/run_all.py '$(B)/asan/scenario $(SCENARIOS)' \
+		'$(B)/asan/scenario --segment 1 $(SCENARIOS)' \
+		'$(B)/asan/scenario --cut $(SCENARIOS)'
+
 lint: ## layers, headers, formats, documentation
 	@tests/lint/run
 
-check: lint unit fuzz-replay ## what needs no network
+check: lint unit scenario fuzz-replay ## what needs no network
 
 system: all ## real Kafka, real clients, real faults
 	@$(PYTHON) tests/system/run.py $(ARGS)
@@ -179,6 +194,7 @@ test: setup-test ## everything
 	@$(PYTHON) tests/run_all.py \
 		'$(MAKE) --no-print-directory lint' \
 		'$(MAKE) --no-print-directory unit' \
+		'$(MAKE) --no-print-directory scenario' \
 		'$(MAKE) --no-print-directory tsan' \
 		'$(MAKE) --no-print-directory fuzz-replay' \
 		'$(MAKE) --no-print-directory wire' \

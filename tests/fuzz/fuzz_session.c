@@ -23,7 +23,6 @@
 #include "gateway/base/mem.h"
 #include "gateway/base/metric.h"
 #include "gateway/config.h"
-#include "gateway/coordinators.h"
 #include "gateway/gateway.h"
 #include "gateway/session.h"
 #include "routing/offer.h"
@@ -37,7 +36,7 @@ enum { STEP_US = 500 * 1000, STEPS_MAX = 600, REPLY_MAX = 1 << 20 };
 int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct gateway gateway;
-static struct worker worker;
+static struct worker *worker;
 static int64_t now_us = 1000000000;
 
 /* The client's side. */
@@ -117,36 +116,26 @@ make_config(void)
 	return c;
 }
 
-/* As worker_start does, without a thread, listeners or brokers. The loop of the
- * watch is never turned: no snapshot comes. */
+/* Without a thread, listeners or brokers. The loop of the watch is never
+ * turned: no snapshot comes. */
 static void
 set_up(void)
 {
 	struct upstream_options o = { .connect_ms = 1000, .idle_ms = 1000,
 		.backoff_min_ms = 50, .backoff_max_ms = 500 };
-	struct worker *w = &worker;
 
 	signal(SIGPIPE, SIG_IGN);
 	clock_replace(fake_now);
 	log_to_file("/dev/null");
 	gateway.config = make_config();
+	gateway.first_config = config_ref(gateway.config);
 	gateway.cluster = make_cluster();
 	gateway.control = loop_new();
 	gateway.watch = watch_new(gateway.control, "127.0.0.1:1", &o, ignore,
 	    NULL);
 	gateway.bound_port[0] = 9092;
-	w->gateway = &gateway;
-	w->loop = loop_new();
-	w->metrics = metric_new();
-	w->cluster = cluster_ref(gateway.cluster);
-	w->config = config_ref(gateway.config);
-	w->coordinators = coordinators_new(w);
-	list_init(&w->sessions);
-	list_init(&w->parked);
-	list_init(&w->leases);
-	list_init(&w->free_leases);
-	list_init(&w->free_requests);
-	w->pool = pool_new(w->loop, &o);
+	gateway.connections_most = UINT32_MAX;
+	worker = worker_new(&gateway, 0);
 }
 
 static void
@@ -160,7 +149,8 @@ open_session(struct client *k)
 		abort();
 	setsockopt(fd[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 	peer.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	session_open(&worker, fd[1], (struct sockaddr *)&peer, sizeof(peer), 0);
+	session_open(worker, fd[1], (struct sockaddr *)&peer, sizeof(peer), 0);
+	assert(worker->session_count == 1);
 	k->fd = fd[0];
 	k->got = mem_alloc(REPLY_MAX);
 }
@@ -204,7 +194,7 @@ write_some(struct client *k)
 static bool
 is_waiting(void)
 {
-	LIST_FOREACH(it, &worker.sessions)
+	LIST_FOREACH(it, &worker->sessions)
 		if (!list_empty(&LIST_ENTRY(it, struct session,
 		    link)->requests))
 			return true;
@@ -255,14 +245,14 @@ talk(struct client *k)
 			write_some(k);
 		else if (!is_waiting())
 			break;
-		loop_turn(worker.loop, 0);
+		loop_turn(worker->loop, 0);
 		read_replies(k);
 		/* The stream comes at once; then time passes. */
 		now_us += k->at < k->len ? 1000 : STEP_US;
 	}
 	/* A slow one that writes byte by byte may not be through. */
 	assert(k->closed || k->at < k->len || !is_waiting());
-	loop_turn(worker.loop, 0);
+	loop_turn(worker->loop, 0);
 	read_replies(k);
 }
 
@@ -270,15 +260,15 @@ static void
 end(struct client *k)
 {
 	close(k->fd);
-	for (int i = 0; i < STEPS_MAX && (worker.session_count > 0 ||
-	    block_total() > 0 || worker.legs_in_flight > 0); i++) {
-		loop_turn(worker.loop, 0);
+	for (int i = 0; i < STEPS_MAX && (worker->session_count > 0 ||
+	    block_total() > 0 || worker->legs_in_flight > 0); i++) {
+		loop_turn(worker->loop, 0);
 		now_us += STEP_US;
 	}
-	assert(worker.session_count == 0);
-	assert(worker.legs_in_flight == 0);
-	assert(list_empty(&worker.parked) && list_empty(&worker.leases));
-	assert(worker.fetch_sessions == 0);
+	assert(worker->session_count == 0);
+	assert(worker->legs_in_flight == 0);
+	assert(list_empty(&worker->parked) && list_empty(&worker->leases));
+	assert(worker->fetch_sessions == 0);
 	/* The loop keeps the block that it reads into. */
 	assert(block_total() <= 2 * LOOP_READ_BLOCK);
 	assert(metric_total(METRIC_CONNECTIONS_CLOSED + CONN_BUG) == 0);
@@ -290,7 +280,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct client k = { .fd = -1 };
 
-	if (worker.loop == NULL)
+	if (worker == NULL)
 		set_up();
 	if (size < 1)
 		return 0;

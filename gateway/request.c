@@ -281,7 +281,8 @@ leg_send(struct leg *l, const struct api_schema *api, int version,
 	l->reply = NULL;
 	l->error = 0;
 	l->outcome = CALL_NOT_SENT;
-	if (l->broker == LEG_ANY)
+	l->any = l->broker == LEG_ANY;
+	if (l->any)
 		l->broker = worker_any_broker(w, l->tries > 0);
 	l->lease = l->broker < 0 ? NULL :
 	    lease_get(w, l->session, l->broker, l->class);
@@ -320,7 +321,7 @@ request_leg_done(struct leg *l)
 
 	/* What any broker can do another one does, if this one has certainly
 	 * not begun with it; nothing is sent for a client that has gone. */
-	if (r->session != NULL && r->api->route == ROUTE_ANY &&
+	if (r->session != NULL && l->any &&
 	    l->outcome == CALL_NOT_SENT && l->reply == NULL &&
 	    l->tries++ < LEG_ANY_TRIES) {
 		l->broker = LEG_ANY;

@@ -76,6 +76,7 @@ struct leg {
 	enum call_outcome outcome;
 	enum lease_class class;
 	bool		 no_reply;
+	bool		 any;		/* LEG_ANY was asked for */
 	uint8_t		 tries;
 	uint32_t	 timeout_ms;	/* 0: REQUEST_TIMEOUT_MS */
 	void		(*done)(struct leg *l);

@@ -207,8 +207,10 @@ demo: ## a tour with a real cluster; ONCE=1 ends after it
 
 bench: all ## direct, HAProxy and weir side by side
 	@tests/setup/setup.sh test
-	@$(MAKE) --no-print-directory $(O)/bench/load $(O)/bench/bench_codec
+	@$(MAKE) --no-print-directory $(O)/bench/load $(O)/bench/bench_codec \
+		$(O)/bench/bench_auth
 	@$(O)/bench/bench_codec
+	@$(O)/bench/bench_auth
 	@$(PYTHON) tests/bench/run.py $(ARGS)
 
 analyze: ## gcc's static analyzer

@@ -6,10 +6,6 @@
 
 struct policy;
 
-extern const char msk_iam_stand_in[64] __asm__("auth_msk_iam");
-__attribute__((weak)) const char msk_iam_stand_in[64] = "";
-extern const char oauthbearer_stand_in[64] __asm__("auth_oauthbearer");
-__attribute__((weak)) const char oauthbearer_stand_in[64] = "";
 void policy_unref(struct policy *p);
 __attribute__((weak)) void
 policy_unref(struct policy *p)

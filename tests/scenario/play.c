@@ -436,13 +436,30 @@ step_client(struct play *p)
 	return world_reply(p->world, c, -1, &a, &p->err) != NULL;
 }
 
-/* c sends [silent] API vN {...}; c sends first N bytes of API vN {...} */
+/* The version that the frame's header says is another one than its body's. */
+static void
+claim(struct world_client *c, struct chain *out, int version)
+{
+	size_t len = out->bytes;
+	uint8_t *data = mem_alloc(len);
+
+	chain_copy_out(out, data);
+	data[6] = (uint8_t)(version >> 8);
+	data[7] = (uint8_t)version;
+	chain_fini(out);
+	chain_add_copy(out, data, len);
+	free(data);
+	c->awaited[c->first + c->awaited_count - 1].version = (int16_t)version;
+}
+
+/* c sends [silent] API vN {...}; c sends first N bytes of API vN {...};
+ * c sends claiming N API vN {...} */
 static bool
 client_sends(struct play *p, struct world_client *c)
 {
 	const struct api_schema *api;
 	bool silent = false;
-	int64_t most = 0;
+	int64_t most = 0, claimed = -1;
 	struct chain out;
 	struct slice raw;
 	int version;
@@ -460,6 +477,8 @@ client_sends(struct play *p, struct world_client *c)
 	}
 	if (text_is(&p->text, "silent"))
 		silent = true;
+	else if (text_is(&p->text, "claiming") && !number(p, &claimed))
+		return false;
 	else if (text_is(&p->text, "first") && (!number(p, &most) ||
 	    !text_is(&p->text, "bytes") || !text_is(&p->text, "of")))
 		return bad(p, "N bytes of");
@@ -474,6 +493,8 @@ client_sends(struct play *p, struct world_client *c)
 	out = world_encode(p->world, c, api, version, body, silent, &p->err);
 	if (out.bytes == 0)
 		return false;
+	if (claimed >= 0)
+		claim(c, &out, (int)claimed);
 	world_send(c, &out, (size_t)most);
 	return true;
 }

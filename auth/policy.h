@@ -16,6 +16,7 @@
 #define WEIR_AUTH_POLICY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "gateway/base/option.h"
@@ -28,6 +29,8 @@ enum {
 	POLICY_STATEMENTS_MAX = 1000,
 	POLICY_SET_MAX = 256,		/* documents that hold for one */
 	POLICY_CACHE_MAX = 4096,	/* decisions kept a connection */
+	POLICY_NAME_MAX = 64 * 1024,	/* of a resource; longer: denied */
+	POLICY_VERDICT_TEXT = 4096,	/* enough for policy_verdict_text */
 };
 
 /* kafka-cluster:* as in AWS's "Actions, resources, and condition keys for
@@ -65,7 +68,8 @@ struct policy_context {
 	const struct principal_tag *cluster_tags;
 	uint32_t		 cluster_tag_count;
 	/* Others, for explain-access --context: "key=value" strings, which go
-	 * before those above. */
+	 * before those above. The same key again is one more value of it; "key"
+	 * without '=' takes its value away. */
 	const char *const	*extra;
 	uint32_t		 extra_count;
 };
@@ -114,6 +118,14 @@ void			 policy_explain(struct policy_set *s,
 			    enum policy_action action,
 			    enum policy_resource type, struct slice name,
 			    struct policy_verdict *to);
+/* The verdict in a paragraph for people: the statement that decided, or that
+ * nothing allows it, and then which statements came close: those about this
+ * action and resource of which a condition fails, and which. Cut to `size`. */
+void			 policy_verdict_text(struct policy_set *s,
+			    enum policy_action action,
+			    enum policy_resource type, struct slice name,
+			    const struct policy_verdict *v, char *to,
+			    size_t size);
 
 /* "WriteData", and the type of resource that the action is about. */
 const char		*policy_action_name(enum policy_action a);

@@ -17,6 +17,8 @@
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 
+enum { ACTION_MAX = 256 };	/* bytes of an action with its service */
+
 void
 policy_fault(struct policy_parse *p, const char *path, const char *fmt, ...)
 {
@@ -103,16 +105,15 @@ is_service_text(struct slice name)
 	return name.len > 0;
 }
 
-/* The actions that a pattern of names stands for. */
+/* The actions that a pattern of names, of at most ACTION_MAX bytes, stands
+ * for. */
 static uint32_t
 actions_like(struct slice pattern)
 {
-	uint8_t marks[256];
-	char lowered[256], name[64];
+	uint8_t marks[ACTION_MAX];
+	char lowered[ACTION_MAX], name[64];
 	uint32_t bits = 0, n = pattern.len;
 
-	if (n > sizeof(marks))
-		return 0;
 	for (uint32_t i = 0; i < n; i++) {
 		lowered[i] = (char)tolower(pattern.data[i]);
 		marks[i] = lowered[i] == '*' ? MARK_ANY :
@@ -148,6 +149,11 @@ parse_action(struct policy_parse *p, struct slice text, const char *path)
 
 	if (slice_is(text, "*") || slice_is(text, "*:*"))
 		return (1u << POLICY_ACTION_COUNT) - 1;
+	if (text.len > ACTION_MAX) {
+		policy_fault(p, path, "%s is longer than %d bytes",
+		    log_quote(text, &q), ACTION_MAX);
+		return 0;
+	}
 	if (colon == NULL) {
 		policy_fault(p, path, "%s is not SERVICE:ACTION, as in "
 		    "\"kafka-cluster:ReadData\"", log_quote(text, &q));

@@ -20,6 +20,7 @@
 #define WITH_ACTION(a) ALLOW("`Action`:" a ",`Resource`:`*`")
 #define WITH_RESOURCE(r) ALLOW("`Action`:`*`,`Resource`:" r)
 #define WITH(c) ALLOW("`Action`:`*`,`Resource`:`*`,`Condition`:" c)
+#define STARS "**************************************************"
 #define ALL "`Effect`:`Allow`,`Action`:`*`,`Resource`:`*`"
 
 static const struct {
@@ -99,6 +100,8 @@ static const struct {
 	  "letters, digits" },
 	{ WITH_ACTION("`kafka-cluster:${aws:username}`"), "Statement.Action",
 	  "letters, digits" },
+	{ WITH_ACTION("`kafka-cluster:" STARS STARS STARS STARS STARS "`"),
+	  "Statement.Action", "longer than 256" },
 	{ ALLOW("`NotAction`:`kafka-cluster:x`,`Resource`:`*`"),
 	  "Statement.NotAction", "no action" },
 	/* resources */

@@ -208,9 +208,10 @@ demo: ## a tour with a real cluster; ONCE=1 ends after it
 bench: all ## direct, HAProxy and weir side by side
 	@tests/setup/setup.sh test
 	@$(MAKE) --no-print-directory $(O)/bench/load $(O)/bench/bench_codec \
-		$(O)/bench/bench_auth
+		$(O)/bench/bench_auth $(O)/bench/bench_policy
 	@$(O)/bench/bench_codec
 	@$(O)/bench/bench_auth
+	@$(O)/bench/bench_policy
 	@$(PYTHON) tests/bench/run.py $(ARGS)
 
 analyze: ## gcc's static analyzer
@@ -234,12 +235,15 @@ man: $(B)/weir ## the options' manual page from the option rows
 
 install: all man ## to $(DESTDIR)$(PREFIX)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man8 \
-		$(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/weir
+		$(DESTDIR)$(PREFIX)/share/man/man5 \
+		$(DESTDIR)$(PREFIX)/share/weir/policies
 	install -m 755 $(B)/weir $(B)/weirctl $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 conf/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8/
 	install -m 644 $(B)/weir.json.5 $(DESTDIR)$(PREFIX)/share/man/man5/
 	install -m 644 conf/*.json conf/systemd/weir.service \
 		$(DESTDIR)$(PREFIX)/share/weir/
+	install -m 644 conf/policies/*.json \
+		$(DESTDIR)$(PREFIX)/share/weir/policies/
 
 dist: ## weir.tar.gz of what is committed, the same bytes each time
 	$(Q)git archive --format=tar --prefix=weir/ HEAD | gzip -n9 > $(B)/weir.tar.gz

@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <jansson.h>
+#include <openssl/rand.h>
+
 #include "gateway/config.h"
 #include "gateway/control.h"
 #include "gateway/gateway.h"
@@ -178,6 +181,19 @@ check(const struct arguments *a)
 	return 0;
 }
 
+/* Whoever writes a JSON text cannot know which of its names collide. */
+static void
+seed_json(void)
+{
+	size_t seed;
+
+	if (RAND_bytes((unsigned char *)&seed, sizeof(seed)) != 1) {
+		fprintf(stderr, "weir: OpenSSL has no random numbers\n");
+		exit(1);
+	}
+	json_object_seed(seed | 1);	/* 0 would be jansson's own choice */
+}
+
 static int
 print_options(const char *arg)
 {
@@ -196,6 +212,7 @@ main(int argc, char **argv)
 	struct arguments a = { .file = NULL };
 	const char *verb = argc > 1 ? argv[1] : "";
 
+	seed_json();
 	if (strcmp(verb, "--version") == 0) {
 		printf("weir %s\n", WEIR_VERSION);
 		return 0;

@@ -2,6 +2,7 @@
 #include "gateway/base/arena.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -13,6 +14,7 @@ enum { CHUNK_FIRST = 2048, CHUNK_MAX = 256 * 1024 };
 struct arena_chunk {
 	struct arena_chunk	*next;
 	size_t			 size;
+	bool			 counted;	/* with the blocks */
 	_Alignas(8) char	 data[];
 };
 
@@ -45,6 +47,8 @@ arena_fini(struct arena *a)
 		block_unref(h->block);
 	for (c = a->chunks; c != NULL; c = next) {
 		next = c->next;
+		if (c->counted)
+			block_discount(sizeof(*c) + c->size);
 		free(c);
 	}
 	arena_init(a, a->cap);
@@ -63,6 +67,9 @@ grow(struct arena *a, size_t size)
 	c = mem_alloc(sizeof(*c) + want);
 	c->next = a->chunks;
 	c->size = want;
+	c->counted = a->cap != 0;
+	if (c->counted)
+		block_count(sizeof(*c) + want);
 	a->chunks = c;
 	a->next = c->data;
 	a->end = c->data + want;

@@ -2,7 +2,8 @@
 /*
  * Request memory: everything that lives as long as one request, freed at once
  * when it is answered. An arena has a cap, because what is decoded into it was
- * sized by a peer (CVE-2026-111108 is what happens without one).
+ * sized by a peer (CVE-2026-111108 is what happens without one). The memory of
+ * one that has a cap counts as buffered (block_total), as frames do.
  *
  * Ownership: whoever embeds it. Blocks kept with arena_hold are released with
  * the arena, so slices into a received frame stay valid as long as it does.

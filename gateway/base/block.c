@@ -19,8 +19,7 @@ block_new(size_t size)
 
 	b->refs = 1;
 	b->size = size;
-	atomic_fetch_add_explicit(&total, sizeof(*b) + size,
-	    memory_order_relaxed);
+	block_count(sizeof(*b) + size);
 	return b;
 }
 
@@ -32,9 +31,20 @@ block_unref(struct block *b)
 	assert(b->refs > 0);
 	if (--b->refs > 0)
 		return;
-	atomic_fetch_sub_explicit(&total, sizeof(*b) + b->size,
-	    memory_order_relaxed);
+	block_discount(sizeof(*b) + b->size);
 	free(b);
+}
+
+void
+block_count(size_t bytes)
+{
+	atomic_fetch_add_explicit(&total, bytes, memory_order_relaxed);
+}
+
+void
+block_discount(size_t bytes)
+{
+	atomic_fetch_sub_explicit(&total, bytes, memory_order_relaxed);
 }
 
 size_t

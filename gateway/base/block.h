@@ -49,8 +49,13 @@ block_ref(struct block *b)
 	return b;
 }
 
-/* Bytes in all blocks of the process, headers included. Thread: any. */
+/* Bytes in all blocks of the process, headers included, and what was counted
+ * with them. Thread: any. */
 size_t		 block_total(void);
+/* Counts memory with the blocks that is in none, but was sized by a peer as
+ * well; the same number is due to block_discount. Thread: any. */
+void		 block_count(size_t bytes);
+void		 block_discount(size_t bytes);
 
 void		 chain_init(struct chain *c);
 /* Drops what is left; the chain may be used again. */

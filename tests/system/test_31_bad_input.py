@@ -4,6 +4,7 @@ import os
 import select
 import socket
 import struct
+import threading
 import time
 
 from rig import check, proc, wire
@@ -215,17 +216,95 @@ def test_client_that_never_reads(env):
 
 @only(through_weir=True)
 def test_many_pipelined_requests(env):
-    """10,000 requests at once on a connection: all answered, in order."""
+    """H7: 100,000 requests at once on a connection, and correlation ids that come again and
+    again: all answered, in order."""
+    count = 100000
+    ids = [i * 7919 % 97 for i in range(count)]
+    data = b"".join(wire.request(wire.API_VERSIONS, 0, i) for i in ids)
     with Bystander(env):
+        before = env.weir.rss_kib()
         with _connect(env) as s:
             s.settimeout(60)
-            count = 10000
-            data = b"".join(wire.request(wire.API_VERSIONS, 0, i) for i in range(count))
-            sent = 0
-            for i in range(count):
-                while sent < len(data) and select.select([], [s], [], 0)[1]:
-                    sent += s.send(data[sent : sent + 65536])
-                    if select.select([s], [], [], 0)[0]:
-                        break
-                got = wire.Reader(wire.read_frame(s)).take("i")
-                assert got == i, f"reply to {got} instead of {i}"
+            sender = threading.Thread(target=s.sendall, args=(data,))
+            sender.start()
+            with s.makefile("rb", 1 << 20) as replies:
+                for i, expected in enumerate(ids):
+                    (size,) = struct.unpack(">i", replies.read(4))
+                    (got,) = struct.unpack(">i", replies.read(size)[:4])
+                    assert got == expected, f"reply {i} is to {got} instead of {expected}"
+            sender.join()
+        assert env.weir.rss_kib() < before + (32 << 10), "memory grew"
+
+
+def _crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def _batch(value):
+    """One record in a batch of magic 2."""
+    body = b"\0\0\0\1" + _zigzag(len(value)) + value + b"\0"
+    record = _zigzag(len(body)) + body
+    rest = struct.pack(">hiqqqhii", 0, 0, 0, 0, -1, -1, -1, 1) + record
+    head = struct.pack(">iBI", -1, 2, _crc32c(rest)) + rest
+    return struct.pack(">qi", 0, len(head)) + head
+
+
+def _zigzag(n):
+    return _uvarint(n << 1)
+
+
+def _produce(topic, acks, batch):
+    body = struct.pack(">hhii", -1, acks, 30000, 1) + wire.string(topic)
+    body += struct.pack(">iii", 1, 0, len(batch)) + batch
+    return wire.request(0, 3, 1, body=body)
+
+
+@only(through_weir=True)
+def test_flood_without_acks(env):
+    """H8: as many Produce requests with acks=0 as fit: all are written, none is answered."""
+    topic, count = env.topic("flood", partitions=1), 50000
+    frame = _produce(topic, 0, _batch(b"v" * 60))
+    with Bystander(env):
+        before, peak = env.weir.rss_kib(), 0
+        with _connect(env) as s:
+            s.settimeout(60)
+            for _ in range(count // 1000):
+                s.sendall(frame * 1000)
+                peak = max(peak, env.weir.rss_kib())
+            s.sendall(wire.request(wire.API_VERSIONS, 0, 42))
+            assert wire.Reader(wire.read_frame(s)).take("i") == 42, "something else is answered"
+        assert peak < before + (64 << 10), f"{peak - before} KiB more"
+        with wire.Connection(*env.host_port) as c:
+            ask = struct.pack(">ii", -1, 1) + wire.string(topic) + struct.pack(">iiq", 1, 0, -1)
+
+            def end():
+                reply = c.call(2, 1, ask)
+                reply.array(lambda: (reply.string(), reply.array(lambda: found.append(
+                    [reply.take("i"), reply.take("h"), reply.take("q"), reply.take("q")][3]
+                ))))  # fmt: skip
+                return found[-1]
+
+            found = []
+            proc.wait_until("all are there", lambda: end() >= count, 60)
+            assert end() == count, found[-1]
+
+
+@only(through_weir=True)
+def test_flood_without_acks_that_fails(env):
+    """Of a topic that does not exist: the connection ends, for that is the only way to tell."""
+    frame = _produce("never-made", 0, _batch(b"v"))
+    with Bystander(env):
+        before = _count(env)
+        for _ in range(20):
+            with _connect(env) as s:
+                try:
+                    s.sendall(frame * 5000)
+                except OSError:
+                    pass
+                _closed(s, 60)
+        proc.wait_until("counted", lambda: _count(env) >= before + 20, 10)

@@ -30,6 +30,31 @@ test_zeroed_and_aligned(void **state)
 	arena_fini(&a);
 }
 
+/* What peers have sized is in the node's sum, what is ours is not. */
+static void
+test_counted_with_blocks(void **state)
+{
+	struct arena ours, theirs;
+
+	(void)state;
+	arena_init(&ours, 0);
+	arena_init(&theirs, 1 << 20);
+	arena_get(&ours, 100000);
+	assert_int_equal(block_total(), 0);
+	for (int i = 0; i < 100; i++)
+		assert_non_null(arena_try(&theirs, 5000));
+	assert_in_range(block_total(), 500000, 1 << 20);
+	/* One that gets its cap later counts from then on. */
+	ours.cap = 1 << 20;
+	arena_fini(&theirs);
+	assert_int_equal(block_total(), 0);
+	arena_get(&ours, 300000);
+	assert_in_range(block_total(), 300000, 310000);
+	ours.cap = 0;
+	arena_fini(&ours);
+	assert_int_equal(block_total(), 0);
+}
+
 static void
 test_cap(void **state)
 {
@@ -92,6 +117,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_zeroed_and_aligned),
+		cmocka_unit_test(test_counted_with_blocks),
 		cmocka_unit_test(test_cap),
 		cmocka_unit_test(test_slice_and_printf),
 		cmocka_unit_test(test_hold),

@@ -18,6 +18,8 @@
 
 #include <cmocka.h>
 
+#include "gateway/base/clock.h"
+
 static int home;
 
 static const char *
@@ -299,6 +301,77 @@ test_loopback_is_an_address(void **state)
 	assert_false(config_is_loopback("127.0.0.1.example.com:80"));
 }
 
+/* ---- texts that would explode (H6) ---- */
+
+enum { DEPTH = 1000000, KEYS = 100000, QUICK_US = 20 * 1000 * 1000 };
+
+static void
+expect_refused(const char *text, size_t len, const char *says)
+{
+	struct error_list errs = { 0 };
+	int64_t began = clock_now_us();
+	char *faults;
+
+	assert_null(config_parse(text, len, &errs));
+	assert_in_range(errs.n, 1, FAULTS_MAX);
+	faults = faults_text(&errs);
+	if (strstr(faults, says) == NULL)
+		fail_msg("\"%.300s\" has no \"%s\"", faults, says);
+	free(faults);
+	error_list_free(&errs);
+	assert_in_range(clock_now_us() - began, 0, QUICK_US);
+}
+
+static void
+test_depth(void **state)
+{
+	char *text = malloc(5 * DEPTH);
+
+	(void)state;
+	memset(text, '[', DEPTH);
+	expect_refused(text, DEPTH, "depth");
+	memset(text + DEPTH, ']', DEPTH);
+	expect_refused(text, 2 * DEPTH, "depth");
+	for (int i = 0; i < DEPTH; i++)
+		memcpy(text + 5 * (size_t)i, "{\"a\":", 5);
+	expect_refused(text, 5 * DEPTH, "depth");
+	free(text);
+}
+
+static void
+test_duplicates(void **state)
+{
+	static const char *const texts[] = {
+		"{\"cluster\":{\"bootstrap\":\"a:1\"},"
+		    "\"cluster\":{\"bootstrap\":\"b:1\"}}",
+		"{\"cluster\":{\"bootstrap\":\"a:1\",\"bootstrap\":\"a:1\"}}",
+		"{\"cluster\":{\"bootstr\\u0061p\":\"a:1\","
+		    "\"bootstrap\":\"b:1\"}}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		expect_refused(texts[i], strlen(texts[i]), "duplicate");
+}
+
+/* Very many names, and names of one shape: neither quadratic nor kept. */
+static void
+test_many_names(void **state)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	(void)state;
+	fprintf(f, "{\"k\":0");
+	for (int i = 0; i < KEYS; i++)
+		fprintf(f, ",\"k%08x\":0", (unsigned)i << 12 | i % 3u);
+	fprintf(f, "}");
+	fclose(f);
+	expect_refused(text, len, "is not an option of weir");
+	free(text);
+}
+
 int
 main(void)
 {
@@ -312,6 +385,9 @@ main(void)
 		cmocka_unit_test(test_references),
 		cmocka_unit_test(test_sample_loads),
 		cmocka_unit_test(test_loopback),
+		cmocka_unit_test(test_depth),
+		cmocka_unit_test(test_duplicates),
+		cmocka_unit_test(test_many_names),
 		cmocka_unit_test(test_loopback_is_an_address),
 	};
 

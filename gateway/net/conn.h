@@ -138,6 +138,12 @@ bool		 conn_is_tls(const struct conn *c);
  * is one that cannot be trusted to be read right (certificate.h). */
 bool		 conn_certificate(const struct conn *c,
 		    struct certificate *to, struct error *err) MUST_CHECK;
+/* Whether a context that was made later would still accept the client's
+ * certificate: it has not ended, nor been revoked, and its authority is still
+ * believed. For sessions that outlive a reload. */
+bool		 conn_certificate_trusted(const struct conn *c,
+		    const struct tls_context *now, struct error *err)
+		    MUST_CHECK;
 /* The host that a client asked for (SNI), as it wrote it, at most 255 bytes;
  * NULL: none. Lives as long as the connection. */
 const char	*conn_server_name(const struct conn *c);

@@ -250,9 +250,9 @@ conn_tls_free(struct conn *c)
 	c->tls = NULL;
 }
 
-bool
-conn_certificate(const struct conn *c, struct certificate *to,
-    struct error *err)
+/* The peer's, when it was verified; else NULL. */
+static X509 *
+verified_certificate(const struct conn *c, struct error *err)
 {
 	X509 *cert = NULL;
 
@@ -261,8 +261,27 @@ conn_certificate(const struct conn *c, struct certificate *to,
 	    SSL_get_verify_result(c->tls->ssl) == X509_V_OK)
 		cert = SSL_get0_peer_certificate(c->tls->ssl);
 	if (cert == NULL)
-		return error_set(err, "there is no verified certificate");
-	return certificate_read(cert, to, err);
+		error_set(err, "there is no verified certificate");
+	return cert;
+}
+
+bool
+conn_certificate(const struct conn *c, struct certificate *to,
+    struct error *err)
+{
+	X509 *cert = verified_certificate(c, err);
+
+	return cert != NULL && certificate_read(cert, to, err);
+}
+
+bool
+conn_certificate_trusted(const struct conn *c, const struct tls_context *now,
+    struct error *err)
+{
+	X509 *cert = verified_certificate(c, err);
+
+	return cert != NULL && tls_context_trusts(now, cert,
+	    SSL_get_peer_cert_chain(c->tls->ssl), err);
 }
 
 const char *

@@ -257,6 +257,28 @@ tls_context_client(const struct tls_settings *s, struct error *err)
 	return make(s, false, err);
 }
 
+/* As OpenSSL does it in a handshake. */
+bool
+tls_context_trusts(const struct tls_context *t, X509 *cert,
+    STACK_OF(X509) *chain, struct error *err)
+{
+	X509_STORE_CTX *x = X509_STORE_CTX_new();
+	bool ok;
+
+	if (x == NULL || X509_STORE_CTX_init(x, SSL_CTX_get_cert_store(t->ctx),
+	    cert, chain) != 1)
+		abort();	/* out of memory */
+	X509_STORE_CTX_set_default(x, "ssl_client");
+	X509_VERIFY_PARAM_set1(X509_STORE_CTX_get0_param(x),
+	    SSL_CTX_get0_param(t->ctx));
+	ok = X509_verify_cert(x) == 1 || error_set(err, "the certificate is "
+	    "no longer accepted: %s", X509_verify_cert_error_string(
+	    X509_STORE_CTX_get_error(x)));
+	X509_STORE_CTX_free(x);
+	ERR_clear_error();
+	return ok;
+}
+
 struct tls_context *
 tls_context_ref(struct tls_context *t)
 {

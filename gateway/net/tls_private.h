@@ -17,6 +17,10 @@ struct tls_context {
 	bool		 server, verify_name;
 };
 
+/* Whether a client with this certificate, and what it sent with it, would be
+ * accepted. Thread: any. */
+bool	tls_context_trusts(const struct tls_context *t, X509 *cert,
+	    STACK_OF(X509) *chain, struct error *err);
 /* The text of the oldest error in OpenSSL's queue, which it empties; "" when
  * there is none. */
 void	tls_take_errors(char *to, size_t size);

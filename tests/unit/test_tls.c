@@ -569,6 +569,29 @@ test_server_name(void **state)
 	assert_string_equal(conn_server_name(w->server.c), "broker.test");
 }
 
+/* Another authority is believed now. */
+static void
+test_no_longer_trusted(void **state)
+{
+	struct world *w = *state;
+	struct tls_settings c = client_settings();
+	struct tls_settings s = verifying_settings(TLS_VERIFY_OPTIONAL);
+	struct tls_context *now;
+	struct error err;
+
+	c.certificate_file = client.cert_file;
+	c.key_file = client.key_file;
+	start(w, s, c);
+	expect_up(w);
+	now = server_context(&s);
+	assert_true(conn_certificate_trusted(w->server.c, now, &err));
+	tls_context_unref(now);
+	s.ca_file = other_ca.cert_file;
+	now = server_context(&s);
+	assert_false(conn_certificate_trusted(w->server.c, now, &err));
+	tls_context_unref(now);
+}
+
 static void
 test_no_server_name(void **state)
 {
@@ -671,10 +694,13 @@ test_revoked_by_reload(void **state)
 	struct world *w = *state;
 	struct tls_settings s = verifying_settings(TLS_VERIFY_REQUIRED);
 	struct end old_client, old_server;
+	struct error err;
 
 	write_crl(&ca, NULL, 86400);
 	start_with_crl(w);
 	expect_up(w);
+	assert_true(conn_certificate_trusted(w->server.c, w->server_o.tls,
+	    &err));
 	keep_old(w, &old_client, &old_server);
 	write_crl(&ca, client.cert, 86400);
 	s.crl_file = crl_file;
@@ -683,6 +709,11 @@ test_revoked_by_reload(void **state)
 	connect_client(w);
 	expect_refused(w, &w->server, "certificate revoked");
 	assert_int_equal(old_server.closed, 0);
+	/* The one that is there can be asked about. */
+	assert_false(conn_certificate_trusted(old_server.c, w->server_o.tls,
+	    &err));
+	assert_string_equal(err.text, "the certificate is no longer accepted: "
+	    "certificate revoked");
 	end_fini(&old_client);
 	end_fini(&old_server);
 }
@@ -1183,6 +1214,7 @@ main(void)
 		T(test_mtls_without_resumption),
 		T(test_server_name),
 		T(test_no_server_name),
+		T(test_no_longer_trusted),
 		T(test_not_revoked),
 		T(test_revoked),
 		T(test_revocation_unknown),

@@ -5,7 +5,7 @@
  * metadata itself and speaks to leaders at the addresses it is told.
  *
  *	load [-n NAME] [-v VERSION] [-t TOPIC] [-l LANES] [-d DEPTH] [-s SIZE]
- *	    [-r RECORDS] HOST:PORT[,HOST:PORT...] MODE COUNT
+ *	    [-r RECORDS] [-T] HOST:PORT[,HOST:PORT...] MODE COUNT
  *
  * NAME is what it calls itself in ApiVersions (KIP-511), nothing by default.
  * LANES connections a broker, each with DEPTH requests in flight; a request has
@@ -17,7 +17,8 @@
  *	produce COUNT	requests, acks=1
  *	consume COUNT	MiB of records, from the beginning of TOPIC
  *	metadata COUNT	clients, each asking once for all topics
- *	idle COUNT	connections, until stdin ends
+ *	idle COUNT	connections, until stdin ends; with -T over TLS, whose
+ *			certificate is not verified
  *
  * What it measured is one line of JSON on stdout.
  */
@@ -34,6 +35,8 @@
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <openssl/ssl.h>
 
 #include "gateway/base/mem.h"
 #include "gateway/wire/batch.h"
@@ -79,6 +82,7 @@ struct address {
 static struct {
 	const char	*name, *version, *topic, *mode;
 	int		 lanes, depth, size, records;
+	bool		 tls;
 	struct address	 boots[16];
 	int		 boot_count;
 	int64_t		 count;
@@ -682,6 +686,55 @@ mode_consume(void)
 	report(started);
 }
 
+/* Sends the request in `out` and reads its reply, whatever it is. */
+static void
+tls_exchange(struct lane *l, SSL *ssl)
+{
+	uint8_t head[4], rest[16384];
+	size_t got, len;
+
+	for (uint32_t i = 0; i < l->out.n; i++) {
+		const struct piece *p = &l->out.v[l->out.head + i];
+
+		if (SSL_write_ex(ssl, p->data, p->len, &got) != 1)
+			fail("TLS write");
+	}
+	chain_fini(&l->out);
+	if (SSL_read_ex(ssl, head, sizeof(head), &got) != 1 || got != 4)
+		fail("TLS read");
+	len = (size_t)head[0] << 24 | (size_t)head[1] << 16 |
+	    (size_t)head[2] << 8 | head[3];
+	for (; len > 0; len -= got)
+		if (SSL_read_ex(ssl, rest, len < sizeof(rest) ? len :
+		    sizeof(rest), &got) != 1)
+			fail("TLS read");
+}
+
+/* The client's half of TLS is let go at once: the connection says nothing more,
+ * and the memory that is measured is not this program's. */
+static void
+say_hello_tls(struct lane *l)
+{
+	static SSL_CTX *ctx;
+	struct api_versions_request q = { SLICE_LIT("load"),
+		SLICE_LIT("1.0.0") };
+	struct error err;
+	SSL *ssl;
+
+	if (ctx == NULL)
+		ctx = SSL_CTX_new(TLS_client_method());
+	ssl = SSL_new(ctx);
+	if (ssl == NULL || SSL_set_fd(ssl, l->fd) != 1 ||
+	    SSL_connect(ssl) != 1)
+		fail("TLS handshake");
+	if (!frame_write_request(&l->out, api_schema_find(API_API_VERSIONS),
+	    API_VERSIONS_VERSION, 1, SLICE_LIT("load"), &q, &err))
+		fail(err.text);
+	tls_exchange(l, ssl);
+	SSL_set_quiet_shutdown(ssl, 1);
+	SSL_free(ssl);
+}
+
 static void
 open_clients(void)
 {
@@ -689,7 +742,10 @@ open_clients(void)
 	run.lanes = mem_zalloc((size_t)opt.count * sizeof(*run.lanes));
 	for (int i = 0; i < run.lane_count; i++) {
 		lane_open(&run.lanes[i], &opt.boots[i % opt.boot_count]);
-		say_hello(&run.lanes[i]);
+		if (opt.tls)
+			say_hello_tls(&run.lanes[i]);
+		else
+			say_hello(&run.lanes[i]);
 	}
 }
 
@@ -791,8 +847,11 @@ read_options(int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "n:v:t:l:d:s:r:")) != -1)
+	while ((c = getopt(argc, argv, "n:v:t:l:d:s:r:T")) != -1)
 		switch (c) {
+		case 'T':
+			opt.tls = true;
+			break;
 		case 'n':
 			opt.name = optarg;
 			break;

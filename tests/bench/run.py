@@ -31,10 +31,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tests", "system"))
 
-from rig import kafka, proc  # noqa: E402
+from rig import certs, kafka, proc  # noqa: E402
 
 THREADS = 2
-IDLE = 2000
+IDLE, IDLE_MANY = 2000, 9500
 CLIENTS, TOPICS = 1000, 1000
 BULK_RECORDS, BULK_SIZE = 1000, 1024
 NAMED = ["-n", "apache-kafka-java", "-v", "4.3.1"]
@@ -165,13 +165,21 @@ class Bench:
         return Proxy("haproxy", [tool, "-db", "-f", config], log, self.cluster.via)
 
     def make_weir(self):
-        port, self.admin = proc.free_port(), proc.free_port()
+        port, self.tls_port, self.admin = (proc.free_port() for _ in range(3))
+        crt, key = certs.CA(os.path.join(self.folder, "ca")).issue("weir")
         config = os.path.join(self.folder, "weir.json")
         with open(config, "w", encoding="ascii") as f:
             json.dump(
                 {
                     "cluster": {"bootstrap": self.cluster.bootstrap()},
-                    "listeners": [{"address": f"127.0.0.1:{port}"}],
+                    "listeners": [
+                        {"address": f"127.0.0.1:{port}"},
+                        {
+                            "name": "tls", "address": f"127.0.0.1:{self.tls_port}",
+                            "tls": {"certificate_file": crt, "key_file": key},
+                        },
+                    ],
+                    "limits": {"handshake_rate": 0},
                     "admin": {"address": f"127.0.0.1:{self.admin}"},
                     "workers": THREADS,
                 },
@@ -265,6 +273,25 @@ class Bench:
         proxy.stop()
         proxy.start()
 
+    def idle_many(self, way):
+        """Many more, in the clear and over TLS, of a weir that is a new one each time."""
+        for measure, flags, port in (
+            ("idle_plain", [], self.weir.ports[0]), ("idle_tls", ["-T"], self.tls_port),
+        ):  # fmt: skip
+            self.weir.stop()
+            self.weir.start()
+            before = self.weir.rss_kib()
+            argv = [self.options.load, *NAMED, *flags, f"127.0.0.1:{port}", "idle", str(IDLE_MANY)]
+            load = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            if not load.stdout.readline():
+                raise SystemExit(f"bench: {' '.join(argv)} has failed")
+            time.sleep(0.5)
+            self.note(measure, way, (self.weir.rss_kib() - before) / IDLE_MANY)
+            load.stdin.close()
+            load.wait()
+        self.weir.stop()
+        self.weir.start()
+
     def metadata(self, way):
         before = sum(cpu_ticks(b.process.pid) for b in self.cluster.brokers)
         asked = self.refreshes()
@@ -299,6 +326,7 @@ class Bench:
         self.load("direct", "produce", 2000, "-t", self.small_topic)
         self.load("direct", "produce", 1000, "-t", self.single_topic)
         self.turns("idle", ("haproxy", "weir"), self.idle)
+        self.turns("idle_many", ("weir",), self.idle_many, 1)
         recorder = self.record()
         self.turns("bulk", WAYS, self.bulk)
         self.turns("small", WAYS, self.small)
@@ -333,6 +361,8 @@ ROWS = (
     ("single_p50", "p50 us, one record, one in flight", "{:.0f}", "added"),
     ("single_p99", "p99 us", "{:.0f}", "added"),
     ("idle", f"KiB/idle connection ({IDLE})", "{:.2f}", True),
+    ("idle_plain", f"KiB/idle connection ({IDLE_MANY}; goal 16)", "{:.2f}", False),
+    ("idle_tls", f"KiB/idle TLS connection ({IDLE_MANY}; goal 64)", "{:.2f}", False),
     ("start_rss", "MiB RSS at start", "{:.1f}", True),
     ("bulk_produce_rate", "MB/s produced", "{:.0f}", False),
     ("bulk_consume_rate", "MB/s consumed", "{:.0f}", False),

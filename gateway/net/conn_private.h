@@ -143,7 +143,7 @@ void	conn_tls_free(struct conn *c);
 
 /* handshake.c */
 void	handshake_step(struct conn *c);
-/* It is to be closed: waits no longer. */
+/* Waits no longer: it begins, or is to be closed. */
 void	handshake_leave(struct conn *c);
 
 /* conn_deadline.c: something is due by then; looked at when it is. */

@@ -103,6 +103,7 @@ conn_close_after_flush(struct conn *c, enum conn_reason reason)
 		return;
 	if (c->state != CONN_S_OPEN)
 		chain_fini(&c->out);	/* there is no way to send it */
+	handshake_leave(c);
 	c->why = (uint8_t)reason;
 	c->state = CONN_S_FLUSHING;
 	c->since_us = loop_now_us(c->loop);

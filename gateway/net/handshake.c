@@ -34,6 +34,7 @@ put(struct loop *l)
 	if (l->handshake_us < l->now_us)
 		l->handshake_us = l->now_us;
 	l->handshake_us += l->handshake_each_us;
+	l->stats.handshakes++;
 }
 
 void
@@ -48,7 +49,6 @@ loop_set_handshake_rate(struct loop *l, uint32_t per_second)
 static void
 begin(struct conn *c)
 {
-	c->loop->stats.handshakes++;
 	c->state = CONN_S_HANDSHAKE;
 	conn_want_read(c, true);
 	conn_tls_handshake(c);

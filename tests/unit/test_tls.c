@@ -1093,6 +1093,31 @@ test_handshakes_give_up(void **state)
 	crowd_goes(k);
 }
 
+/* A node that drains lets go of those who wait, too. */
+static void
+test_waiting_one_is_let_go(void **state)
+{
+	struct world *w = *state;
+	struct crowd *k = mem_zalloc(sizeof(*k));
+
+	loop_set_handshake_rate(w->l, 1);
+	crowd_comes(k, w, 3);
+	assert_int_equal(loop_stats(w->l)->handshakes_waiting, 2);
+	conn_close_after_flush(k->server[1].c, CONN_DRAIN);
+	assert_int_equal(loop_stats(w->l)->handshakes_waiting, 1);
+	for (int t = 0; t < 1000 && k->client[1].closed == 0; t++)
+		loop_turn(w->l, 1);
+	assert_int_equal(k->client[1].closed, 1);
+	fake_us += 1000 * 1000;
+	for (int t = 0; t < 1000 && k->server[2].ready == 0; t++)
+		loop_turn(w->l, 1);
+	assert_int_equal(k->server[1].closed, 1);
+	assert_int_equal(k->server[1].reason, CONN_DRAIN);
+	assert_int_equal(k->server[1].ready, 0);
+	assert_int_equal(k->server[2].ready, 1);
+	crowd_goes(k);
+}
+
 /* Garbage is refused at once, however many wait for a handshake. */
 static void
 test_garbage_does_not_wait(void **state)
@@ -1226,6 +1251,7 @@ main(void)
 		T(test_handshakes_wait_in_order),
 		T(test_no_handshake_limit),
 		T(test_handshakes_give_up),
+		T(test_waiting_one_is_let_go),
 		T(test_garbage_does_not_wait),
 		T(test_bad_settings),
 		T(test_locked_key),

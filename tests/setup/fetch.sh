@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fetches and builds what the tests take from package registries, into build/deps (never committed).
-#   fetch.sh NAME...     NAME: kafka-4.3.1 kafka-3.9.1 driver venv venv-old sarama kafkajs
+#   fetch.sh NAME...     NAME: kafka-4.3.1 kafka-3.9.1 msk-iam driver venv venv-old sarama kafkajs
 # Each is done again only when its inputs have changed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -13,10 +13,10 @@ flock 9
 python=python3
 [ -x /usr/bin/python3 ] && /usr/bin/python3 -c 'import ensurepip' 2>/dev/null && python=/usr/bin/python3
 
-fetch_kafka() {     # VERSION
-	rm -rf "$deps/kafka-$1"
-	mvn -q -B -ntp -f "tests/setup/kafka-$1.xml" dependency:copy-dependencies \
-		-DincludeScope=runtime -DoutputDirectory="$PWD/$deps/kafka-$1"
+fetch_jars() {      # NAME
+	rm -rf "${deps:?}/$1"
+	mvn -q -B -ntp -f "tests/setup/$1.xml" dependency:copy-dependencies \
+		-DincludeScope=runtime -DoutputDirectory="$PWD/$deps/$1"
 }
 
 fetch_venv() {      # NAME REQUIREMENTS
@@ -60,7 +60,7 @@ once() {
 
 fetch_one() {
 	case $1 in
-	kafka-*) once "$1" "tests/setup/$1.xml" -- fetch_kafka "${1#kafka-}" ;;
+	kafka-*|msk-iam) once "$1" "tests/setup/$1.xml" -- fetch_jars "$1" ;;
 	driver) fetch_one kafka-4.3.1; once driver tests/system/java/*.java tests/setup/kafka-4.3.1.xml -- build_driver ;;
 	venv) once venv tests/setup/requirements.txt -- fetch_venv venv tests/setup/requirements.txt ;;
 	venv-old) once venv-old tests/setup/requirements-old.txt -- fetch_venv venv-old tests/setup/requirements-old.txt ;;

@@ -2,8 +2,10 @@
 
     confluent.py BOOTSTRAP TOPIC GROUP COUNT WRITES READS
 WRITES and READS get one line an operation, as tests/system/rig/check.py reads them.
+LOGIN=aws logs in with AWS's signer and the AWS_* variables; CA_FILE means TLS.
 """
 
+import os
 import sys
 import time
 
@@ -19,8 +21,26 @@ def await_result(futures):
         future.result(30)
 
 
-def administrate(bootstrap, topic):
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+def login():
+    """How to log in, as the environment says."""
+    ca = os.environ.get("CA_FILE")
+    config = {"ssl.ca.location": ca, "security.protocol": "ssl"} if ca else {}
+    if os.environ.get("LOGIN") != "aws":
+        return config
+    from aws_msk_iam_sasl_signer import MSKAuthTokenProvider
+
+    def token(_):
+        value, expires_ms = MSKAuthTokenProvider.generate_auth_token(os.environ["AWS_REGION"])
+        return value, expires_ms / 1000
+
+    return {
+        **config, "security.protocol": "sasl_ssl" if ca else "sasl_plaintext",
+        "sasl.mechanism": "OAUTHBEARER", "oauth_cb": token,
+    }  # fmt: skip
+
+
+def administrate(config, topic):
+    admin = AdminClient(config)
     await_result(admin.create_topics([NewTopic(topic, PARTITIONS, 3)]))
     end = time.monotonic() + 30
     while True:
@@ -115,8 +135,8 @@ def consume(config, topic, group, expected, reads):
 
 def main():
     bootstrap, topic, group, count, writes_path, reads_path = sys.argv[1:]
-    config = {"bootstrap.servers": bootstrap, "client.id": group}
-    admin = administrate(bootstrap, topic)
+    config = {"bootstrap.servers": bootstrap, "client.id": group, **login()}
+    admin = administrate(config, topic)
     with open(writes_path, "w", encoding="utf-8") as writes:
         produce(config, topic, "confluent", int(count), writes)
     with open(writes_path + ".txn", "w", encoding="utf-8") as writes:

@@ -69,12 +69,18 @@ class Driver:
         if not os.path.isdir(classes):
             raise RuntimeError("the Java driver is missing: run tests/setup/setup.sh test")
         argv = kafka.java("4.3.1", "1g")
-        argv[-1] = classes + ":" + argv[-1]
+        argv[-1] = f"{classes}:{argv[-1]}:{kafka.DEPS}/msk-iam/*"
         self.folder = folder
+        self.aws_credentials = os.path.join(folder, "aws-credentials")
         os.makedirs(folder, exist_ok=True)
+        aws = {
+            "AWS_REGION": "us-east-1",
+            "AWS_SHARED_CREDENTIALS_FILE": self.aws_credentials,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
         self.process = proc.Process(
             "java driver", argv + ["Driver"], os.path.join(folder, "driver.log"),
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            env=aws, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )  # fmt: skip
         self.tasks = {}
         self.lock = threading.Lock()
@@ -107,6 +113,15 @@ class Driver:
 
     def call(self, scenario, seconds=120, **args):
         return self.start(scenario, **args).result(seconds)
+
+    def aws_profile(self, name, key_id, secret, token=None):
+        """Credentials which AWS's library finds under this name (awsProfileName)."""
+        lines = [f"[{name}]", f"aws_access_key_id = {key_id}", f"aws_secret_access_key = {secret}"]
+        if token:
+            lines.append(f"aws_session_token = {token}")
+        with open(self.aws_credentials, "a", encoding="ascii") as f:
+            f.write("\n".join(lines) + "\n")
+        os.chmod(self.aws_credentials, 0o600)
 
     def stop_all(self, seconds=10):
         """Asks whatever a failed test has left under way to end; whether all did."""

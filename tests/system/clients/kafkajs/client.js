@@ -4,6 +4,7 @@
  *     client.js MODULES BOOTSTRAP TOPIC GROUP COUNT WRITES READS
  *
  * WRITES and READS get one line an operation, as tests/system/rig/check.py reads them.
+ * LOGIN=aws logs in with AWS's signer and the AWS_* variables; CA_FILE means TLS.
  */
 'use strict'
 
@@ -14,7 +15,18 @@ const [modules, bootstrap, topic, group, countText, writes, reads] = process.arg
 const { Kafka, logLevel, Partitioners } = require(path.join(modules, 'kafkajs'))
 const count = Number(countText)
 const partitions = 6
-const kafka = new Kafka({ clientId: group, brokers: bootstrap.split(','), logLevel: logLevel.ERROR })
+const kafka = new Kafka({ clientId: group, brokers: bootstrap.split(','), logLevel: logLevel.ERROR, ...login() })
+
+function login() {
+  const settings = {}
+  if (process.env.CA_FILE) settings.ssl = { ca: [fs.readFileSync(process.env.CA_FILE, 'utf-8')] }
+  if (process.env.LOGIN === 'aws') {
+    const { generateAuthToken } = require(path.join(modules, 'aws-msk-iam-sasl-signer-js'))
+    const oauthBearerProvider = async () => ({ value: (await generateAuthToken({ region: process.env.AWS_REGION })).token })
+    settings.sasl = { mechanism: 'oauthbearer', oauthBearerProvider }
+  }
+  return settings
+}
 
 async function makeTopic(admin) {
   await admin.createTopics({ topics: [{ topic, numPartitions: partitions, replicationFactor: 3 }], waitForLeaders: true })

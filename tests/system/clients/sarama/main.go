@@ -3,11 +3,14 @@
 //	sarama BOOTSTRAP TOPIC GROUP COUNT WRITES READS
 //
 // WRITES and READS get one line an operation, as tests/system/rig/check.py reads them.
+// LOGIN=aws logs in with AWS's signer and the AWS_* variables; CA_FILE means TLS.
 package main
 
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"os"
 	"strconv"
@@ -16,6 +19,7 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+	"github.com/aws/aws-msk-iam-sasl-signer-go/signer"
 )
 
 const partitions = 6
@@ -62,7 +66,31 @@ func settings() *sarama.Config {
 	c.Producer.Flush.Frequency = 5 * time.Millisecond
 	c.Consumer.Offsets.Initial = sarama.OffsetOldest
 	c.Consumer.Return.Errors = true
+	login(c)
 	return c
+}
+
+type awsTokens struct{}
+
+func (awsTokens) Token() (*sarama.AccessToken, error) {
+	token, _, err := signer.GenerateAuthToken(context.Background(), os.Getenv("AWS_REGION"))
+	return &sarama.AccessToken{Token: token}, err
+}
+
+func login(c *sarama.Config) {
+	if path := os.Getenv("CA_FILE"); path != "" {
+		pem, err := os.ReadFile(path)
+		must(err, "CA_FILE")
+		roots := x509.NewCertPool()
+		roots.AppendCertsFromPEM(pem)
+		c.Net.TLS.Enable = true
+		c.Net.TLS.Config = &tls.Config{RootCAs: roots}
+	}
+	if os.Getenv("LOGIN") == "aws" {
+		c.Net.SASL.Enable = true
+		c.Net.SASL.Mechanism = sarama.SASLTypeOAuth
+		c.Net.SASL.TokenProvider = awsTokens{}
+	}
 }
 
 func makeTopic(admin sarama.ClusterAdmin, topic string) {

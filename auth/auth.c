@@ -6,19 +6,24 @@
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "auth/auth_private.h"
+#include "auth/credentials.h"
+#include "auth/identities.h"
+#include "auth/jwks.h"
+#include "auth/keys.h"
+#include "auth/seal.h"
 #include "gateway/base/mem.h"
-
-/* jwks.c's */
-struct jwks	*jwks_ref(struct jwks *j);
-void		 jwks_unref(struct jwks *j);
 
 /* What does not change with the JWT keys. */
 struct known {
 	atomic_int		 refs;
 	struct auth_settings	 settings;	/* own */
+	struct seal		*seal;		/* or NULL */
+	struct keys		*keys;		/* or NULL */
+	struct identities	*identities;
 	uint8_t			 decoy[32];
 };
 
@@ -28,115 +33,6 @@ struct auth {
 	struct jwks		*jwks;		/* or NULL */
 };
 
-/* ---- settings ---- */
-
-static char *
-copied(const char *s)
-{
-	return s == NULL ? NULL : mem_strdup(s);
-}
-
-static void
-copy_names(struct auth_names *n)
-{
-	char **from = n->v;
-
-	n->v = mem_zalloc((n->n + 1) * sizeof(*n->v));
-	for (uint32_t i = 0; i < n->n; i++)
-		n->v[i] = mem_strdup(from[i]);
-}
-
-static void
-free_names(struct auth_names *n)
-{
-	for (uint32_t i = 0; i < n->n; i++)
-		free(n->v[i]);
-	free(n->v);
-}
-
-static void
-copy_rules(struct auth_settings *s)
-{
-	const struct auth_certificate_rule *from = s->rules;
-
-	s->rules = mem_zalloc((s->rule_count + 1) * sizeof(*s->rules));
-	for (uint32_t i = 0; i < s->rule_count; i++)
-		s->rules[i] = (struct auth_certificate_rule){
-		    copied(from[i].from), copied(from[i].pattern),
-		    copied(from[i].name), copied(from[i].group) };
-}
-
-static void
-free_rules(struct auth_settings *s)
-{
-	for (uint32_t i = 0; i < s->rule_count; i++) {
-		free(s->rules[i].from);
-		free(s->rules[i].pattern);
-		free(s->rules[i].name);
-		free(s->rules[i].group);
-	}
-	free(s->rules);
-}
-
-/* Members that are text, wherever they are. */
-static void
-each_text(struct auth_settings *s, void (*cb)(char **text))
-{
-	char **const texts[] = {
-		&s->keys_file, &s->master_key, &s->identities_file,
-		&s->policies_dir, &s->jwt.jwks_file, &s->jwt.jwks_url,
-		&s->jwt.issuer, &s->jwt.principal_claim, &s->jwt.groups_claim,
-		&s->jwt.tenant_claim, &s->jwt.type,
-	};
-	const char **const constants[] = {
-		&s->cluster.partition, &s->cluster.region, &s->cluster.account,
-		&s->cluster.name, &s->cluster.uuid,
-	};
-
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-		cb(texts[i]);
-	for (size_t i = 0; i < sizeof(constants) / sizeof(constants[0]); i++)
-		cb((char **)(uintptr_t)constants[i]);
-}
-
-static void
-copy_text(char **text)
-{
-	*text = copied(*text);
-}
-
-/* The master key is one of them. */
-static void
-free_text(char **text)
-{
-	if (*text != NULL)
-		OPENSSL_cleanse(*text, strlen(*text));
-	free(*text);
-}
-
-static void
-copy_settings(struct auth_settings *to, const struct auth_settings *from)
-{
-	*to = *from;
-	each_text(to, copy_text);
-	copy_names(&to->regions);
-	copy_names(&to->hosts);
-	copy_names(&to->jwt.audiences);
-	copy_names(&to->jwt.algorithms);
-	copy_rules(to);
-}
-
-static void
-free_settings(struct auth_settings *s)
-{
-	each_text(s, free_text);
-	free_names(&s->regions);
-	free_names(&s->hosts);
-	free_names(&s->jwt.audiences);
-	free_names(&s->jwt.algorithms);
-	free_rules(s);
-}
-
 /* ---- made and held ---- */
 
 static void
@@ -144,7 +40,10 @@ known_unref(struct known *k)
 {
 	if (atomic_fetch_sub(&k->refs, 1) != 1)
 		return;
-	free_settings(&k->settings);
+	auth_settings_fini(&k->settings);
+	seal_unref(k->seal);
+	keys_unref(k->keys);
+	identities_unref(k->identities);
 	OPENSSL_cleanse(k, sizeof(*k));
 	free(k);
 }
@@ -161,18 +60,78 @@ made_of(struct known *k, struct jwks *jwks)
 	return a;
 }
 
+/* The key that makes decoys: the same on each node with this master key. */
+static void
+set_decoy(struct known *k)
+{
+	if (k->seal != NULL)
+		memcpy(k->decoy, seal_derived(k->seal, SEAL_DECOY),
+		    sizeof(k->decoy));
+	else if (RAND_bytes(k->decoy, sizeof(k->decoy)) != 1)
+		abort();	/* without randomness nothing is safe */
+}
+
+static void
+load_keys(struct known *k, struct error_list *errs)
+{
+	const struct auth_settings *s = &k->settings;
+	struct error err;
+
+	if (s->master_key != NULL) {
+		k->seal = seal_new(s->master_key, &err);
+		if (k->seal == NULL) {
+			error_list_add(errs, "master_key", "%s", err.text);
+			return;
+		}
+	}
+	if (s->keys_file == NULL)
+		return;
+	if (k->seal == NULL)
+		error_list_add(errs, "master_key", "is required with "
+		    "keys_file: make one with `openssl rand -base64 32`");
+	else
+		k->keys = keys_load(s->keys_file, k->seal, errs);
+}
+
+/* A reference, or NULL: there are none, or with a fault. */
+static struct jwks *
+load_jwks(const struct known *k, struct jwks *fetched,
+    struct error_list *errs)
+{
+	const char *path = k->settings.jwt.jwks_file;
+	struct error err;
+	struct jwks *j;
+
+	if (fetched != NULL)
+		return jwks_ref(fetched);
+	if (path == NULL)
+		return NULL;
+	j = jwks_load(path, &err);
+	if (j == NULL)
+		error_list_add(errs, path, "%s", err.text);
+	return j;
+}
+
 struct auth *
 auth_load(const struct auth_settings *s, struct jwks *jwks,
     struct error_list *errs)
 {
 	struct known *k = mem_zalloc(sizeof(*k));
+	uint32_t before = errs->n;
+	struct auth *a;
 
-	(void)errs;
 	atomic_init(&k->refs, 1);
-	copy_settings(&k->settings, s);
-	if (RAND_bytes(k->decoy, sizeof(k->decoy)) != 1)
-		abort();	/* without randomness nothing is safe */
-	return made_of(k, jwks == NULL ? NULL : jwks_ref(jwks));
+	auth_settings_copy(&k->settings, s);
+	load_keys(k, errs);
+	set_decoy(k);
+	auth_certificate_check(&k->settings, errs);
+	k->identities = identities_load(s->identities_file, s->policies_dir,
+	    errs);
+	a = made_of(k, load_jwks(k, jwks, errs));
+	if (errs->n == before)
+		return a;
+	auth_unref(a);
+	return NULL;
 }
 
 struct auth *
@@ -212,41 +171,271 @@ auth_jwks(const struct auth *a)
 	return a->jwks;
 }
 
-/* ---- asked ---- */
+/* ---- principals ---- */
+
+static const struct identity *
+identity_of(const struct auth *a, const struct principal *p)
+{
+	return identities_find(a->known->identities, identities_kind(p->kind),
+	    slice_of(p->name));
+}
+
+static bool
+has_tag(const struct principal *p, const char *key)
+{
+	for (uint32_t i = 0; i < p->tag_count; i++)
+		if (strcmp(p->tags[i].key, key) == 0)
+			return true;
+	return false;
+}
+
+static bool
+has_group(const struct principal *p, const char *name)
+{
+	for (uint32_t i = 0; i < p->group_count; i++)
+		if (strcmp(p->groups[i], name) == 0)
+			return true;
+	return false;
+}
+
+void
+auth_complete(const struct auth *a, struct principal *p)
+{
+	const struct identity *id = identity_of(a, p);
+
+	if (id == NULL)
+		return;
+	for (uint32_t i = 0; i < id->group_count; i++)
+		if (!has_group(p, id->group_names[i]))
+			(void)principal_add_group(p,
+			    slice_of(id->group_names[i]));
+	/* A session's own tags go before its role's. */
+	for (uint32_t i = 0; i < id->tag_count; i++)
+		if (!has_tag(p, id->tags[i].key))
+			(void)principal_add_tag(p, slice_of(id->tags[i].key),
+			    slice_of(id->tags[i].value));
+}
+
+static struct principal *
+new_principal(const struct auth *a, enum principal_kind kind,
+    struct slice name, struct slice session)
+{
+	const struct policy_cluster *c = &a->known->settings.cluster;
+
+	return principal_new(kind, c->partition, c->account, name, session);
+}
+
+static bool
+has_user(const struct auth *a, struct slice name)
+{
+	return identities_find(a->known->identities, IDENTITY_USER, name) !=
+	    NULL || (a->known->keys != NULL &&
+	    keys_has_user(a->known->keys, name));
+}
+
+/* The role holds for so long a session; NULL and why. */
+static const struct identity *
+role_for(const struct auth *a, const char *name, int64_t issued_ms,
+    int64_t expires_ms, struct error *err)
+{
+	const struct identity *id = identities_find(a->known->identities,
+	    IDENTITY_ROLE, slice_of(name));
+
+	if (id == NULL) {
+		error_set(err, "there is no role %s (any more)", name);
+		return NULL;
+	}
+	if (expires_ms - issued_ms > (int64_t)id->max_ttl_s * 1000) {
+		error_set(err, "the credentials hold for longer than the %u "
+		    "seconds of role %s", id->max_ttl_s, name);
+		return NULL;
+	}
+	return id;
+}
+
+static bool
+user_still_valid(const struct auth *a, const struct principal *p)
+{
+	const struct key *k;
+
+	if (p->key_id == NULL)
+		return has_user(a, slice_of(p->name));
+	k = a->known->keys == NULL ? NULL :
+	    keys_find(a->known->keys, slice_of(p->key_id));
+	return k != NULL && !k->disabled && strcmp(k->user, p->name) == 0;
+}
 
 bool
 auth_still_valid(const struct auth *a, const struct principal *p,
     int64_t now_ms)
 {
-	(void)a;
-	return p->expires_ms == 0 || now_ms < p->expires_ms;
+	if (p->expires_ms != 0 && now_ms >= p->expires_ms)
+		return false;
+	switch (p->kind) {
+	case PRINCIPAL_USER:
+		return user_still_valid(a, p);
+	case PRINCIPAL_ROLE:
+		return a->known->seal != NULL && role_for(a, p->name,
+		    p->issued_ms, p->expires_ms, NULL) != NULL;
+	case PRINCIPAL_TOKEN:
+		return a->jwks != NULL;
+	case PRINCIPAL_CERTIFICATE:
+		return a->known->settings.rule_count > 0;
+	}
+	return false;
+}
+
+/* ---- policies ---- */
+
+struct policy_list {
+	struct policy	**v;
+	uint32_t	 n;
+	bool		 full;
+};
+
+static void
+add_policies(struct policy_list *l, const struct identity *id)
+{
+	for (uint32_t i = 0; i < id->policy_count; i++) {
+		bool there = false;
+
+		for (uint32_t j = 0; j < l->n; j++)
+			there = there || l->v[j] == id->policies[i];
+		if (there)
+			continue;
+		if (l->n == POLICY_SET_MAX) {
+			l->full = true;
+			return;
+		}
+		l->v[l->n++] = id->policies[i];
+	}
 }
 
 uint32_t
 auth_policies(const struct auth *a, const struct principal *p,
     struct policy **to)
 {
-	(void)a;
-	(void)p;
-	(void)to;
-	return 0;
+	struct policy_list l = { to, 0, false };
+	const struct identity *id = identity_of(a, p), *g;
+
+	if (id != NULL)
+		add_policies(&l, id);
+	for (uint32_t i = 0; id != NULL && i < id->group_count; i++)
+		add_policies(&l, id->groups[i]);
+	/* A user's groups are those of this snapshot, not of the one that the
+	 * login saw; others bring theirs along. */
+	for (uint32_t i = 0; p->kind != PRINCIPAL_USER && i < p->group_count;
+	    i++) {
+		g = identities_find(a->known->identities, IDENTITY_GROUP,
+		    slice_of(p->groups[i]));
+		if (g != NULL)
+			add_policies(&l, g);
+	}
+	/* What did not fit may be a Deny: nothing is allowed then. */
+	return l.full ? 0 : l.n;
+}
+
+/* ---- by name ---- */
+
+static bool
+take_prefix(struct slice *text, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	if (text->len < n || memcmp(text->data, prefix, n) != 0)
+		return false;
+	text->data += n;
+	text->len -= (uint32_t)n;
+	return true;
+}
+
+/* Takes arn:P:iam::A: or arn:P:sts::A: off; false: it is another's ARN. */
+static bool
+take_arn(const struct auth *a, struct slice *text)
+{
+	const struct policy_cluster *c = &a->known->settings.cluster;
+	static const char *const services[] = { "iam", "sts" };
+	char prefix[256];
+
+	if (text->len < 4 || memcmp(text->data, "arn:", 4) != 0)
+		return true;
+	for (int i = 0; i < 2; i++) {
+		snprintf(prefix, sizeof(prefix), "arn:%s:%s::%s:",
+		    c->partition, services[i], c->account);
+		if (take_prefix(text, prefix))
+			return true;
+	}
+	return false;
+}
+
+static struct principal *
+named_role(const struct auth *a, struct slice name, struct error *err)
+{
+	const uint8_t *slash = memchr(name.data, '/', name.len);
+	struct slice role = name, session = SLICE_LIT("explain");
+
+	if (slash != NULL) {
+		role.len = (uint32_t)(slash - name.data);
+		session = (struct slice){ slash + 1, name.len - role.len - 1 };
+	}
+	if (identities_find(a->known->identities, IDENTITY_ROLE, role) ==
+	    NULL || !principal_name_valid(session)) {
+		error_set(err, "there is no role %.*s", SLICE_FMT(name));
+		return NULL;
+	}
+	return new_principal(a, PRINCIPAL_ROLE, role, session);
+}
+
+static struct principal *
+named_user(const struct auth *a, struct slice name, struct error *err)
+{
+	if (has_user(a, name))
+		return new_principal(a, PRINCIPAL_USER, name, SLICE_NULL);
+	error_set(err, "there is no user %.*s", SLICE_FMT(name));
+	return NULL;
+}
+
+/* Subjects and certificates are not listed; any name may come, as it is
+ * escaped. */
+static struct principal *
+named_stranger(const struct auth *a, enum principal_kind kind,
+    struct slice name, struct error *err)
+{
+	if (principal_name_valid(name))
+		return new_principal(a, kind, name, SLICE_NULL);
+	error_set(err, "\"%.*s\" is no name: other characters than letters, "
+	    "digits and the like are written as %%XX", SLICE_FMT(name));
+	return NULL;
 }
 
 struct principal *
 auth_principal_named(const struct auth *a, struct slice text,
     struct error *err)
 {
-	(void)a;
-	error_set(err, "there is no principal %.*s", SLICE_FMT(text));
-	return NULL;
+	struct slice name = text;
+	struct principal *p = NULL;
+
+	error_set(err, "\"%.*s\" is no principal here: give user/NAME, "
+	    "role/NAME, subject/NAME, certificate/NAME or an ARN of this "
+	    "account", SLICE_FMT(text));
+	if (!take_arn(a, &name))
+		return NULL;
+	if (take_prefix(&name, "user/"))
+		p = named_user(a, name, err);
+	else if (take_prefix(&name, "role/") ||
+	    take_prefix(&name, "assumed-role/"))
+		p = named_role(a, name, err);
+	else if (take_prefix(&name, "subject/") ||
+	    take_prefix(&name, "federated-user/"))
+		p = named_stranger(a, PRINCIPAL_TOKEN, name, err);
+	else if (take_prefix(&name, "certificate/"))
+		p = named_stranger(a, PRINCIPAL_CERTIFICATE, name, err);
+	if (p != NULL)
+		auth_complete(a, p);
+	return p;
 }
 
-void
-auth_complete(const struct auth *a, struct principal *p)
-{
-	(void)a;
-	(void)p;
-}
+/* ---- secrets ---- */
 
 void
 auth_decoy(const struct auth *a, const char *what, struct slice name,
@@ -265,17 +454,128 @@ auth_decoy(const struct auth *a, const char *what, struct slice name,
 	memcpy(to, digest, len);
 }
 
+/* A secret that nobody has, so that what follows takes its time. */
+static void
+set_decoy_secret(const struct auth *a, struct slice key_id,
+    struct auth_secret *to)
+{
+	uint8_t bytes[KEYS_SECRET_LEN / 2];
+
+	auth_decoy(a, "secret", key_id, bytes, sizeof(bytes));
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		snprintf(to->secret + 2 * i, 3, "%02x", bytes[i]);
+	to->len = KEYS_SECRET_LEN;
+}
+
+static void
+set_secret(struct auth_secret *to, const char *secret)
+{
+	memcpy(to->secret, secret, KEYS_SECRET_LEN + 1);
+	to->len = KEYS_SECRET_LEN;
+}
+
+const struct key *
+auth_find_key(struct auth *a, struct slice id, struct principal **principal,
+    enum auth_failure *why, struct error *err)
+{
+	const struct key *k = a->known->keys == NULL ? NULL :
+	    keys_find(a->known->keys, id);
+	struct principal *p = new_principal(a, PRINCIPAL_USER,
+	    slice_of(k == NULL ? "nobody" : k->user), SLICE_NULL);
+
+	/* Made even for nobody: it takes the same time. */
+	auth_complete(a, p);
+	*principal = NULL;
+	if (k == NULL || k->disabled) {
+		*why = k == NULL ? AUTH_FAILURE_UNKNOWN_KEY :
+		    AUTH_FAILURE_DISABLED;
+		error_set(err, k == NULL ? "nobody has this key" :
+		    "the key is disabled");
+		principal_unref(p);
+		return NULL;
+	}
+	p->key_id = mem_strdup(k->id);
+	*principal = p;
+	return k;
+}
+
+static struct principal *
+session_principal(const struct auth *a, struct slice key_id,
+    struct credentials_session *s)
+{
+	struct principal *p = new_principal(a, PRINCIPAL_ROLE,
+	    slice_of(s->role), slice_of(s->session));
+
+	p->key_id = mem_strndup(key_id.data, key_id.len);
+	p->issued_ms = s->issued_ms;
+	p->expires_ms = s->expires_ms;
+	p->session_policy = s->policy;
+	s->policy = NULL;
+	for (uint32_t i = 0; i < s->tag_count; i++)
+		(void)principal_add_tag(p, slice_of(s->tags[i].key),
+		    slice_of(s->tags[i].value));
+	for (uint32_t i = 0; i < s->group_count; i++)
+		(void)principal_add_group(p, slice_of(s->groups[i]));
+	auth_complete(a, p);
+	return p;
+}
+
+static enum auth_failure
+failure_of(enum credentials_verdict v)
+{
+	return v == CREDENTIALS_EXPIRED ? AUTH_FAILURE_EXPIRED :
+	    v == CREDENTIALS_NOT_YET ? AUTH_FAILURE_NOT_YET :
+	    AUTH_FAILURE_SESSION_TOKEN;
+}
+
+static void
+find_session(struct auth *a, struct slice key_id, struct slice token,
+    int64_t now_ms, struct auth_secret *to)
+{
+	struct credentials_session s;
+	enum credentials_verdict v;
+
+	to->failure = AUTH_FAILURE_SESSION_TOKEN;
+	if (a->known->seal == NULL) {
+		error_set(&to->error, "there is no master key that opens "
+		    "session tokens");
+		return;
+	}
+	v = credentials_open(a->known->seal, key_id, token, now_ms, &s,
+	    &to->error);
+	if (v != CREDENTIALS_GOOD) {
+		to->failure = failure_of(v);
+	} else if (role_for(a, s.role, s.issued_ms, s.expires_ms,
+	    &to->error) != NULL) {
+		to->failure = AUTH_FAILURE_NONE;
+		set_secret(to, s.secret);
+		to->principal = session_principal(a, key_id, &s);
+	}
+	credentials_session_fini(&s);
+}
+
 void
 auth_find_secret(struct auth *a, struct slice key_id, struct slice token,
     int64_t now_ms, struct auth_secret *to)
 {
-	(void)token;
-	(void)now_ms;
+	const struct key *k;
+
 	memset(to, 0, sizeof(*to));
-	auth_decoy(a, "secret", key_id, (uint8_t *)to->secret, 40);
-	to->len = 40;
-	to->failure = AUTH_FAILURE_UNKNOWN_KEY;
-	error_set(&to->error, "there are no keys");
+	set_decoy_secret(a, key_id, to);
+	if (token.len > 0) {
+		find_session(a, key_id, token, now_ms, to);
+		return;
+	}
+	if (keys_id_valid(key_id, KEYS_TEMPORARY_PREFIX)) {
+		to->failure = AUTH_FAILURE_SESSION_TOKEN;
+		error_set(&to->error, "a temporary key came without its "
+		    "session token");
+		return;
+	}
+	k = auth_find_key(a, key_id, &to->principal, &to->failure,
+	    &to->error);
+	if (k != NULL)
+		set_secret(to, k->secret);
 }
 
 void

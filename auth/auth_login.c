@@ -115,6 +115,18 @@ auth_fail(struct auth_step *to, enum auth_failure f, const char *fmt, ...)
 	return AUTH_FAILED;
 }
 
+void
+auth_claim(struct auth_step *to, struct slice who)
+{
+	uint32_t n = who.len < sizeof(to->claimed) - 1 ? who.len :
+	    (uint32_t)sizeof(to->claimed) - 1;
+
+	for (uint32_t i = 0; i < n; i++)
+		to->claimed[i] = who.data[i] > ' ' && who.data[i] <= '~' ?
+		    (char)who.data[i] : '?';
+	to->claimed[n] = '\0';
+}
+
 static const char *const failure_labels[] = {
 #define X(NAME, label, text) label,
 #include "auth/failures.def"

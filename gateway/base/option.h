@@ -47,7 +47,8 @@ enum option_type {
 	OPTION_TEXT,		/* string; char *, NULL when null */
 	OPTION_PATH,		/* as TEXT; relative to the file's folder */
 	OPTION_ENUM,		/* one word of `unit`, "a|b|c"; unsigned int */
-	OPTION_SECRET,		/* <name>_file or <name>_env; char * */
+	OPTION_SECRET,		/* <name>_file or <name>_env; char *; with the
+				 * unit "lines" it may have several */
 	OPTION_NETWORKS,	/* array of strings; struct cidr_list */
 	OPTION_OBJECT,		/* a group; embedded struct */
 	OPTION_ARRAY,		/* of a group; struct { T *v; uint32_t n; } */

@@ -132,6 +132,14 @@ read_count(struct reading *r, const struct option *o, const json_t *v,
 		*at = (int32_t)json_integer_value(v);
 }
 
+/* Whether a text of several lines is wanted, such as a secret with its
+ * predecessors. */
+static bool
+has_lines(const struct option *o)
+{
+	return o->type == OPTION_SECRET && strcmp(o->unit, "lines") == 0;
+}
+
 /* A string without control bytes, of a length within the row's bounds. */
 static bool
 good_text(struct reading *r, const struct option *o, const char *s,
@@ -140,6 +148,8 @@ good_text(struct reading *r, const struct option *o, const char *s,
 	size_t len = strlen(s);
 
 	for (size_t i = 0; i < len; i++) {
+		if (has_lines(o) && (s[i] == '\n' || s[i] == '\r'))
+			continue;
 		if ((unsigned char)s[i] < ' ' || s[i] == 0x7f) {
 			error_list_add(r->errs, path,
 			    "must not have control characters");

@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "gateway/base/mem.h"
+#include "gateway/weirctl_auth.h"
 #include "gateway/weirctl_http.h"
 #include "gateway/weirctl_status.h"
 
@@ -163,12 +164,27 @@ static const struct command commands[] = {
 	{ "drain", "stop accepting, finish requests, end", run_drain },
 };
 
+/* These work on files and have arguments of their own. */
+static const struct tool {
+	const char	*name, *text;
+	int		(*run)(int argc, char **argv);
+} tools[] = {
+	{ "keys", "make, list, disable and rotate access keys", weirctl_keys },
+	{ "credentials", "issue temporary credentials of a role",
+	    weirctl_credentials },
+	{ "token", "sign what a client would send", weirctl_token },
+};
+
 static void
 usage(FILE *f)
 {
 	fprintf(f, "usage: weirctl COMMAND [options]\n\ncommands:\n");
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		fprintf(f, "  %-8s  %s\n", commands[i].name, commands[i].text);
+		fprintf(f, "  %-11s  %s\n", commands[i].name,
+		    commands[i].text);
+	for (size_t i = 0; i < sizeof(tools) / sizeof(tools[0]); i++)
+		fprintf(f, "  %-11s  %s; see weirctl %s --help\n",
+		    tools[i].name, tools[i].text, tools[i].name);
 	fprintf(f, "\noptions:\n"
 	    "  --admin HOST:PORT   weir's admin address (default %s)\n"
 	    "  --token-file FILE   the token that admin.token_file holds\n"
@@ -209,8 +225,13 @@ main(int argc, char **argv)
 {
 	struct options o = { .admin = ADMIN_DEFAULT };
 	bool help = false;
-	const char *name = parse(argc, argv, &o, &help);
+	const char *name;
 
+	for (size_t i = 0; argc > 1 && i < sizeof(tools) / sizeof(tools[0]);
+	    i++)
+		if (strcmp(argv[1], tools[i].name) == 0)
+			return tools[i].run(argc - 1, argv + 1);
+	name = parse(argc, argv, &o, &help);
 	if (help) {
 		usage(stdout);
 		return EXIT_SUCCESS;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/wire/errors.h"
 #include "gateway/wire/frame.h"
@@ -27,7 +28,10 @@ struct login {
 	const struct upstream_options *options;
 	const struct mechanism *mechanism;
 	struct scram_keys *keys;
+	const char	*host;
 	struct scram	*scram;
+	struct arena	 arena;		/* of what is said with a token */
+	struct slice	 token, message; /* in it */
 	struct chain	 said;		/* the last frame, cleansed when the
 					 * broker has answered it */
 	const struct api_schema *asked;	/* what the next frame answers */
@@ -80,22 +84,87 @@ scram_next(struct login *l, struct slice said, struct slice *to,
 	}
 }
 
+static bool
+get_token(struct login *l, struct error *err)
+{
+	const struct upstream_options *o = l->options;
+
+	if (o->token == NULL)
+		return error_set(err, "there is nothing to log in with");
+	if (!o->token(o->token_arg, l->host, &l->arena, &l->token, err))
+		return false;
+	return l->token.len <= LOGIN_TOKEN_MAX ||
+	    error_set(err, "the token is longer than %d bytes",
+	    LOGIN_TOKEN_MAX);
+}
+
+/* RFC 7628 as Kafka speaks it: a refusal comes in a step that succeeds, and
+ * wants \x01 before the login fails. */
+static bool
+oauthbearer_next(struct login *l, struct slice said, struct slice *to,
+    struct error *err)
+{
+	struct log_quoted host, answer;
+
+	*to = SLICE_NULL;
+	switch (l->turn) {
+	case 0:
+		if (!get_token(l, err))
+			return false;
+		*to = l->message = arena_printf(&l->arena,
+		    "n,,\x01" "auth=Bearer %.*s\x01\x01",
+		    SLICE_FMT(l->token));
+		return true;
+	case 1:
+		if (said.len == 0)
+			return true;
+		log_warn("broker refuses the token", "host=%s answer=%s",
+		    log_quote(slice_of(l->host), &host),
+		    log_quote(said, &answer));
+		*to = SLICE_LIT("\x01");
+		return true;
+	default:
+		return error_set(err, "the broker refuses the token");
+	}
+}
+
+/* One message, one answer: JSON, whose two fields change nothing here. */
+static bool
+msk_iam_next(struct login *l, struct slice said, struct slice *to,
+    struct error *err)
+{
+	*to = SLICE_NULL;
+	if (l->turn > 0)
+		return (said.len > 1 && said.data[0] == '{') ||
+		    error_set(err, "the broker's answer is none of "
+		    "AWS_MSK_IAM");
+	if (!get_token(l, err))
+		return false;
+	*to = l->token;
+	return true;
+}
+
 static const struct mechanism mechanisms[] = {
 	[UPSTREAM_PLAIN] = { "PLAIN", plain_next, 0 },
 	[UPSTREAM_SCRAM_SHA_256] = { "SCRAM-SHA-256", scram_next, 256 },
 	[UPSTREAM_SCRAM_SHA_512] = { "SCRAM-SHA-512", scram_next, 512 },
+	[UPSTREAM_OAUTHBEARER] = { "OAUTHBEARER", oauthbearer_next, 0 },
+	[UPSTREAM_AWS_MSK_IAM] = { "AWS_MSK_IAM", msk_iam_next, 0 },
 };
 
 /* ---- the conversation ---- */
 
 struct login *
-login_new(const struct upstream_options *o, struct scram_keys *keys)
+login_new(const struct upstream_options *o, struct scram_keys *keys,
+    const char *host)
 {
 	struct login *l = mem_zalloc(sizeof(*l));
 
 	l->options = o;
 	l->mechanism = &mechanisms[o->mechanism];
 	l->keys = keys;
+	l->host = host;
+	arena_init(&l->arena, 8 * LOGIN_TOKEN_MAX);
 	return l;
 }
 
@@ -110,6 +179,13 @@ cleanse_sent(struct login *l)
 	chain_fini(&l->said);
 }
 
+static void
+cleanse(struct slice s)
+{
+	if (s.len > 0)
+		OPENSSL_cleanse((void *)(uintptr_t)s.data, s.len);
+}
+
 void
 login_free(struct login *l)
 {
@@ -117,6 +193,9 @@ login_free(struct login *l)
 		return;
 	cleanse_sent(l);
 	scram_free(l->scram);
+	cleanse(l->token);
+	cleanse(l->message);
+	arena_fini(&l->arena);
 	OPENSSL_cleanse(l->text, sizeof(l->text));
 	free(l);
 }

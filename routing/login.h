@@ -9,8 +9,8 @@
  *
  * Ownership: login_new's caller; login_free cleanses what was said.
  * Thread: the upstream's.
- * Bounds: LOGIN_TEXT_MAX a message of ours; a reply's arena as the codec has
- * it; LOGIN_TURNS_MAX messages.
+ * Bounds: LOGIN_TEXT_MAX a message of ours, LOGIN_TOKEN_MAX a token in it; a
+ * reply's arena as the codec has it; LOGIN_TURNS_MAX messages.
  */
 #ifndef WEIR_ROUTING_LOGIN_H
 #define WEIR_ROUTING_LOGIN_H
@@ -20,13 +20,17 @@
 struct login;
 struct scram_keys;
 
-enum { LOGIN_TEXT_MAX = 4096, LOGIN_TURNS_MAX = 8 };
+enum {
+	LOGIN_TEXT_MAX = 4096,
+	LOGIN_TOKEN_MAX = 16 * 1024,
+	LOGIN_TURNS_MAX = 8,
+};
 
 enum login_step { LOGIN_MORE, LOGIN_DONE, LOGIN_FAILED };
 
-/* Both are borrowed until login_free. */
+/* All are borrowed until login_free. host: the broker's, as it is dialled. */
 struct login	*login_new(const struct upstream_options *o,
-		    struct scram_keys *keys);
+		    struct scram_keys *keys, const char *host);
 void		 login_free(struct login *l);
 /* Appends the first frame. */
 bool		 login_begin(struct login *l, struct chain *out,

@@ -171,7 +171,8 @@ begin_login(struct upstream *u)
 	struct error err;
 
 	set_state(u, UPSTREAM_LOGIN);
-	u->login = login_new(&u->pool->options, &u->pool->keys);
+	u->login = login_new(&u->pool->options, &u->pool->keys,
+	    u->broker->host);
 	chain_init(&out);
 	if (login_begin(u->login, &out, &err))
 		conn_send(u->conn, &out);

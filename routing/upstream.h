@@ -32,13 +32,21 @@ struct upstream;
 
 enum upstream_mechanism {
 	UPSTREAM_NO_SASL, UPSTREAM_PLAIN, UPSTREAM_SCRAM_SHA_256,
-	UPSTREAM_SCRAM_SHA_512,
+	UPSTREAM_SCRAM_SHA_512, UPSTREAM_OAUTHBEARER, UPSTREAM_AWS_MSK_IAM,
 };
 
 struct upstream_options {
 	enum upstream_mechanism	 mechanism;
 	const char		*username;	/* borrowed, outlive the pool */
 	const char		*password;
+	/* What is said where name and password are not: the token of
+	 * OAUTHBEARER, the whole message of AWS_MSK_IAM for that broker. It
+	 * stands in the arena, is cleansed there, and must not wait. Thread:
+	 * each pool's. */
+	bool			(*token)(void *arg, const char *host,
+				    struct arena *a, struct slice *to,
+				    struct error *err);
+	void			*token_arg;
 	struct tls_context	*tls;		/* NULL: plaintext */
 	bool			 tls_verify_name;
 	size_t			 frame_max;	/* 0: 512 MiB */

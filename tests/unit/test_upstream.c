@@ -4,6 +4,7 @@
 
 #include "gateway/base/clock.h"
 #include "gateway/wire/errors.h"
+#include "routing/login.h"
 #include "routing/upstream.h"
 #include "tests/unit/fake_broker.h"
 #include "tests/unit/net_fixture.h"
@@ -806,6 +807,115 @@ plain_answer(struct fake_request *q)
 	fake_reply(q, &r);
 }
 
+/* A token, and what a broker says that takes only the good one: of
+ * OAUTHBEARER in two steps. */
+static bool
+give_token(void *arg, const char *host, struct arena *a, struct slice *to,
+    struct error *err)
+{
+	if (strcmp(arg, "none") == 0)
+		return error_set(err, "there is no token yet");
+	assert_true(host[0] != '\0');
+	*to = arena_slice(a, slice_of(arg));
+	return true;
+}
+
+static void
+oauth_answer(struct fake_request *q)
+{
+	const struct sasl_authenticate_request *in = q->body;
+	struct sasl_authenticate_response r = { .auth_bytes = SLICE_LIT("") };
+
+	r.error_message = SLICE_NULL;
+	if (slice_is(in->auth_bytes, "\x01"))
+		r.error_code = KAFKA_SASL_AUTHENTICATION_FAILED;
+	else if (slice_is(in->auth_bytes,
+	    "n,,\x01" "auth=Bearer good.token\x01\x01"))
+		q->from->step++;
+	else
+		r.auth_bytes = SLICE_LIT("{\"status\":\"invalid_token\"}");
+	fake_reply(q, &r);
+}
+
+static void
+iam_answer(struct fake_request *q)
+{
+	const struct sasl_authenticate_request *in = q->body;
+	struct sasl_authenticate_response r = {
+		.auth_bytes = SLICE_LIT("{\"version\":\"2020_10_22\"}") };
+
+	r.error_message = SLICE_NULL;
+	if (slice_is(in->auth_bytes, "{\"signed\":1}"))
+		q->from->step++;
+	else if (slice_is(in->auth_bytes, "{\"mute\":1}"))
+		r.auth_bytes = SLICE_LIT("");
+	else
+		r.error_code = KAFKA_SASL_AUTHENTICATION_FAILED;
+	fake_reply(q, &r);
+}
+
+static void
+token_broker(struct fake_broker *b, struct fake_request *q)
+{
+	const struct sasl_handshake_request *h = q->body;
+	struct sasl_handshake_response r = { .error_code = 0 };
+
+	if (q->head.api_key == API_HEARTBEAT) {
+		assert_int_equal(q->from->step, 2);
+		echo(b, q);
+	} else if (q->head.api_key == API_SASL_HANDSHAKE) {
+		q->from->step = 1;
+		q->from->state = slice_is(h->mechanism, "AWS_MSK_IAM") ? b :
+		    NULL;
+		fake_reply(q, &r);
+	} else if (q->from->state != NULL) {
+		iam_answer(q);
+	} else {
+		oauth_answer(q);
+	}
+}
+
+static void
+test_login_with_token(void **state)
+{
+	static char most[LOGIN_TOKEN_MAX + 2];
+	static const struct {
+		enum upstream_mechanism	 mechanism;
+		const char		*token;
+		enum call_outcome	 outcome;
+		int			 requests;	/* of the login */
+	} rows[] = {
+		{ UPSTREAM_OAUTHBEARER, "good.token", CALL_ANSWERED, 2 },
+		{ UPSTREAM_OAUTHBEARER, "bad.token", CALL_NOT_SENT, 3 },
+		{ UPSTREAM_OAUTHBEARER, "none", CALL_NOT_SENT, 1 },
+		{ UPSTREAM_OAUTHBEARER, most, CALL_NOT_SENT, 1 },
+		{ UPSTREAM_AWS_MSK_IAM, "{\"signed\":1}", CALL_ANSWERED, 2 },
+		{ UPSTREAM_AWS_MSK_IAM, "{\"mute\":1}", CALL_NOT_SENT, 2 },
+		{ UPSTREAM_AWS_MSK_IAM, "{}", CALL_NOT_SENT, 2 },
+		{ UPSTREAM_AWS_MSK_IAM, "none", CALL_NOT_SENT, 1 },
+	};
+
+	(void)state;
+	memset(most, 'a', sizeof(most) - 1);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct upstream_options o = { .mechanism = rows[i].mechanism,
+			.token = give_token,
+			.token_arg = (void *)(uintptr_t)rows[i].token };
+		struct world *w = world_with(&o);
+		bool in = rows[i].outcome == CALL_ANSWERED;
+
+		w->b.serve = token_broker;
+		lease_it(w);
+		send_call(w, false, NULL);
+		TURN_UNTIL(w, w->done == 1);
+		assert_int_equal(w->calls[0].outcome, rows[i].outcome);
+		assert_int_equal(w->b.request_count, rows[i].requests + in);
+		if (w->u != NULL)
+			return_it(w);
+		world_end(w);
+	}
+}
+
 static void
 login_broker(struct fake_broker *b, struct fake_request *q)
 {
@@ -966,6 +1076,7 @@ main(void)
 		cmocka_unit_test(test_many_overdue),
 		cmocka_unit_test(test_free_in_flight),
 		cmocka_unit_test(test_login),
+		cmocka_unit_test(test_login_with_token),
 		cmocka_unit_test(test_login_broken),
 		cmocka_unit_test(test_lifetime),
 	};

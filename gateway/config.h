@@ -31,6 +31,7 @@ enum config_security {
 enum config_mechanism {
 	CONFIG_MECHANISM_NONE, CONFIG_MECHANISM_PLAIN,
 	CONFIG_MECHANISM_SCRAM_SHA_256, CONFIG_MECHANISM_SCRAM_SHA_512,
+	CONFIG_MECHANISM_OAUTHBEARER, CONFIG_MECHANISM_AWS_MSK_IAM,
 };
 
 /* In the order of enum tls_verify. */
@@ -46,6 +47,8 @@ enum config_auth { CONFIG_AUTH_NONE };
 struct config_sasl {
 	enum config_mechanism	 mechanism;
 	char			*username, *password;	/* NULL: none */
+	char			*token_url, *token_ca_file, *scope, *audience;
+	char			*region;
 };
 
 struct config_cluster_tls {

@@ -13,8 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "auth/auth.h"
 #include "gateway/base/mem.h"
 #include "gateway/config.h"
+#include "gateway/http_client.h"
 #include "gateway/net/listen.h"
 
 enum { HOST_SIZE = 256, PATH_SIZE = 128, WORKERS_MAX = 256 };
@@ -100,6 +102,38 @@ check_bootstrap(const struct place *p, const char *text)
 	free(copy);
 }
 
+/* What belongs to one mechanism is needed there and has no effect elsewhere. */
+static void
+only_for(const struct place *p, const char *option, const char *value,
+    bool used, bool needed)
+{
+	if (value != NULL && !used)
+		fault(p, option, "has no effect with this mechanism");
+	if (value == NULL && used && needed)
+		fault(p, option, "is required by this mechanism");
+}
+
+static void
+check_token(const struct place *p, const struct config_sasl *s)
+{
+	bool oauth = s->mechanism == CONFIG_MECHANISM_OAUTHBEARER;
+	struct http_url u;
+	struct error err;
+
+	only_for(p, "token_url", s->token_url, oauth, true);
+	only_for(p, "token_ca_file", s->token_ca_file, oauth, false);
+	only_for(p, "scope", s->scope, oauth, false);
+	only_for(p, "audience", s->audience, oauth, false);
+	only_for(p, "region", s->region,
+	    s->mechanism == CONFIG_MECHANISM_AWS_MSK_IAM, true);
+	if (s->mechanism == CONFIG_MECHANISM_AWS_MSK_IAM && s->password &&
+	    strlen(s->password) > AUTH_SECRET_MAX)
+		fault(p, "password", "is longer than any secret access key");
+	if (s->token_url != NULL && !http_url_parse(s->token_url, &u, &err))
+		fault(p, "token_url", "%s", err.text);
+	need_file(p, "token_ca_file", s->token_ca_file);
+}
+
 static void
 check_sasl(const struct config_cluster *c, struct error_list *errs)
 {
@@ -113,6 +147,7 @@ check_sasl(const struct config_cluster *c, struct error_list *errs)
 		if (sasl && c->sasl.password == NULL)
 			fault(&p, "password", "is required: give "
 			    "password_file or password_env");
+		check_token(&p, &c->sasl);
 	} else {
 		fault(&p, "mechanism", sasl ? "is required by cluster.security"
 		    : "has no effect: cluster.security is not sasl_plaintext "

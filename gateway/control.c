@@ -22,6 +22,7 @@
 #include "gateway/net/tls.h"
 #include "gateway/net/watchdog.h"
 #include "gateway/status.h"
+#include "gateway/upstream_login.h"
 #include "gateway/wire/errors.h"
 #include "routing/watch.h"
 
@@ -128,6 +129,7 @@ gateway_upstream_options(const struct gateway *g, struct upstream_options *o)
 		.backoff_min_ms = c->backoff_min_ms,
 		.backoff_max_ms = c->backoff_max_ms,
 	};
+	upstream_login_options(g->upstream_login, o);
 }
 
 /* ---- workers ---- */
@@ -471,6 +473,8 @@ gateway_setup(struct gateway *g, struct error *err)
 		return error_prefix(err, "cluster.tls");
 	if (!open_admin(g, err))
 		return error_prefix(err, "admin.address");
+	g->upstream_login = upstream_login_new(g->control,
+	    &g->first_config->cluster);
 	gateway_upstream_options(g, &o);
 	g->watch = watch_new(g->control, g->config->cluster.bootstrap, &o,
 	    published, g);
@@ -493,6 +497,7 @@ gateway_end(struct gateway *g)
 	drop_contexts(g->listener_tls);
 	if (g->upstream_tls != NULL)
 		tls_context_unref(g->upstream_tls);
+	upstream_login_free(g->upstream_login);
 	config_unref(g->config);
 	config_unref(g->first_config);
 	loop_free(g->control);

@@ -33,6 +33,7 @@ struct gateway {
 	struct watchdog		*watchdog;	/* of the workers' loops */
 	struct metrics		*metrics;	/* the control thread's */
 	struct tls_context	*upstream_tls;
+	struct upstream_login	*upstream_login; /* or NULL */
 	struct tls_context	*listener_tls[WORKER_LISTENERS_MAX];
 	int			 bound_port[WORKER_LISTENERS_MAX];
 	struct worker		*workers[GATEWAY_WORKERS_MAX];

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "auth/jwt.h"
-#include "tests/unit/auth_stand_ins.h"
 #include "tests/unit/jwt_maker.h"
 
 int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -12,7 +12,6 @@
 
 #include "auth/jwt.h"
 #include "gateway/base/option.h"
-#include "tests/unit/auth_stand_ins.h"
 #include "tests/unit/jwt_maker.h"
 
 #define NOW 1800000000			/* seconds */

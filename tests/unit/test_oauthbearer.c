@@ -10,7 +10,6 @@
 
 #include "auth/auth.h"
 #include "gateway/base/clock.h"
-#include "tests/unit/auth_stand_ins.h"
 #include "tests/unit/jwt_maker.h"
 
 #define TEXT(s) ((char *)(uintptr_t)(s))

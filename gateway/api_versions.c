@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * ApiVersions ends here: what all brokers offer, within what weir speaks; and
- * the seam for login, which a listener without one refuses.
- */
+/* ApiVersions ends here: what all brokers offer, within what weir speaks. */
 #include <ctype.h>
 
 #include "gateway/forward.h"
@@ -106,24 +103,4 @@ api_versions_too_new(struct request *r)
 	to->error_code = KAFKA_UNSUPPORTED_VERSION;
 	list_apis(r->worker->cluster, to, &r->arena);
 	request_answer_version(r, 0, to);
-}
-
-/* ---- login: none on such a listener ---- */
-
-void
-api_sasl_handshake(struct request *r)
-{
-	request_answer_error(r, KAFKA_ILLEGAL_SASL_STATE);
-}
-
-void
-api_sasl_authenticate(struct request *r)
-{
-	struct sasl_authenticate_response *to = codec_new(
-	    &sasl_authenticate_response_message, &r->arena);
-
-	to->error_code = KAFKA_ILLEGAL_SASL_STATE;
-	to->error_message = SLICE_LIT("This listener asks for no login.");
-	to->auth_bytes = SLICE_LIT("");
-	request_answer(r, to);
 }

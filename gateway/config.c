@@ -23,6 +23,7 @@
 #define TYPE_ENUM unsigned int
 #define TYPE_SECRET char *
 #define TYPE_NETWORKS struct cidr_list
+#define TYPE_TEXTS struct text_list
 
 #define config_top config
 enum { RESTART, LIVE };

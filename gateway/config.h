@@ -42,7 +42,9 @@ enum config_client_certificate {
 
 enum config_tls_version { CONFIG_TLS_1_2, CONFIG_TLS_1_3 };
 
-enum config_auth { CONFIG_AUTH_NONE };
+enum config_login {
+	CONFIG_AUTH_NONE, CONFIG_AUTH_SASL, CONFIG_AUTH_CERTIFICATE,
+};
 
 struct config_sasl {
 	enum config_mechanism	 mechanism;
@@ -84,11 +86,49 @@ struct config_listener {
 	struct config_listener_tls tls;
 	bool			 proxy_protocol;
 	struct cidr_list	 proxy_sources;
-	enum config_auth	 auth;
+	enum config_login	 auth;
+	struct text_list	 mechanisms;
 	/* Made from the above. */
 	char			*advertised_host;	/* with {id} when ... */
 	int			 advertised_port;	/* 0: the bound one */
 	bool			 advertised_template;	/* ... this is set */
+};
+
+struct config_certificate_rule {
+	unsigned int		 from;
+	char			*pattern, *name, *group;
+};
+
+struct config_jwt {
+	char			*jwks_file, *jwks_url, *jwks_ca_file;
+	uint32_t		 jwks_refresh_ms;
+	char			*issuer;
+	struct text_list	 audiences, algorithms;
+	char			*principal_claim, *groups_claim, *tenant_claim;
+	char			*type;
+	uint32_t		 skew_s;
+};
+
+struct config_audit {
+	char			*file, *topic;	/* NULL: none */
+	bool			 logins;
+};
+
+struct config_auth {
+	char			*partition, *account;
+	struct text_list	 regions;
+	char			*cluster_name, *cluster_uuid;
+	struct text_list	 hosts;
+	char			*keys_file, *master_key;
+	char			*identities_file, *policies_dir;
+	uint32_t		 skew_s, expires_max_s, session_max_ms;
+	bool			 plain_without_tls;
+	struct config_jwt	 jwt;
+	struct {
+		struct config_certificate_rule *v;
+		uint32_t	 n;
+	}			 certificates;
+	struct config_audit	 audit;
 };
 
 struct config_virtual_client {
@@ -139,6 +179,7 @@ struct config {
 		struct config_listener *v;
 		uint32_t	 n;
 	}			 listeners;
+	struct config_auth	 auth;
 	struct config_virtual	 virtual_brokers;
 	struct config_admin	 admin;
 	uint32_t		 workers;	/* not 0 once loaded */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "auth/auth.h"
+#include "gateway/auth_config.h"
 #include "gateway/base/mem.h"
 #include "gateway/config.h"
 #include "gateway/http_client.h"
@@ -418,6 +419,7 @@ config_check(struct config *c, struct error_list *errs)
 	check_cluster(&c->cluster, errs);
 	for (uint32_t i = 0; i < c->listeners.n; i++)
 		check_listener(c, i, errs);
+	auth_config_check(c, errs);
 	check_virtual(&c->virtual_brokers, errs);
 	check_admin(&c->admin, errs);
 	check_limits(&c->limits, errs);

@@ -9,7 +9,10 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include "auth/auth.h"
 #include "gateway/admin.h"
+#include "gateway/audit.h"
+#include "gateway/auth_config.h"
 #include "gateway/base/block.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/log.h"
@@ -239,6 +242,7 @@ static bool
 reload_config(struct gateway *g, struct error_list *errs)
 {
 	struct tls_context *contexts[WORKER_LISTENERS_MAX] = { NULL };
+	struct auth *auth;
 	struct config *c;
 
 	if (g->config_path == NULL) {
@@ -250,7 +254,12 @@ reload_config(struct gateway *g, struct error_list *errs)
 	if (c == NULL)
 		return false;
 	if (!config_check_reload(g->config, c, errs) ||
-	    !make_contexts(c, contexts, errs)) {
+	    (auth = auth_from_config(c, NULL, errs)) == NULL) {
+		config_unref(c);
+		return false;
+	}
+	if (!make_contexts(c, contexts, errs)) {
+		auth_unref(auth);
 		config_unref(c);
 		return false;
 	}
@@ -262,8 +271,13 @@ reload_config(struct gateway *g, struct error_list *errs)
 	if (g->admin != NULL)
 		admin_set_config(g->admin, &c->admin);
 	set_limits(g);
-	for (int i = 0; i < g->worker_count; i++)
+	audit_sink_configure(g->audit, &c->auth.audit);
+	auth_unref(g->auth);
+	g->auth = auth;
+	for (int i = 0; i < g->worker_count; i++) {
 		worker_set_config(g->workers[i], c);
+		worker_set_auth(g->workers[i], auth);
+	}
 	return true;
 }
 
@@ -279,6 +293,7 @@ gateway_reload(void *arg, struct error_list *errs)
 		    errs->v[i].path, errs->v[i].reason);
 	if (ok)
 		log_info("configuration reloaded", "file=%s", g->config_path);
+	audit_admin(g, "reload", ok, ok ? NULL : errs->v[0].reason);
 	metric_add(g->metrics, ok ? METRIC_RELOADS : METRIC_RELOADS_FAILED, 1);
 	return ok;
 }
@@ -292,6 +307,7 @@ drain(struct gateway *g)
 		loop_stop(g->control);	/* asked twice: now */
 		return;
 	}
+	audit_admin(g, "drain", true, NULL);
 	log_info("draining", "connections=%u within_ms=%u",
 	    atomic_load(&g->connections), g->config->drain_ms);
 	g->drain_until_us = clock_now_us() +
@@ -323,6 +339,7 @@ control_tick(void *arg)
 	/* Repeats of log lines are told once a second. */
 	if (++g->ticks % (1000 / LOOP_TICK_MS) == 0)
 		log_tick();
+	audit_sink_tick(g->audit);
 	watch_stats(g->watch, &u);
 	metric_set(g->metrics, METRIC_UPSTREAMS_OPENED, u.opened);
 	metric_set(g->metrics, METRIC_UPSTREAMS_FAILED, u.failed);
@@ -384,6 +401,13 @@ reason_name(int reason)
 	    conn_reason_label((enum conn_reason)reason) : NULL;
 }
 
+static const char *
+failure_name(int failure)
+{
+	return failure >= 0 && failure < AUTH_FAILURE_COUNT ?
+	    auth_failure_label((enum auth_failure)failure) : NULL;
+}
+
 static char *
 metrics_text(void *arg)
 {
@@ -391,6 +415,7 @@ metrics_text(void *arg)
 		.api = api_name,
 		.error = kafka_error_name,
 		.reason = reason_name,
+		.failure = failure_name,
 	};
 
 	(void)arg;
@@ -469,6 +494,14 @@ gateway_setup(struct gateway *g, struct error *err)
 		error_list_free(&errs);
 		return false;
 	}
+	g->audit = audit_sink_new(g);
+	audit_sink_configure(g->audit, &g->config->auth.audit);
+	g->auth = auth_from_config(g->config, NULL, &errs);
+	if (g->auth == NULL) {
+		error_set(err, "%s: %s", errs.v[0].path, errs.v[0].reason);
+		error_list_free(&errs);
+		return false;
+	}
 	if (!make_upstream_tls(g, err))
 		return error_prefix(err, "cluster.tls");
 	if (!open_admin(g, err))
@@ -494,6 +527,8 @@ gateway_end(struct gateway *g)
 		watch_free(g->watch);
 	if (g->cluster != NULL)
 		cluster_unref(g->cluster);
+	audit_sink_free(g->audit);
+	auth_unref(g->auth);
 	drop_contexts(g->listener_tls);
 	if (g->upstream_tls != NULL)
 		tls_context_unref(g->upstream_tls);

@@ -15,6 +15,8 @@
 #include "gateway/worker.h"
 
 struct admin;
+struct audit_sink;
+struct auth;
 struct config;
 struct tls_context;
 struct watchdog;
@@ -27,6 +29,8 @@ struct gateway {
 	struct loop		*control;
 	struct config		*config;
 	struct config		*first_config;	/* upstreams borrow from it */
+	struct auth		*auth;		/* the newest; never NULL */
+	struct audit_sink	*audit;
 	struct cluster		*cluster;	/* NULL until the first one */
 	struct watch		*watch;
 	struct admin		*admin;
@@ -47,6 +51,9 @@ struct gateway {
 	atomic_int_least64_t	 stale_us;
 	atomic_uint		 connections;
 	uint32_t		 connections_most; /* half the descriptors */
+	atomic_uint		 audit_queued;	/* lines to the sink */
+	atomic_uint_least64_t	 audit_lost;
+	atomic_bool		 jwks_wished;
 	atomic_uint_least64_t	 next_session;
 };
 

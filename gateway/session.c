@@ -13,6 +13,7 @@
 #include "gateway/base/metric.h"
 #include "gateway/config.h"
 #include "gateway/gateway.h"
+#include "gateway/login.h"
 #include "gateway/net/listen.h"
 #include "gateway/net/source.h"
 #include "gateway/wire/frame.h"
@@ -70,6 +71,7 @@ note_client_id(struct session *s, struct slice id)
 		return;
 	free(s->client_id);
 	s->client_id = mem_strndup(id.data, len);
+	login_client_id(s);
 }
 
 /* Not offered: closed as a broker does, for there is no answer that the client
@@ -97,8 +99,9 @@ version_served(const struct session *s, const struct request *r)
 	    r->version >= min && r->version <= max;
 }
 
+/* Served before the login, and when it is over. */
 static bool
-allowed_before_login(const struct request *r)
+belongs_to_login(const struct request *r)
 {
 	return r->schema->key == API_API_VERSIONS ||
 	    r->schema->key == API_SASL_HANDSHAKE ||
@@ -157,6 +160,12 @@ session_frame(struct conn *c, void *arg, struct block *b, const uint8_t *data,
 
 	(void)c;
 	s->last_us = loop_now_us(s->worker->loop);
+	if (!login_count(s))
+		return;
+	if (login_expects_raw(s)) {
+		login_raw(s, data, len);
+		return;
+	}
 	reader_init(&rd, data, len, b);
 	if (!frame_read_request(&rd, &h)) {
 		session_close(s, CONN_BAD_REQUEST, rd.fault);
@@ -177,12 +186,31 @@ session_frame(struct conn *c, void *arg, struct block *b, const uint8_t *data,
 		refuse_version(s, &h);
 		return;
 	}
-	if (s->state == SESSION_LOGIN && !allowed_before_login(r)) {
+	if (!belongs_to_login(r) && (s->state == SESSION_LOGIN ||
+	    login_over(s))) {
 		request_free(r);
-		session_close(s, CONN_LOGIN, "a request before login");
+		session_close(s, s->state == SESSION_LOGIN ? CONN_LOGIN :
+		    CONN_EXPIRED, s->state == SESSION_LOGIN ?
+		    "a request before login" : NULL);
 		return;
 	}
 	serve(s, r, &rd, len);
+}
+
+/* ---- the certificate ---- */
+
+struct principal *
+session_certificate_principal(struct session *s, struct error *err)
+{
+	struct auth_certificate c = { .subject = SLICE_NULL };
+	char subject[1024];
+
+	if (!conn_certificate_subject(s->conn, subject, sizeof(subject))) {
+		error_set(err, "the client has shown no certificate");
+		return NULL;
+	}
+	c.subject = slice_of(subject);
+	return auth_certificate_principal(s->login->auth, &c, err);
 }
 
 /* ---- the end ---- */
@@ -271,6 +299,7 @@ session_closed(struct conn *c, void *arg, enum conn_reason reason,
 	produce_state_free(s);
 	orphan_requests(s);
 	let_leases_go(s);
+	login_free(s->login);
 	free(s->client_id);
 	free(s->software);
 	free(s);
@@ -312,8 +341,16 @@ session_addressed(struct conn *c, void *arg)
 	}
 }
 
+static void
+session_ready(struct conn *c, void *arg)
+{
+	(void)c;
+	login_by_certificate(arg);
+}
+
 static const struct conn_ops session_ops = {
 	.frame = session_frame,
+	.ready = session_ready,
 	.drained = session_drained,
 	.closed = session_closed,
 	.addressed = session_addressed,
@@ -325,11 +362,13 @@ conn_options_for(const struct worker *w, int listener, struct conn_options *o)
 	const struct config_limits *l = &w->config->limits;
 	const struct config_listener *c = &w->config->listeners.v[listener];
 
+	bool login = c->auth != CONFIG_AUTH_NONE;
+
 	*o = (struct conn_options){
-		.frame_max = l->frame_max,
+		.frame_max = login ? l->frame_max_login : l->frame_max,
 		.out_high = l->out_high,
 		.setup_ms = l->setup_ms,
-		.frame_ms = l->frame_ms,
+		.frame_ms = login ? l->setup_ms : l->frame_ms,
 		.stall_ms = l->stall_ms,
 		.idle_ms = l->idle_ms,
 		.sheds = true,
@@ -404,14 +443,14 @@ session_open(struct worker *w, int fd, const struct sockaddr *peer,
 	s->listener = (uint16_t)listener;
 	s->id = atomic_fetch_add(&g->next_session, 1) + 1;
 	s->opened_us = s->last_us = loop_now_us(w->loop);
-	/* The seam for login: with a mechanism it begins in SESSION_LOGIN, with
-	 * frame_max_login. */
 	s->state = SESSION_OPEN;
 	list_init(&s->requests);
 	list_init(&s->leases);
 	list_append(&w->sessions, &s->link);
 	w->session_count++;
 	conn_options_for(w, listener, &o);
+	if (w->config->listeners.v[listener].auth != CONFIG_AUTH_NONE)
+		login_begin(s);
 	s->conn = conn_open_accepted(w->loop, fd, peer, len, &o, &session_ops,
 	    s);
 }

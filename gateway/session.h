@@ -15,6 +15,9 @@
 
 struct config_listener;
 struct fetch_state;
+struct login;
+struct policy_set;
+struct principal;
 struct produce_state;
 struct share_state;
 
@@ -42,6 +45,9 @@ struct session {
 	int32_t			 virtual_count;	/* 0: not chosen yet */
 	uint64_t		 id;
 	int64_t			 opened_us, last_us;
+	struct login		*login;		/* NULL: a listener without */
+	struct policy_set	*policies;	/* NULL: everything is allowed;
+						 * the login's */
 	struct fetch_state	*fetch;		/* NULL until the first Fetch */
 	struct produce_state	*produce;	/* NULL until one is needed */
 	struct share_state	*share;		/* NULL until a ShareFetch */
@@ -67,6 +73,11 @@ void	 session_address(struct session *s, int32_t id, struct arena *a,
 /* Remembers what ApiVersions said (KIP-511); chooses the virtual count. */
 void	 session_named(struct session *s, struct slice name,
 	    struct slice version);
+
+/* The principal of the client's certificate, by the rules of the login's
+ * snapshot; NULL and why. */
+struct principal *session_certificate_principal(struct session *s,
+	    struct error *err);
 
 /* api_fetch.c, api_share.c, api_produce.c: drop a session's state. */
 void	 fetch_state_free(struct session *s);

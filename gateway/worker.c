@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth/auth.h"
+#include "gateway/audit.h"
 #include "gateway/base/block.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
@@ -13,6 +15,7 @@
 #include "gateway/config.h"
 #include "gateway/coordinators.h"
 #include "gateway/gateway.h"
+#include "gateway/login.h"
 #include "gateway/net/listen.h"
 #include "gateway/net/tls.h"
 #include "gateway/session.h"
@@ -133,12 +136,20 @@ worker_wish(struct worker *w)
 	watch_wish(w->gateway->watch);
 }
 
+void
+worker_wish_jwks(struct worker *w)
+{
+	atomic_store_explicit(&w->gateway->jwks_wished, true,
+	    memory_order_relaxed);
+}
+
 /* ---- messages from control ---- */
 
 struct message_to_worker {
 	struct worker		*worker;
 	struct cluster		*cluster;
 	struct config		*config;
+	struct auth		*auth;
 	struct tls_context	*tls[WORKER_LISTENERS_MAX];
 };
 
@@ -219,6 +230,29 @@ worker_set_config(struct worker *w, struct config *c)
 			m->tls[i] = tls_context_ref(
 			    w->gateway->listener_tls[i]);
 	loop_post(w->loop, take_config, m);
+}
+
+static void
+take_auth(void *arg)
+{
+	struct message_to_worker *m = arg;
+	struct worker *w = m->worker;
+
+	auth_unref(w->auth);
+	w->auth = m->auth;
+	free(m);
+	LIST_FOREACH_SAFE(it, &w->sessions)
+		login_recheck(LIST_ENTRY(it, struct session, link), w->auth);
+}
+
+void
+worker_set_auth(struct worker *w, struct auth *a)
+{
+	struct message_to_worker *m = mem_zalloc(sizeof(*m));
+
+	m->worker = w;
+	m->auth = auth_ref(a);
+	loop_post(w->loop, take_auth, m);
 }
 
 static void
@@ -349,6 +383,7 @@ worker_tick(void *arg)
 	struct worker *w = arg;
 
 	show_gauges(w);
+	audit_tick(w->audit);
 	if (w->draining)
 		close_idle_sessions(w);
 }
@@ -383,6 +418,9 @@ worker_new(struct gateway *g, int index)
 	w->cluster = cluster_ref(g->cluster);
 	w->config = config_ref(g->config);
 	loop_set_handshake_rate(w->loop, w->config->limits.handshake_rate);
+	w->auth = auth_ref(g->auth);
+	w->auth_cache = auth_cache_new();
+	w->audit = audit_new(w);
 	w->coordinators = coordinators_new(w);
 	list_init(&w->sessions);
 	list_init(&w->parked);
@@ -456,6 +494,9 @@ worker_free(struct worker *w)
 	loop_free(w->loop);
 	cluster_unref(w->cluster);
 	config_unref(w->config);
+	audit_free(w->audit);
+	auth_cache_free(w->auth_cache);
+	auth_unref(w->auth);
 	metric_free(w->metrics);
 	free(w);
 }

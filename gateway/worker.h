@@ -17,6 +17,9 @@
 #include "routing/cluster.h"
 #include "routing/upstream.h"
 
+struct audit;
+struct auth;
+struct auth_cache;
 struct config;
 struct coordinators;
 struct gateway;
@@ -40,6 +43,9 @@ struct worker {
 	struct pool		*pool;
 	struct cluster		*cluster;	/* a reference; not NULL */
 	struct config		*config;	/* a reference */
+	struct auth		*auth;		/* a reference */
+	struct auth_cache	*auth_cache;
+	struct audit		*audit;
 	struct metrics		*metrics;
 	struct coordinators	*coordinators;
 	struct list		 sessions;
@@ -74,6 +80,11 @@ void		 worker_stop(struct worker *w);
 /* Hands over a snapshot or configuration. Thread: control. */
 void		 worker_set_cluster(struct worker *w, struct cluster *c);
 void		 worker_set_config(struct worker *w, struct config *c);
+/* Hands over keys and policies: sessions are judged anew. Thread: control. */
+void		 worker_set_auth(struct worker *w, struct auth *a);
+/* A token named a key that is not known: the JWKS are fetched anew. Thread:
+ * worker. */
+void		 worker_wish_jwks(struct worker *w);
 /* Stops accepting; sessions end when idle. Thread: control. */
 void		 worker_drain(struct worker *w);
 /* A broker's answer showed that the snapshot is out of date: asks for another

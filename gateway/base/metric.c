@@ -9,7 +9,7 @@
 #include "gateway/base/mem.h"
 
 enum kind { COUNTER, GAUGE, HISTOGRAM };
-enum label { NONE, API, ERROR, REASON, STATE };
+enum label { NONE, API, ERROR, REASON, STATE, FAILURE };
 enum scale { ONE, MICROS };
 
 struct row {
@@ -29,7 +29,7 @@ static const struct row rows[] = {
 
 static const unsigned labels[] = {
 	METRIC_LABELS_NONE, METRIC_LABELS_API, METRIC_LABELS_ERROR,
-	METRIC_LABELS_REASON, METRIC_LABELS_STATE,
+	METRIC_LABELS_REASON, METRIC_LABELS_STATE, METRIC_LABELS_FAILURE,
 };
 
 /* Upper bounds in microseconds, 100 us to 60 s. */
@@ -186,6 +186,10 @@ label_text(const struct metric_names *names, enum label label, unsigned i,
 		return;
 	case REASON:
 		s = i < METRIC_REASONS - 1 ? names->reason((int)i) : NULL;
+		snprintf(to, size, "reason=\"%s\"", s ? s : "other");
+		return;
+	case FAILURE:
+		s = i < METRIC_FAILURES - 1 ? names->failure((int)i) : NULL;
 		snprintf(to, size, "reason=\"%s\"", s ? s : "other");
 		return;
 	case STATE:

@@ -24,6 +24,7 @@ enum {
 	METRIC_ERRORS = 144,	/* error codes -1 .. 141, and other */
 	METRIC_REASONS = 40,
 	METRIC_STATES = 4,
+	METRIC_FAILURES = 40,
 };
 
 /* Slots that a row takes, by its label and kind. */
@@ -33,6 +34,7 @@ enum {
 	METRIC_LABELS_ERROR = METRIC_APIS * METRIC_ERRORS,
 	METRIC_LABELS_REASON = METRIC_REASONS,
 	METRIC_LABELS_STATE = METRIC_STATES,
+	METRIC_LABELS_FAILURE = METRIC_FAILURES,
 	METRIC_WIDTH_COUNTER = 1,
 	METRIC_WIDTH_GAUGE = 1,
 	METRIC_WIDTH_HISTOGRAM = METRIC_BUCKETS + 2,	/* rest, sum */
@@ -61,6 +63,7 @@ struct metric_names {
 	const char	*(*api)(int api_key);
 	const char	*(*error)(int error_code);
 	const char	*(*reason)(int reason);
+	const char	*(*failure)(int failure);
 };
 
 struct metrics	*metric_new(void);
@@ -108,6 +111,13 @@ metric_reason(enum metric row, int reason)
 {
 	return (unsigned)row + (reason >= 0 && reason < METRIC_REASONS - 1 ?
 	    (unsigned)reason : METRIC_REASONS - 1);
+}
+
+static inline unsigned
+metric_failure(enum metric row, int failure)
+{
+	return (unsigned)row + (failure >= 0 && failure < METRIC_FAILURES - 1 ?
+	    (unsigned)failure : METRIC_FAILURES - 1);
 }
 
 static inline unsigned

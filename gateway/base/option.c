@@ -65,6 +65,15 @@ free_text(char **at, bool secret)
 }
 
 static void
+free_texts(struct text_list *l)
+{
+	for (uint32_t i = 0; i < l->n; i++)
+		free(l->v[i]);
+	free(l->v);
+	*l = (struct text_list){ NULL, 0 };
+}
+
+static void
 free_array(const struct option_group *g, void *at)
 {
 	struct option_array a;
@@ -92,6 +101,9 @@ option_free(const struct option_group *g, void *from)
 		case OPTION_NETWORKS:
 			cidr_list_free(at);
 			break;
+		case OPTION_TEXTS:
+			free_texts(at);
+			break;
 		case OPTION_OBJECT:
 			option_free(o->group, at);
 			break;
@@ -117,6 +129,17 @@ same_networks(const struct cidr_list *a, const struct cidr_list *b)
 	    (a->n == 0 || memcmp(a->v, b->v, a->n * sizeof(*a->v)) == 0);
 }
 
+static bool
+same_texts(const struct text_list *a, const struct text_list *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (uint32_t i = 0; i < a->n; i++)
+		if (strcmp(a->v[i], b->v[i]) != 0)
+			return false;
+	return true;
+}
+
 /* For rows with one value. */
 static bool
 same_value(const struct option *o, const void *a, const void *b)
@@ -132,6 +155,8 @@ same_value(const struct option *o, const void *a, const void *b)
 		return same_text(*(char *const *)a, *(char *const *)b);
 	case OPTION_NETWORKS:
 		return same_networks(a, b);
+	case OPTION_TEXTS:
+		return same_texts(a, b);
 	default:
 		return *(const uint32_t *)a == *(const uint32_t *)b;
 	}

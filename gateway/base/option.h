@@ -50,11 +50,21 @@ enum option_type {
 	OPTION_SECRET,		/* <name>_file or <name>_env; char *; with the
 				 * unit "lines" it may have several */
 	OPTION_NETWORKS,	/* array of strings; struct cidr_list */
+	OPTION_TEXTS,		/* array of strings; struct text_list. With a
+				 * `unit` "a|b" each must be one of its words */
 	OPTION_OBJECT,		/* a group; embedded struct */
 	OPTION_ARRAY,		/* of a group; struct { T *v; uint32_t n; } */
 };
 
 struct option_group;
+
+/* Strings, malloc'd. */
+struct text_list {
+	char		**v;
+	uint32_t	 n;
+};
+
+enum { OPTION_TEXTS_LENGTH_MAX = 1024 };	/* of each */
 
 struct option {
 	const char	*name;

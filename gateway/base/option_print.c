@@ -67,6 +67,7 @@ type_text(const struct option *o)
 		[OPTION_SIZE] = "size", [OPTION_COUNT] = "number or \"auto\"",
 		[OPTION_TEXT] = "string", [OPTION_PATH] = "file",
 		[OPTION_SECRET] = "secret", [OPTION_NETWORKS] = "networks",
+		[OPTION_TEXTS] = "strings",
 		[OPTION_OBJECT] = "object", [OPTION_ARRAY] = "array",
 	};
 
@@ -92,6 +93,8 @@ print_facts(const struct option *o, FILE *f)
 	else if (o->type != OPTION_SECRET && o->type != OPTION_OBJECT &&
 	    strcmp(o->initial, "null") != 0)
 		fprintf(f, ", default %s", o->initial);
+	if (o->type == OPTION_TEXTS && o->unit[0] != '\0')
+		fprintf(f, ", of %s", o->unit);
 	if (!o->live && o->type != OPTION_OBJECT)
 		fputs(", a change needs a restart", f);
 }

@@ -241,6 +241,57 @@ read_networks(struct reading *r, const struct option *o, const json_t *v,
 	}
 }
 
+/* Whether the text is one of the words in "a|b|c". */
+static bool
+is_word(const char *words, const char *text)
+{
+	size_t len = strlen(text);
+
+	for (const char *w = words; len > 0; w += strcspn(w, "|") + 1) {
+		size_t n = strcspn(w, "|");
+
+		if (n == len && memcmp(w, text, n) == 0)
+			return true;
+		if (w[n] == '\0')
+			break;
+	}
+	return false;
+}
+
+static void
+read_texts(struct reading *r, const struct option *o, const json_t *v,
+    struct text_list *to, const char *path)
+{
+	json_t *e;
+	size_t i;
+
+	if (!json_is_array(v)) {
+		wrong_type(r, path, "an array of strings", v);
+		return;
+	}
+	if (!count_in_bounds(r, o, v, path))
+		return;
+	to->v = mem_zalloc((json_array_size(v) + 1) * sizeof(*to->v));
+	json_array_foreach(v, i, e) {
+		char at[OPTION_PATH_SIZE];
+
+		option_path_at(at, path, i);
+		if (!json_is_string(e))
+			wrong_type(r, at, "a string", e);
+		else if (json_string_length(e) == 0 ||
+		    json_string_length(e) > OPTION_TEXTS_LENGTH_MAX ||
+		    strlen(json_string_value(e)) != json_string_length(e))
+			error_list_add(r->errs, at, "must have 1 to %d "
+			    "characters", OPTION_TEXTS_LENGTH_MAX);
+		else if (o->unit[0] != '\0' &&
+		    !is_word(o->unit, json_string_value(e)))
+			error_list_add(r->errs, at, "must be one of %s, but is "
+			    "\"%.64s\"", o->unit, json_string_value(e));
+		else
+			to->v[to->n++] = mem_strdup(json_string_value(e));
+	}
+}
+
 /* The file's bytes in `to` as a string; false: with a fault. */
 static bool
 read_secret_file(struct reading *r, const char *file, char *to, size_t size,
@@ -361,6 +412,9 @@ read_value(struct reading *r, const struct option *o, json_t *v, void *at,
 		break;
 	case OPTION_NETWORKS:
 		read_networks(r, o, v, at, path);
+		break;
+	case OPTION_TEXTS:
+		read_texts(r, o, v, at, path);
 		break;
 	case OPTION_ARRAY:
 		read_array(r, o, v, at, path);

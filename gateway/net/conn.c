@@ -205,6 +205,12 @@ conn_set_frame_max(struct conn *c, size_t max)
 }
 
 void
+conn_set_frame_ms(struct conn *c, uint32_t ms)
+{
+	c->frame_ms = ms;
+}
+
+void
 conn_set_arg(struct conn *c, const struct conn_ops *ops, void *arg)
 {
 	c->ops = ops;

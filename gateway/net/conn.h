@@ -119,6 +119,8 @@ size_t		 conn_queued(const struct conn *c);	/* bytes not sent yet */
 void		 conn_pause(struct conn *c);
 void		 conn_resume(struct conn *c);
 void		 conn_set_frame_max(struct conn *c, size_t max);
+/* As conn_options.frame_ms, from the next frame on. */
+void		 conn_set_frame_ms(struct conn *c, uint32_t ms);
 void		 conn_set_arg(struct conn *c, const struct conn_ops *ops,
 		    void *arg);
 /* Ends it at once; closed() is called from inside, exactly once. */

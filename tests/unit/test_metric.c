@@ -29,7 +29,8 @@ reason_name(int reason)
 	return reason == 2 ? "idle" : NULL;
 }
 
-static const struct metric_names names = { api_name, error_name, reason_name };
+static const struct metric_names names = { api_name, error_name, reason_name,
+	reason_name };
 
 static void
 expect_line(const char *text, const char *line)

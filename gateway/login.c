@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/login.h"
+
+#include <stdlib.h>
+
+#include <openssl/rand.h>
+
+#include "gateway/api.h"
+#include "gateway/audit.h"
+#include "gateway/base/clock.h"
+#include "gateway/base/log.h"
+#include "gateway/base/mem.h"
+#include "gateway/base/metric.h"
+#include "gateway/config.h"
+#include "gateway/session.h"
+#include "gateway/worker.h"
+#include "wire/messages.h"
+
+static const struct config_listener *
+listener_of(const struct session *s)
+{
+	return &s->worker->config->listeners.v[s->listener];
+}
+
+static int64_t
+now_us(const struct session *s)
+{
+	return loop_now_us(s->worker->loop);
+}
+
+/* ---- the beginning and the end ---- */
+
+static void
+too_late(struct timer *t)
+{
+	struct login *l = LIST_ENTRY(t, struct login, timer);
+
+	session_close(l->session, CONN_LOGIN_TIME, "limits.login_ms");
+}
+
+void
+login_begin(struct session *s)
+{
+	struct worker *w = s->worker;
+	struct login *l = mem_zalloc(sizeof(*l));
+
+	l->session = s;
+	l->auth = auth_ref(w->auth);
+	s->login = l;
+	s->state = SESSION_LOGIN;
+	timer_set(&l->timer, w->loop, now_us(s) +
+	    (int64_t)w->config->limits.login_ms * 1000, too_late);
+}
+
+static void
+drop_principal(struct login *l)
+{
+	if (l->policies != NULL)
+		policy_set_free(l->policies);
+	l->policies = l->session->policies = NULL;
+	principal_unref(l->principal);
+	l->principal = NULL;
+}
+
+void
+login_free(struct login *l)
+{
+	if (l == NULL)
+		return;
+	timer_cancel(&l->timer);
+	if (l->exchange != NULL)
+		auth_login_free(l->exchange);
+	drop_principal(l);
+	auth_unref(l->auth);
+	free(l);
+}
+
+/* ---- who it is ---- */
+
+static struct policy_set *
+policies_of(struct login *l, struct auth *a, struct principal *p)
+{
+	struct session *s = l->session;
+	const struct conn_peer *peer = conn_peer(s->conn);
+	struct policy *v[POLICY_SET_MAX];
+	uint32_t n = auth_policies(a, p, v);
+
+	l->context = (struct policy_context){
+		.principal = p,
+		.source_ip = peer->host,
+		.source_vpce = peer->vpce[0] != '\0' ? peer->vpce : NULL,
+		.client_id = s->client_id,
+		.user_agent = l->user_agent[0] != '\0' ? l->user_agent : NULL,
+		.secure = conn_is_tls(s->conn),
+	};
+	return policy_set_new(&auth_settings(a)->cluster, &l->context, v, n,
+	    p->session_policy);
+}
+
+static bool
+may_connect(struct policy_set *set)
+{
+	return policy_allows(set, POLICY_CONNECT, POLICY_CLUSTER, SLICE_NULL);
+}
+
+/* Takes the reference of p. */
+static void
+take_principal(struct login *l, struct principal *p, struct policy_set *set)
+{
+	drop_principal(l);
+	l->principal = p;
+	l->policies = l->session->policies = set;
+}
+
+/* Milliseconds until it must log in again; 0: never. */
+static int64_t
+lifetime_ms(const struct login *l, int64_t expires_ms)
+{
+	int64_t most = auth_settings(l->auth)->session_max_ms;
+	int64_t left = expires_ms - clock_wall_ms();
+
+	if (expires_ms == 0)
+		return most;
+	if (left < 1)
+		left = 1;	/* 0 would say: never */
+	return most > 0 && most < left ? most : left;
+}
+
+/* Checks what auth/ does not know: that it is the same principal as before, and
+ * that it may connect. */
+static enum auth_result
+admit(struct login *l, struct auth_step *step)
+{
+	struct policy_set *set;
+
+	if (l->principal != NULL &&
+	    !principal_same(l->principal, step->principal))
+		return auth_fail(step, AUTH_FAILURE_PRINCIPAL, "%s may not "
+		    "become %s", l->principal->arn, step->principal->arn);
+	snprintf(l->user_agent, sizeof(l->user_agent), "%s", step->user_agent);
+	set = policies_of(l, l->auth, step->principal);
+	if (!may_connect(set)) {
+		policy_set_free(set);
+		return auth_fail(step, AUTH_FAILURE_CONNECT, "no policy allows "
+		    "%s kafka-cluster:Connect", step->principal->arn);
+	}
+	take_principal(l, principal_ref(step->principal), set);
+	return AUTH_DONE;
+}
+
+/* It is in: from now on everything is served. Returns the lifetime in ms. */
+static int64_t
+let_in(struct login *l, const struct auth_step *step)
+{
+	struct session *s = l->session;
+	const struct config_limits *limits = &s->worker->config->limits;
+	int64_t lifetime = lifetime_ms(l, step->expires_ms);
+
+	timer_cancel(&l->timer);
+	l->in_us = now_us(s);
+	l->ends_us = lifetime > 0 ? l->in_us + lifetime * 1000 : 0;
+	s->state = SESSION_OPEN;
+	conn_set_frame_max(s->conn, limits->frame_max);
+	conn_set_frame_ms(s->conn, limits->frame_ms);
+	return lifetime;
+}
+
+static void
+note(struct login *l, const char *mechanism, const struct auth_step *step,
+    bool ok)
+{
+	struct session *s = l->session;
+	struct log_quoted who, why;
+
+	metric_add(s->worker->metrics, ok ? (unsigned)METRIC_LOGINS :
+	    metric_failure(METRIC_LOGIN_FAILURES, (int)step->failure), 1);
+	audit_login(s, mechanism, step, ok);
+	if (!ok)
+		log_warn("login failed",
+		    "session=%llu peer=%s mechanism=%s claimed=%s reason=%s "
+		    "detail=%s", (unsigned long long)s->id,
+		    conn_peer(s->conn)->text, mechanism,
+		    log_quote(slice_of(step->claimed), &who),
+		    auth_failure_label(step->failure),
+		    log_quote(slice_of(step->error.text), &why));
+}
+
+/* ---- SaslHandshake ---- */
+
+static bool
+is_offered(const struct config_listener *c, const char *name)
+{
+	for (uint32_t i = 0; i < c->mechanisms.n; i++)
+		if (strcmp(c->mechanisms.v[i], name) == 0)
+			return true;
+	return false;
+}
+
+static void
+answer_handshake(struct request *r, int16_t error)
+{
+	const struct config_listener *c = listener_of(r->session);
+	struct sasl_handshake_response *to = codec_new(
+	    &sasl_handshake_response_message, &r->arena);
+
+	to->error_code = error;
+	to->mechanisms.v = ARENA_ARRAY(&r->arena, struct slice,
+	    c->mechanisms.n + 1);
+	for (uint32_t i = 0; i < c->mechanisms.n; i++)
+		to->mechanisms.v[to->mechanisms.n++] =
+		    slice_of(c->mechanisms.v[i]);
+	request_answer(r, to);
+}
+
+/* A mechanism that is not here: told which are, then closed as brokers do. */
+static void
+refuse_mechanism(struct request *r)
+{
+	struct session *s = r->session;
+	const struct sasl_handshake_request *q = r->body;
+	struct auth_step step = { .failure = AUTH_FAILURE_MECHANISM };
+	struct log_quoted text;
+
+	error_set(&step.error, "the client asked for %s",
+	    log_quote(q->mechanism, &text));
+	note(s->login, "none", &step, false);
+	answer_handshake(r, KAFKA_UNSUPPORTED_SASL_MECHANISM);
+	s->state = SESSION_CLOSING;
+	conn_close_after_flush(s->conn, CONN_LOGIN);
+}
+
+/* Whether it may begin a login now; a live session that never ends, or has just
+ * logged in, may not. */
+static bool
+may_begin(const struct session *s)
+{
+	const struct login *l = s->login;
+
+	if (l->principal == NULL)
+		return l->exchange == NULL;
+	return l->ends_us != 0 && now_us(s) >= l->in_us +
+	    LOGIN_AGAIN_MS * 1000;
+}
+
+void
+api_sasl_handshake(struct request *r)
+{
+	const struct sasl_handshake_request *q = r->body;
+	struct session *s = r->session;
+	struct login *l = s->login;
+	int m = auth_mechanism_find(q->mechanism);
+
+	if (l == NULL || listener_of(s)->auth != CONFIG_AUTH_SASL ||
+	    !may_begin(s)) {
+		answer_handshake(r, KAFKA_ILLEGAL_SASL_STATE);
+		return;
+	}
+	if (m < 0 || !is_offered(listener_of(s),
+	    auth_mechanism_name((enum auth_mechanism)m)) ||
+	    (l->chosen && l->mechanism != (enum auth_mechanism)m)) {
+		refuse_mechanism(r);
+		return;
+	}
+	if (l->exchange != NULL)
+		auth_login_free(l->exchange);
+	/* What was issued or revoked since the connection began counts. */
+	auth_unref(l->auth);
+	l->auth = auth_ref(s->worker->auth);
+	l->chosen = true;
+	l->mechanism = (enum auth_mechanism)m;
+	l->peer.source_ip = conn_peer(s->conn)->host;
+	l->peer.tls = conn_is_tls(s->conn);
+	l->exchange = auth_login_new(l->auth, l->mechanism, &l->peer,
+	    s->worker->auth_cache);
+	l->raw = r->version == 0 && l->principal == NULL;
+	answer_handshake(r, 0);
+}
+
+/* ---- SaslAuthenticate ---- */
+
+/* One message of the client's; what comes of it for the session. */
+static enum auth_result
+step_exchange(struct login *l, struct slice in, struct arena *a,
+    struct auth_step *step)
+{
+	struct session *s = l->session;
+	enum auth_result result;
+
+	memset(step, 0, sizeof(*step));
+	result = auth_login_step(l->exchange, in, a, step);
+	if (result == AUTH_DONE)
+		result = admit(l, step);
+	if (step->unknown_kid)
+		worker_wish_jwks(s->worker);
+	if (result == AUTH_MORE)
+		return result;
+	note(l, auth_mechanism_name(l->mechanism), step, result == AUTH_DONE);
+	auth_login_free(l->exchange);
+	l->exchange = NULL;
+	principal_unref(step->principal);
+	step->principal = NULL;
+	return result;
+}
+
+static void
+answer_authenticate(struct request *r, struct slice out, int64_t lifetime)
+{
+	struct sasl_authenticate_response *to = codec_new(
+	    &sasl_authenticate_response_message, &r->arena);
+
+	to->auth_bytes = out.data != NULL ? out : SLICE_LIT("");
+	to->session_lifetime_ms = lifetime;
+	request_answer(r, to);
+}
+
+/* The same words for all; the number finds the line in weir's log. */
+static void
+answer_refused(struct request *r)
+{
+	struct sasl_authenticate_response *to = codec_new(
+	    &sasl_authenticate_response_message, &r->arena);
+
+	to->error_code = KAFKA_SASL_AUTHENTICATION_FAILED;
+	to->error_message = arena_printf(&r->arena,
+	    "[session %llu]: Access denied",
+	    (unsigned long long)r->session->id);
+	to->auth_bytes = SLICE_LIT("");
+	request_answer(r, to);
+}
+
+static void
+refuse_now(struct timer *t)
+{
+	struct login *l = LIST_ENTRY(t, struct login, timer);
+	struct session *s = l->session;
+	struct request *r = l->refused;
+
+	l->refused = NULL;
+	if (r == NULL) {
+		session_close(s, CONN_LOGIN, NULL);
+		return;
+	}
+	answer_refused(r);
+	conn_close_after_flush(s->conn, CONN_LOGIN);
+}
+
+/* Not at once: who guesses is to be slowed. r: NULL without a reply. */
+static void
+refuse_later(struct login *l, struct request *r)
+{
+	struct session *s = l->session;
+	uint8_t jitter = 0;
+
+	if (RAND_bytes(&jitter, 1) != 1)
+		jitter = 0;
+	s->state = SESSION_CLOSING;
+	conn_pause(s->conn);
+	l->refused = r;
+	timer_set(&l->timer, s->worker->loop, now_us(s) +
+	    (LOGIN_DELAY_MS + jitter * LOGIN_JITTER_MS / 256) * 1000,
+	    refuse_now);
+}
+
+void
+api_sasl_authenticate(struct request *r)
+{
+	const struct sasl_authenticate_request *q = r->body;
+	struct login *l = r->session->login;
+	struct auth_step step;
+
+	if (l == NULL || l->exchange == NULL) {
+		request_answer_error(r, KAFKA_ILLEGAL_SASL_STATE);
+		return;
+	}
+	switch (step_exchange(l, q->auth_bytes, &r->arena, &step)) {
+	case AUTH_MORE:
+		answer_authenticate(r, step.out, 0);
+		break;
+	case AUTH_DONE:
+		answer_authenticate(r, step.out, let_in(l, &step));
+		break;
+	case AUTH_FAILED:
+		refuse_later(l, r);
+		break;
+	}
+}
+
+/* ---- tokens without a header (SaslHandshake v0) ---- */
+
+bool
+login_expects_raw(const struct session *s)
+{
+	return s->login != NULL && s->login->raw && s->login->exchange != NULL;
+}
+
+static void
+send_raw(struct session *s, struct slice out)
+{
+	struct chain c;
+	uint8_t head[4] = { (uint8_t)(out.len >> 24), (uint8_t)(out.len >> 16),
+	    (uint8_t)(out.len >> 8), (uint8_t)out.len };
+
+	chain_init(&c);
+	chain_add_copy(&c, head, sizeof(head));
+	chain_add_copy(&c, out.data, out.len);
+	conn_send(s->conn, &c);
+	chain_fini(&c);
+}
+
+void
+login_raw(struct session *s, const uint8_t *data, size_t len)
+{
+	struct login *l = s->login;
+	struct slice in = { data, (uint32_t)len };
+	struct auth_step step;
+	struct arena a;
+
+	arena_init(&a, 0);
+	switch (step_exchange(l, in, &a, &step)) {
+	case AUTH_MORE:
+		send_raw(s, step.out);
+		break;
+	case AUTH_DONE:
+		send_raw(s, step.out);
+		l->raw = false;
+		let_in(l, &step);
+		break;
+	case AUTH_FAILED:
+		/* There is no way to say why. */
+		refuse_later(l, NULL);
+		break;
+	}
+	arena_fini(&a);
+}
+
+/* ---- certificates ---- */
+
+void
+login_by_certificate(struct session *s)
+{
+	struct login *l = s->login;
+	struct auth_step step = { .failure = AUTH_FAILURE_CERTIFICATE };
+
+	if (l == NULL || l->principal != NULL ||
+	    listener_of(s)->auth != CONFIG_AUTH_CERTIFICATE)
+		return;
+	step.principal = session_certificate_principal(s, &step.error);
+	if (step.principal != NULL && admit(l, &step) == AUTH_DONE) {
+		let_in(l, &step);
+		step.failure = AUTH_FAILURE_NONE;
+	}
+	note(l, "certificate", &step, l->principal != NULL);
+	principal_unref(step.principal);
+	if (l->principal == NULL)
+		refuse_later(l, NULL);
+}
+
+/* ---- afterwards ---- */
+
+bool
+login_count(struct session *s)
+{
+	if (s->login == NULL || s->login->principal != NULL ||
+	    ++s->login->requests <=
+	    s->worker->config->limits.login_requests_max)
+		return true;
+	session_close(s, CONN_LOGIN_TIME, "limits.login_requests_max");
+	return false;
+}
+
+bool
+login_over(const struct session *s)
+{
+	return s->login != NULL && s->login->ends_us != 0 &&
+	    now_us(s) > s->login->ends_us;
+}
+
+void
+login_client_id(struct session *s)
+{
+	if (s->login == NULL || s->login->policies == NULL)
+		return;
+	s->login->context.client_id = s->client_id;
+	policy_set_changed(s->login->policies);
+}
+
+void
+login_recheck(struct session *s, struct auth *a)
+{
+	struct login *l = s->login;
+	struct policy_set *set;
+	const char *why = NULL;
+
+	/* One that is under way goes on by what it began with, but for the
+	 * principal's rights. */
+	if (l == NULL || l->principal == NULL || s->state == SESSION_CLOSING)
+		return;
+	if (!auth_still_valid(a, l->principal, clock_wall_ms()))
+		why = "its key, role or certificate is no longer valid";
+	set = why == NULL ? policies_of(l, a, l->principal) : NULL;
+	if (set != NULL && !may_connect(set)) {
+		policy_set_free(set);
+		why = "no policy allows it to connect any more";
+	}
+	if (why != NULL) {
+		audit_ended(s, why);
+		session_close(s, CONN_REVOKED, why);
+		return;
+	}
+	policy_set_free(l->policies);
+	l->policies = s->policies = set;
+	auth_unref(l->auth);
+	l->auth = auth_ref(a);
+}

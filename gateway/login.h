@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A session's login: the SASL exchange (KIP-43, KIP-152), its renewal on the
+ * live connection (KIP-368), and who the client is from then on. What is right
+ * or wrong is auth/'s to say; here is when it may be said, and what follows.
+ *
+ * A login that fails is answered after LOGIN_DELAY_MS and a bit, in the same
+ * words whatever was wrong, and then the connection ends.
+ *
+ * Ownership: the session's; freed with it. Thread: worker.
+ * Bounds: limits.login_requests_max requests and limits.login_ms before the
+ * login; frames of limits.frame_max_login until then.
+ */
+#ifndef WEIR_LOGIN_H
+#define WEIR_LOGIN_H
+
+#include "auth/auth.h"
+#include "gateway/net/conn.h"
+#include "gateway/net/loop.h"
+
+struct request;
+struct session;
+
+enum {
+	LOGIN_DELAY_MS = 100,		/* connection.failed.authentication
+					 * .delay.ms of a broker */
+	LOGIN_JITTER_MS = 50,
+	LOGIN_AGAIN_MS = 1000,		/* between two logins of a session */
+};
+
+struct login {
+	struct session		*session;
+	struct auth		*auth;		/* what judges; a reference */
+	struct auth_login	*exchange;	/* NULL: none is under way */
+	enum auth_mechanism	 mechanism;	/* once `chosen` */
+	bool			 chosen;
+	bool			 raw;		/* SaslHandshake v0: tokens come
+						 * without a request header */
+	uint32_t		 requests;	/* before login */
+	struct principal	*principal;	/* NULL: not logged in */
+	struct policy_set	*policies;
+	struct policy_context	 context;	/* of policies */
+	struct auth_peer	 peer;
+	char			 user_agent[128];
+	int64_t			 ends_us;	/* of the session; 0: never */
+	int64_t			 in_us;		/* when it last logged in */
+	struct timer		 timer;		/* for the login, or a refusal */
+	struct request		*refused;	/* answered when it fires */
+};
+
+/* At a session's begin, for a listener with a login. */
+void	 login_begin(struct session *s);
+void	 login_free(struct login *l);
+/* TLS is up: what a listener with auth certificate goes by. */
+void	 login_by_certificate(struct session *s);
+
+/* A frame that is a token: the handshake was of version 0. */
+bool	 login_expects_raw(const struct session *s);
+void	 login_raw(struct session *s, const uint8_t *data, size_t len);
+
+/* Counts a request before the login; false when it was one too many and the
+ * session is closed. */
+bool	 login_count(struct session *s);
+/* Whether the session has outlived its credential (KIP-368): then all but a new
+ * login closes it. */
+bool	 login_over(const struct session *s);
+/* Its client id, a condition key, is another one now. */
+void	 login_client_id(struct session *s);
+/* Another snapshot (keys, policies): ends the session or changes what it may
+ * do. */
+void	 login_recheck(struct session *s, struct auth *a);
+
+#endif

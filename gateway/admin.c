@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/admin.h"
 
+#include <sys/queue.h>
 #include <sys/socket.h>
 
 #include <netinet/in.h>
@@ -12,12 +13,14 @@
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <event2/http.h>
+#include <event2/keyvalq_struct.h>
 #include <jansson.h>
 #include <openssl/crypto.h>
 
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/config.h"
+#include "gateway/explain.h"
 #include "gateway/net/listen.h"
 
 struct admin {
@@ -99,6 +102,40 @@ serve_status(struct admin *a, struct evhttp_request *req)
 	reply_json(req, HTTP_OK, a->source.status(a->source.arg));
 }
 
+/* ?principal=P&action=A&resource=R, and context=KEY%3DVALUE any number of
+ * times. */
+static void
+serve_explain(struct admin *a, struct evhttp_request *req)
+{
+	const char *text = evhttp_uri_get_query(
+	    evhttp_request_get_evhttp_uri(req));
+	struct explain_query q = { .principal = NULL };
+	struct evkeyvalq pairs;
+	struct evkeyval *kv;
+	struct error err;
+	json_t *answer = NULL;
+
+	TAILQ_INIT(&pairs);
+	evhttp_parse_query_str(text != NULL ? text : "", &pairs);
+	TAILQ_FOREACH(kv, &pairs, next) {
+		if (strcmp(kv->key, "context") == 0 &&
+		    q.context_count < EXPLAIN_CONTEXT_MAX)
+			q.context[q.context_count++] = kv->value;
+	}
+	q.principal = evhttp_find_header(&pairs, "principal");
+	q.action = evhttp_find_header(&pairs, "action");
+	q.resource = evhttp_find_header(&pairs, "resource");
+	if (q.principal == NULL || q.action == NULL || q.resource == NULL)
+		error_set(&err, "principal, action and resource are needed");
+	else
+		answer = a->source.explain(a->source.arg, &q, &err);
+	if (answer != NULL)
+		reply_json(req, HTTP_OK, answer);
+	else
+		reply_json(req, 422, json_pack("{s:s}", "error", err.text));
+	evhttp_clear_headers(&pairs);
+}
+
 static void
 serve_reload(struct admin *a, struct evhttp_request *req)
 {
@@ -141,6 +178,7 @@ static const struct page pages[] = {
 	{ "/readyz", EVHTTP_REQ_GET, true, false, serve_ready },
 	{ "/metrics", EVHTTP_REQ_GET, false, false, serve_metrics },
 	{ "/status", EVHTTP_REQ_GET, false, false, serve_status },
+	{ "/explain-access", EVHTTP_REQ_GET, false, false, serve_explain },
 	{ "/reload", EVHTTP_REQ_POST, false, true, serve_reload },
 	{ "/drain", EVHTTP_REQ_POST, false, true, serve_drain },
 };
@@ -210,7 +248,7 @@ on_request(struct evhttp_request *req, void *arg)
 	}
 	if (p == NULL)
 		reply_text(req, HTTP_NOTFOUND, "there are: /healthz /readyz "
-		    "/metrics /status, POST: /reload /drain\n");
+		    "/metrics /status /explain-access, POST: /reload /drain\n");
 	else if (p->method != method)
 		reply_text(req, HTTP_BADMETHOD, p->changes ?
 		    "use POST\n" : "use GET\n");

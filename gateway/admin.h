@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The HTTP side for operators: /metrics, /healthz, /readyz, /status, and what
- * changes something, POST /reload and /drain. Bodies come from callbacks.
+ * The HTTP side for operators: /metrics, /healthz, /readyz, /status,
+ * /explain-access, and what changes something, POST /reload and /drain. Bodies
+ * come from callbacks.
  *
  * A caller shows the token (Authorization: Bearer) for what changes something,
  * when one is configured, and off the loopback address for everything but
@@ -21,6 +22,7 @@ struct admin;
 struct config_admin;
 struct error_list;
 struct event_base;
+struct explain_query;
 struct json_t;
 
 enum {
@@ -37,6 +39,9 @@ struct admin_source {
 	struct json_t	*(*status)(void *arg);
 	/* Prometheus' text; freed by admin. */
 	char		*(*metrics)(void *arg);
+	/* Who may do what; NULL and why. */
+	struct json_t	*(*explain)(void *arg, const struct explain_query *q,
+			    struct error *err);
 	/* Takes over the configuration whole, or not at all with faults. */
 	bool		 (*reload)(void *arg, struct error_list *errs);
 	/* Begins to shut down. NULL: not offered. */

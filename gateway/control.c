@@ -19,6 +19,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/base/metric.h"
 #include "gateway/config.h"
+#include "gateway/explain.h"
 #include "gateway/fetch_table.h"
 #include "gateway/gateway.h"
 #include "gateway/net/source.h"
@@ -386,6 +387,14 @@ status(void *arg)
 	return gateway_status(arg);
 }
 
+static json_t *
+explain(void *arg, const struct explain_query *q, struct error *err)
+{
+	const struct gateway *g = arg;
+
+	return explain_access(g->auth, q, err);
+}
+
 static const char *
 api_name(int key)
 {
@@ -435,6 +444,7 @@ open_admin(struct gateway *g, struct error *err)
 		.arg = g,
 		.ready = is_ready,
 		.status = status,
+		.explain = explain,
 		.metrics = metrics_text,
 		.reload = gateway_reload,
 		.drain = admin_drain,

@@ -45,7 +45,7 @@ struct login {
 	int64_t			 ends_us;	/* of the session; 0: never */
 	int64_t			 in_us;		/* when it last logged in */
 	struct timer		 timer;		/* for the login, or a refusal */
-	struct request		*refused;	/* answered when it fires */
+	struct request		*refused;	/* told when it fires */
 };
 
 /* At a session's begin, for a listener with a login. */

@@ -228,6 +228,8 @@ set_limits(const struct gateway *g)
 	struct source_limits source = {
 		.connections_max = l->source_connections_max,
 		.connection_rate = l->source_connection_rate,
+		.login_failures_max = l->login_failures_max,
+		.login_failure_ms = l->login_failure_ms,
 	};
 
 	loop_set_node_limit(l->buffered_max);

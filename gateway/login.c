@@ -12,6 +12,8 @@
 #include "gateway/base/mem.h"
 #include "gateway/base/metric.h"
 #include "gateway/config.h"
+#include "gateway/net/certificate.h"
+#include "gateway/net/source.h"
 #include "gateway/session.h"
 #include "gateway/worker.h"
 #include "wire/messages.h"
@@ -176,6 +178,8 @@ note(struct login *l, const char *mechanism, const struct auth_step *step,
 	    metric_failure(METRIC_LOGIN_FAILURES, (int)step->failure), 1);
 	audit_login(s, mechanism, step, ok);
 	if (!ok)
+		source_login_failed(&conn_peer(s->conn)->remote.sa);
+	if (!ok)
 		log_warn("login failed",
 		    "session=%llu peer=%s mechanism=%s claimed=%s reason=%s "
 		    "detail=%s", (unsigned long long)s->id,
@@ -229,6 +233,20 @@ refuse_mechanism(struct request *r)
 	conn_close_after_flush(s->conn, CONN_LOGIN);
 }
 
+/* Its address has had too many failures: nothing is even tried. */
+static void
+refuse_source(struct request *r)
+{
+	struct session *s = r->session;
+	struct auth_step step = { .failure = AUTH_FAILURE_LIMIT };
+
+	error_set(&step.error, "limits.login_failures_max");
+	metric_add(s->worker->metrics, metric_failure(METRIC_LOGIN_FAILURES,
+	    AUTH_FAILURE_LIMIT), 1);
+	audit_login(s, "none", &step, false);
+	session_close(s, CONN_LOGIN, "too many failed logins from there");
+}
+
 /* Whether it may begin a login now; a live session that never ends, or has just
  * logged in, may not. */
 static bool
@@ -240,6 +258,19 @@ may_begin(const struct session *s)
 		return l->exchange == NULL;
 	return l->ends_us != 0 && now_us(s) >= l->in_us +
 	    LOGIN_AGAIN_MS * 1000;
+}
+
+/* Tokens may be bound to it (RFC 8705). */
+static void
+note_certificate(struct login *l)
+{
+	struct certificate c;
+	struct error err;
+
+	l->peer.has_certificate = conn_certificate(l->session->conn, &c, &err);
+	if (l->peer.has_certificate)
+		memcpy(l->peer.certificate_sha256, c.sha256,
+		    sizeof(c.sha256));
 }
 
 void
@@ -261,6 +292,10 @@ api_sasl_handshake(struct request *r)
 		refuse_mechanism(r);
 		return;
 	}
+	if (!source_login_allowed(&conn_peer(s->conn)->remote.sa)) {
+		refuse_source(r);
+		return;
+	}
 	if (l->exchange != NULL)
 		auth_login_free(l->exchange);
 	/* What was issued or revoked since the connection began counts. */
@@ -270,6 +305,7 @@ api_sasl_handshake(struct request *r)
 	l->mechanism = (enum auth_mechanism)m;
 	l->peer.source_ip = conn_peer(s->conn)->host;
 	l->peer.tls = conn_is_tls(s->conn);
+	note_certificate(l);
 	l->exchange = auth_login_new(l->auth, l->mechanism, &l->peer,
 	    s->worker->auth_cache);
 	l->raw = r->version == 0 && l->principal == NULL;
@@ -435,6 +471,37 @@ login_raw(struct session *s, const uint8_t *data, size_t len)
 
 /* ---- certificates ---- */
 
+/* By the rules, of the certificate that the client has shown. */
+static struct principal *
+certificate_principal(const struct login *l, struct error *err)
+{
+	struct slice names[3][CERTIFICATE_NAMES_MAX];
+	uint32_t counts[3] = { 0, 0, 0 };
+	struct auth_certificate to;
+	struct certificate c;
+
+	if (!conn_certificate(l->session->conn, &c, err))
+		return NULL;
+	for (uint32_t i = 0; i < c.name_count; i++) {
+		enum certificate_kind kind = c.names[i].kind;
+
+		names[kind][counts[kind]++] = slice_of(c.names[i].text);
+	}
+	to = (struct auth_certificate){
+		.subject = slice_of(c.subject),
+		.cn = slice_of(c.common_name),
+		.dns = names[CERTIFICATE_DNS],
+		.uri = names[CERTIFICATE_URI],
+		.email = names[CERTIFICATE_EMAIL],
+		.dns_count = counts[CERTIFICATE_DNS],
+		.uri_count = counts[CERTIFICATE_URI],
+		.email_count = counts[CERTIFICATE_EMAIL],
+		.not_after_ms = c.not_after * 1000,
+	};
+	memcpy(to.sha256, c.sha256, sizeof(to.sha256));
+	return auth_certificate_principal(l->auth, &to, err);
+}
+
 void
 login_by_certificate(struct session *s)
 {
@@ -444,8 +511,9 @@ login_by_certificate(struct session *s)
 	if (l == NULL || l->principal != NULL ||
 	    listener_of(s)->auth != CONFIG_AUTH_CERTIFICATE)
 		return;
-	step.principal = session_certificate_principal(s, &step.error);
+	step.principal = certificate_principal(l, &step.error);
 	if (step.principal != NULL && admit(l, &step) == AUTH_DONE) {
+		step.expires_ms = step.principal->expires_ms;
 		let_in(l, &step);
 		step.failure = AUTH_FAILURE_NONE;
 	}
@@ -484,27 +552,48 @@ login_client_id(struct session *s)
 	policy_set_changed(s->login->policies);
 }
 
+/* Why it may not go on; NULL: it may, and *set is what it may do. */
+static const char *
+judge(struct login *l, struct auth *a, struct policy_set **set)
+{
+	*set = NULL;
+	if (!auth_still_valid(a, l->principal, clock_wall_ms()))
+		return "its key, role or certificate is no longer valid";
+	*set = policies_of(l, a, l->principal);
+	if (may_connect(*set))
+		return NULL;
+	policy_set_free(*set);
+	return "no policy allows it to connect any more";
+}
+
+static void
+revoke(struct session *s, const char *why)
+{
+	audit_ended(s, why);
+	session_close(s, CONN_REVOKED, why);
+}
+
 void
 login_recheck(struct session *s, struct auth *a)
 {
+	const struct tls_context *tls = s->worker->tls[s->listener];
 	struct login *l = s->login;
 	struct policy_set *set;
-	const char *why = NULL;
+	struct error err;
+	const char *why;
 
-	/* One that is under way goes on by what it began with, but for the
-	 * principal's rights. */
-	if (l == NULL || l->principal == NULL || s->state == SESSION_CLOSING)
+	if (s->state == SESSION_CLOSING)
 		return;
-	if (!auth_still_valid(a, l->principal, clock_wall_ms()))
-		why = "its key, role or certificate is no longer valid";
-	set = why == NULL ? policies_of(l, a, l->principal) : NULL;
-	if (set != NULL && !may_connect(set)) {
-		policy_set_free(set);
-		why = "no policy allows it to connect any more";
+	if (tls != NULL && !conn_certificate_holds(s->conn, tls, &err)) {
+		revoke(s, err.text);
+		return;
 	}
+	/* One that is under way is judged when it is done. */
+	if (l == NULL || l->principal == NULL)
+		return;
+	why = judge(l, a, &set);
 	if (why != NULL) {
-		audit_ended(s, why);
-		session_close(s, CONN_REVOKED, why);
+		revoke(s, why);
 		return;
 	}
 	policy_set_free(l->policies);

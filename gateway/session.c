@@ -197,22 +197,6 @@ session_frame(struct conn *c, void *arg, struct block *b, const uint8_t *data,
 	serve(s, r, &rd, len);
 }
 
-/* ---- the certificate ---- */
-
-struct principal *
-session_certificate_principal(struct session *s, struct error *err)
-{
-	struct auth_certificate c = { .subject = SLICE_NULL };
-	char subject[1024];
-
-	if (!conn_certificate_subject(s->conn, subject, sizeof(subject))) {
-		error_set(err, "the client has shown no certificate");
-		return NULL;
-	}
-	c.subject = slice_of(subject);
-	return auth_certificate_principal(s->login->auth, &c, err);
-}
-
 /* ---- the end ---- */
 
 /* Legs that are still out keep their requests and upstreams alive without the

@@ -17,7 +17,6 @@ struct config_listener;
 struct fetch_state;
 struct login;
 struct policy_set;
-struct principal;
 struct produce_state;
 struct share_state;
 
@@ -73,11 +72,6 @@ void	 session_address(struct session *s, int32_t id, struct arena *a,
 /* Remembers what ApiVersions said (KIP-511); chooses the virtual count. */
 void	 session_named(struct session *s, struct slice name,
 	    struct slice version);
-
-/* The principal of the client's certificate, by the rules of the login's
- * snapshot; NULL and why. */
-struct principal *session_certificate_principal(struct session *s,
-	    struct error *err);
 
 /* api_fetch.c, api_share.c, api_produce.c: drop a session's state. */
 void	 fetch_state_free(struct session *s);

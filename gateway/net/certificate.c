@@ -74,6 +74,25 @@ read_name(const X509_NAME *n, struct certificate *to, const char **text,
 	return *text != NULL || error_set(err, "its %s is too long", what);
 }
 
+/* is_plain_name has seen it. The most specific one is the last. */
+static bool
+read_common_name(const X509_NAME *n, struct certificate *to,
+    struct error *err)
+{
+	unsigned char *utf8 = NULL;
+	int at = -1, last = -1, len = 0;
+
+	while ((at = X509_NAME_get_index_by_NID(n, NID_commonName, at)) >= 0)
+		last = at;
+	if (last >= 0)
+		len = ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(
+		    X509_NAME_get_entry(n, last)));
+	to->common_name = keep(to, utf8, len > 0 ? (size_t)len : 0);
+	OPENSSL_free(utf8);
+	return to->common_name != NULL ||
+	    error_set(err, "its common name is too long");
+}
+
 static bool
 add_name(struct certificate *to, enum certificate_kind kind,
     const ASN1_STRING *s, struct error *err)
@@ -174,6 +193,7 @@ certificate_read(X509 *x, struct certificate *to, struct error *err)
 	    err) &&
 	    read_name(X509_get_issuer_name(x), to, &to->issuer, "issuer",
 	    err) &&
+	    read_common_name(X509_get_subject_name(x), to, err) &&
 	    read_names(x, to, err) && read_digest(x, to, err) &&
 	    read_end(x, to, err);
 	ERR_clear_error();

@@ -41,6 +41,7 @@ struct certificate_name {
 
 struct certificate {
 	const char		*subject, *issuer;	/* "" when empty */
+	const char		*common_name;		/* the last, or "" */
 	struct certificate_name	 names[CERTIFICATE_NAMES_MAX];
 	uint32_t		 name_count;
 	int64_t			 not_after;	/* seconds since 1970 */

@@ -15,7 +15,7 @@
 #include "gateway/base/metric.h"
 #include "gateway/config.h"
 #include "gateway/gateway.h"
-#include "gateway/login.h"
+#include "gateway/client_login.h"
 #include "gateway/session.h"
 
 enum { KEY_MAX = 1024, TEXT_MAX = 512, WINDOW_US = 1000000 };
@@ -100,7 +100,7 @@ line_new(const char *event, const char *outcome)
 static void
 put_session(json_t *line, const struct session *s)
 {
-	const struct login *l = s->login;
+	const struct client_login *l = s->login;
 
 	json_object_set_new(line, "session", json_integer((json_int_t)s->id));
 	put_text(line, "source", conn_peer(s->conn)->text);

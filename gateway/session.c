@@ -13,7 +13,7 @@
 #include "gateway/base/metric.h"
 #include "gateway/config.h"
 #include "gateway/gateway.h"
-#include "gateway/login.h"
+#include "gateway/client_login.h"
 #include "gateway/net/listen.h"
 #include "gateway/net/source.h"
 #include "gateway/wire/frame.h"
@@ -71,7 +71,7 @@ note_client_id(struct session *s, struct slice id)
 		return;
 	free(s->client_id);
 	s->client_id = mem_strndup(id.data, len);
-	login_client_id(s);
+	client_login_client_id(s);
 }
 
 /* Not offered: closed as a broker does, for there is no answer that the client
@@ -160,10 +160,10 @@ session_frame(struct conn *c, void *arg, struct block *b, const uint8_t *data,
 
 	(void)c;
 	s->last_us = loop_now_us(s->worker->loop);
-	if (!login_count(s))
+	if (!client_login_count(s))
 		return;
-	if (login_expects_raw(s)) {
-		login_raw(s, data, len);
+	if (client_login_expects_raw(s)) {
+		client_login_raw(s, data, len);
 		return;
 	}
 	reader_init(&rd, data, len, b);
@@ -187,7 +187,7 @@ session_frame(struct conn *c, void *arg, struct block *b, const uint8_t *data,
 		return;
 	}
 	if (!belongs_to_login(r) && (s->state == SESSION_LOGIN ||
-	    login_over(s))) {
+	    client_login_over(s))) {
 		request_free(r);
 		session_close(s, s->state == SESSION_LOGIN ? CONN_LOGIN :
 		    CONN_EXPIRED, s->state == SESSION_LOGIN ?
@@ -283,7 +283,7 @@ session_closed(struct conn *c, void *arg, enum conn_reason reason,
 	produce_state_free(s);
 	orphan_requests(s);
 	let_leases_go(s);
-	login_free(s->login);
+	client_login_free(s->login);
 	free(s->client_id);
 	free(s->software);
 	free(s);
@@ -329,7 +329,7 @@ static void
 session_ready(struct conn *c, void *arg)
 {
 	(void)c;
-	login_by_certificate(arg);
+	client_login_by_certificate(arg);
 }
 
 static const struct conn_ops session_ops = {
@@ -434,7 +434,7 @@ session_open(struct worker *w, int fd, const struct sockaddr *peer,
 	w->session_count++;
 	conn_options_for(w, listener, &o);
 	if (w->config->listeners.v[listener].auth != CONFIG_AUTH_NONE)
-		login_begin(s);
+		client_login_begin(s);
 	s->conn = conn_open_accepted(w->loop, fd, peer, len, &o, &session_ops,
 	    s);
 }

@@ -15,7 +15,7 @@
 
 struct config_listener;
 struct fetch_state;
-struct login;
+struct client_login;
 struct policy_set;
 struct produce_state;
 struct share_state;
@@ -44,7 +44,7 @@ struct session {
 	int32_t			 virtual_count;	/* 0: not chosen yet */
 	uint64_t		 id;
 	int64_t			 opened_us, last_us;
-	struct login		*login;		/* NULL: a listener without */
+	struct client_login	*login;		/* NULL: a listener without */
 	struct policy_set	*policies;	/* NULL: everything is allowed;
 						 * the login's */
 	struct fetch_state	*fetch;		/* NULL until the first Fetch */

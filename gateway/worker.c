@@ -15,7 +15,7 @@
 #include "gateway/config.h"
 #include "gateway/coordinators.h"
 #include "gateway/gateway.h"
-#include "gateway/login.h"
+#include "gateway/client_login.h"
 #include "gateway/net/listen.h"
 #include "gateway/net/tls.h"
 #include "gateway/session.h"
@@ -242,7 +242,8 @@ take_auth(void *arg)
 	w->auth = m->auth;
 	free(m);
 	LIST_FOREACH_SAFE(it, &w->sessions)
-		login_recheck(LIST_ENTRY(it, struct session, link), w->auth);
+		client_login_recheck(LIST_ENTRY(it, struct session, link),
+		    w->auth);
 }
 
 void

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "gateway/login.h"
+#include "gateway/client_login.h"
 
 #include <stdlib.h>
 
@@ -35,16 +35,16 @@ now_us(const struct session *s)
 static void
 too_late(struct timer *t)
 {
-	struct login *l = LIST_ENTRY(t, struct login, timer);
+	struct client_login *l = LIST_ENTRY(t, struct client_login, timer);
 
 	session_close(l->session, CONN_LOGIN_TIME, "limits.login_ms");
 }
 
 void
-login_begin(struct session *s)
+client_login_begin(struct session *s)
 {
 	struct worker *w = s->worker;
-	struct login *l = mem_zalloc(sizeof(*l));
+	struct client_login *l = mem_zalloc(sizeof(*l));
 
 	l->session = s;
 	l->auth = auth_ref(w->auth);
@@ -55,7 +55,7 @@ login_begin(struct session *s)
 }
 
 static void
-drop_principal(struct login *l)
+drop_principal(struct client_login *l)
 {
 	if (l->policies != NULL)
 		policy_set_free(l->policies);
@@ -65,7 +65,7 @@ drop_principal(struct login *l)
 }
 
 void
-login_free(struct login *l)
+client_login_free(struct client_login *l)
 {
 	if (l == NULL)
 		return;
@@ -80,7 +80,7 @@ login_free(struct login *l)
 /* ---- who it is ---- */
 
 static struct policy_set *
-policies_of(struct login *l, struct auth *a, struct principal *p)
+policies_of(struct client_login *l, struct auth *a, struct principal *p)
 {
 	struct session *s = l->session;
 	const struct conn_peer *peer = conn_peer(s->conn);
@@ -107,7 +107,8 @@ may_connect(struct policy_set *set)
 
 /* Takes the reference of p. */
 static void
-take_principal(struct login *l, struct principal *p, struct policy_set *set)
+take_principal(struct client_login *l, struct principal *p,
+    struct policy_set *set)
 {
 	drop_principal(l);
 	l->principal = p;
@@ -116,7 +117,7 @@ take_principal(struct login *l, struct principal *p, struct policy_set *set)
 
 /* Milliseconds until it must log in again; 0: never. */
 static int64_t
-lifetime_ms(const struct login *l, int64_t expires_ms)
+lifetime_ms(const struct client_login *l, int64_t expires_ms)
 {
 	int64_t most = auth_settings(l->auth)->session_max_ms;
 	int64_t left = expires_ms - clock_wall_ms();
@@ -131,7 +132,7 @@ lifetime_ms(const struct login *l, int64_t expires_ms)
 /* Checks what auth/ does not know: that it is the same principal as before, and
  * that it may connect. */
 static enum auth_result
-admit(struct login *l, struct auth_step *step)
+admit(struct client_login *l, struct auth_step *step)
 {
 	struct policy_set *set;
 
@@ -152,7 +153,7 @@ admit(struct login *l, struct auth_step *step)
 
 /* It is in: from now on everything is served. Returns the lifetime in ms. */
 static int64_t
-let_in(struct login *l, const struct auth_step *step)
+let_in(struct client_login *l, const struct auth_step *step)
 {
 	struct session *s = l->session;
 	const struct config_limits *limits = &s->worker->config->limits;
@@ -168,8 +169,8 @@ let_in(struct login *l, const struct auth_step *step)
 }
 
 static void
-note(struct login *l, const char *mechanism, const struct auth_step *step,
-    bool ok)
+note(struct client_login *l, const char *mechanism,
+    const struct auth_step *step, bool ok)
 {
 	struct session *s = l->session;
 	struct log_quoted who, why;
@@ -252,7 +253,7 @@ refuse_source(struct request *r)
 static bool
 may_begin(const struct session *s)
 {
-	const struct login *l = s->login;
+	const struct client_login *l = s->login;
 
 	if (l->principal == NULL)
 		return l->exchange == NULL;
@@ -262,7 +263,7 @@ may_begin(const struct session *s)
 
 /* Tokens may be bound to it (RFC 8705). */
 static void
-note_certificate(struct login *l)
+note_certificate(struct client_login *l)
 {
 	struct certificate c;
 	struct error err;
@@ -278,7 +279,7 @@ api_sasl_handshake(struct request *r)
 {
 	const struct sasl_handshake_request *q = r->body;
 	struct session *s = r->session;
-	struct login *l = s->login;
+	struct client_login *l = s->login;
 	int m = auth_mechanism_find(q->mechanism);
 
 	if (l == NULL || listener_of(s)->auth != CONFIG_AUTH_SASL ||
@@ -316,7 +317,7 @@ api_sasl_handshake(struct request *r)
 
 /* One message of the client's; what comes of it for the session. */
 static enum auth_result
-step_exchange(struct login *l, struct slice in, struct arena *a,
+step_exchange(struct client_login *l, struct slice in, struct arena *a,
     struct auth_step *step)
 {
 	struct session *s = l->session;
@@ -367,7 +368,7 @@ answer_refused(struct request *r)
 static void
 refuse_now(struct timer *t)
 {
-	struct login *l = LIST_ENTRY(t, struct login, timer);
+	struct client_login *l = LIST_ENTRY(t, struct client_login, timer);
 	struct session *s = l->session;
 	struct request *r = l->refused;
 
@@ -382,7 +383,7 @@ refuse_now(struct timer *t)
 
 /* Not at once: who guesses is to be slowed. r: NULL without a reply. */
 static void
-refuse_later(struct login *l, struct request *r)
+refuse_later(struct client_login *l, struct request *r)
 {
 	struct session *s = l->session;
 	uint8_t jitter = 0;
@@ -401,7 +402,7 @@ void
 api_sasl_authenticate(struct request *r)
 {
 	const struct sasl_authenticate_request *q = r->body;
-	struct login *l = r->session->login;
+	struct client_login *l = r->session->login;
 	struct auth_step step;
 
 	if (l == NULL || l->exchange == NULL) {
@@ -424,7 +425,7 @@ api_sasl_authenticate(struct request *r)
 /* ---- tokens without a header (SaslHandshake v0) ---- */
 
 bool
-login_expects_raw(const struct session *s)
+client_login_expects_raw(const struct session *s)
 {
 	return s->login != NULL && s->login->raw && s->login->exchange != NULL;
 }
@@ -444,9 +445,9 @@ send_raw(struct session *s, struct slice out)
 }
 
 void
-login_raw(struct session *s, const uint8_t *data, size_t len)
+client_login_raw(struct session *s, const uint8_t *data, size_t len)
 {
-	struct login *l = s->login;
+	struct client_login *l = s->login;
 	struct slice in = { data, (uint32_t)len };
 	struct auth_step step;
 	struct arena a;
@@ -473,7 +474,7 @@ login_raw(struct session *s, const uint8_t *data, size_t len)
 
 /* By the rules, of the certificate that the client has shown. */
 static struct principal *
-certificate_principal(const struct login *l, struct error *err)
+certificate_principal(const struct client_login *l, struct error *err)
 {
 	struct slice names[3][CERTIFICATE_NAMES_MAX];
 	uint32_t counts[3] = { 0, 0, 0 };
@@ -503,9 +504,9 @@ certificate_principal(const struct login *l, struct error *err)
 }
 
 void
-login_by_certificate(struct session *s)
+client_login_by_certificate(struct session *s)
 {
-	struct login *l = s->login;
+	struct client_login *l = s->login;
 	struct auth_step step = { .failure = AUTH_FAILURE_CERTIFICATE };
 
 	if (l == NULL || l->principal != NULL ||
@@ -526,7 +527,7 @@ login_by_certificate(struct session *s)
 /* ---- afterwards ---- */
 
 bool
-login_count(struct session *s)
+client_login_count(struct session *s)
 {
 	if (s->login == NULL || s->login->principal != NULL ||
 	    ++s->login->requests <=
@@ -537,14 +538,14 @@ login_count(struct session *s)
 }
 
 bool
-login_over(const struct session *s)
+client_login_over(const struct session *s)
 {
 	return s->login != NULL && s->login->ends_us != 0 &&
 	    now_us(s) > s->login->ends_us;
 }
 
 void
-login_client_id(struct session *s)
+client_login_client_id(struct session *s)
 {
 	if (s->login == NULL || s->login->policies == NULL)
 		return;
@@ -554,7 +555,7 @@ login_client_id(struct session *s)
 
 /* Why it may not go on; NULL: it may, and *set is what it may do. */
 static const char *
-judge(struct login *l, struct auth *a, struct policy_set **set)
+judge(struct client_login *l, struct auth *a, struct policy_set **set)
 {
 	*set = NULL;
 	if (!auth_still_valid(a, l->principal, clock_wall_ms()))
@@ -574,10 +575,10 @@ revoke(struct session *s, const char *why)
 }
 
 void
-login_recheck(struct session *s, struct auth *a)
+client_login_recheck(struct session *s, struct auth *a)
 {
 	const struct tls_context *tls = s->worker->tls[s->listener];
-	struct login *l = s->login;
+	struct client_login *l = s->login;
 	struct policy_set *set;
 	struct error err;
 	const char *why;

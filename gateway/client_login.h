@@ -11,8 +11,8 @@
  * Bounds: limits.login_requests_max requests and limits.login_ms before the
  * login; frames of limits.frame_max_login until then.
  */
-#ifndef WEIR_LOGIN_H
-#define WEIR_LOGIN_H
+#ifndef WEIR_CLIENT_LOGIN_H
+#define WEIR_CLIENT_LOGIN_H
 
 #include "auth/auth.h"
 #include "gateway/net/conn.h"
@@ -28,7 +28,7 @@ enum {
 	LOGIN_AGAIN_MS = 1000,		/* between two logins of a session */
 };
 
-struct login {
+struct client_login {
 	struct session		*session;
 	struct auth		*auth;		/* what judges; a reference */
 	struct auth_login	*exchange;	/* NULL: none is under way */
@@ -44,30 +44,30 @@ struct login {
 	char			 user_agent[128];
 	int64_t			 ends_us;	/* of the session; 0: never */
 	int64_t			 in_us;		/* when it last logged in */
-	struct timer		 timer;		/* for the login, or a refusal */
+	struct timer		 timer;		/* to log in, or to be refused */
 	struct request		*refused;	/* told when it fires */
 };
 
 /* At a session's begin, for a listener with a login. */
-void	 login_begin(struct session *s);
-void	 login_free(struct login *l);
+void	 client_login_begin(struct session *s);
+void	 client_login_free(struct client_login *l);
 /* TLS is up: what a listener with auth certificate goes by. */
-void	 login_by_certificate(struct session *s);
+void	 client_login_by_certificate(struct session *s);
 
 /* A frame that is a token: the handshake was of version 0. */
-bool	 login_expects_raw(const struct session *s);
-void	 login_raw(struct session *s, const uint8_t *data, size_t len);
+bool	 client_login_expects_raw(const struct session *s);
+void	 client_login_raw(struct session *s, const uint8_t *data, size_t len);
 
 /* Counts a request before the login; false when it was one too many and the
  * session is closed. */
-bool	 login_count(struct session *s);
+bool	 client_login_count(struct session *s);
 /* Whether the session has outlived its credential (KIP-368): then all but a new
  * login closes it. */
-bool	 login_over(const struct session *s);
+bool	 client_login_over(const struct session *s);
 /* Its client id, a condition key, is another one now. */
-void	 login_client_id(struct session *s);
+void	 client_login_client_id(struct session *s);
 /* Another snapshot (keys, policies): ends the session or changes what it may
  * do. */
-void	 login_recheck(struct session *s, struct auth *a);
+void	 client_login_recheck(struct session *s, struct auth *a);
 
 #endif

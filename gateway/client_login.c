@@ -580,12 +580,14 @@ client_login_recheck(struct session *s, struct auth *a)
 	const struct tls_context *tls = s->worker->tls[s->listener];
 	struct client_login *l = s->login;
 	struct policy_set *set;
+	struct certificate shown;
 	struct error err;
 	const char *why;
 
 	if (s->state == SESSION_CLOSING)
 		return;
-	if (tls != NULL && !conn_certificate_holds(s->conn, tls, &err)) {
+	if (tls != NULL && conn_certificate(s->conn, &shown, &err) &&
+	    !conn_certificate_trusted(s->conn, tls, &err)) {
 		revoke(s, err.text);
 		return;
 	}

@@ -44,7 +44,7 @@ struct client_login {
 	char			 user_agent[128];
 	int64_t			 ends_us;	/* of the session; 0: never */
 	int64_t			 in_us;		/* when it last logged in */
-	struct timer		 timer;		/* to log in, or to be refused */
+	struct timer		 timer;		/* to log in, or refused */
 	struct request		*refused;	/* told when it fires */
 };
 

@@ -7,6 +7,8 @@
 #include <jansson.h>
 #include <openssl/rand.h>
 
+#include "auth/auth.h"
+#include "gateway/auth_config.h"
 #include "gateway/config.h"
 #include "gateway/control.h"
 #include "gateway/gateway.h"
@@ -163,22 +165,26 @@ static int
 check(const struct arguments *a)
 {
 	struct error_list errs = { NULL, 0 };
+	struct auth *auth = NULL;
 	struct config *c;
+	int status = 0;
 
 	if (a->file == NULL) {
 		fprintf(stderr, "weir: check needs -c FILE\n");
 		return 2;
 	}
 	c = config_load(a->file, &errs);
-	if (c == NULL) {
-		report(&errs, a->file);
-		error_list_free(&errs);
-		return 1;
-	}
-	printf("%s: no faults\n", a->file);
+	if (c != NULL)
+		auth = auth_from_config(c, NULL, &errs);
+	if (errs.n > 0)
+		status = report(&errs, a->file);
+	else
+		printf("%s: no faults\n", a->file);
+	if (auth != NULL)
+		auth_unref(auth);
 	config_unref(c);
 	error_list_free(&errs);
-	return 0;
+	return status;
 }
 
 /* Whoever writes a JSON text cannot know which of its names collide. */

@@ -15,6 +15,7 @@
 #include "gateway/base/metric.h"
 #include "gateway/config.h"
 #include "gateway/gateway.h"
+#include "gateway/publisher.h"
 #include "gateway/client_login.h"
 #include "gateway/session.h"
 
@@ -35,8 +36,10 @@ struct audit {
 
 struct audit_sink {
 	struct gateway	*gateway;
+	struct publisher *publisher;
 	int		 fd;		/* -1: no file */
 	char		*path;
+	bool		 topic;		/* to one, too */
 	uint64_t	 failed;	/* lines that could not be written */
 };
 
@@ -119,6 +122,9 @@ write_line(struct audit_sink *k, const char *text)
 {
 	size_t len = strlen(text);
 
+	/* Without the line's end. */
+	if (k->topic && !publisher_add(k->publisher, text, len - 1))
+		k->failed++;
 	if (k->fd < 0)
 		return;
 	if (write(k->fd, text, len) == (ssize_t)len)
@@ -404,7 +410,10 @@ struct audit_sink *
 audit_sink_new(struct gateway *g)
 {
 	struct audit_sink *k = mem_zalloc(sizeof(*k));
+	struct upstream_options o;
 
+	gateway_upstream_options(g, &o);
+	k->publisher = publisher_new(g->control, &o);
 	k->gateway = g;
 	k->fd = -1;
 	return k;
@@ -415,6 +424,7 @@ audit_sink_free(struct audit_sink *k)
 {
 	if (k == NULL)
 		return;
+	publisher_free(k->publisher);
 	if (k->fd >= 0)
 		close(k->fd);
 	free(k->path);
@@ -426,6 +436,8 @@ audit_sink_configure(struct audit_sink *k, const struct config_audit *c)
 {
 	int fd;
 
+	k->topic = c->topic != NULL;
+	publisher_set_topic(k->publisher, c->topic);
 	if (c->file == NULL) {
 		if (k->fd >= 0)
 			close(k->fd);
@@ -446,12 +458,19 @@ audit_sink_configure(struct audit_sink *k, const struct config_audit *c)
 }
 
 void
+audit_sink_cluster(struct audit_sink *k, struct cluster *c)
+{
+	publisher_set_cluster(k->publisher, c);
+}
+
+void
 audit_sink_tick(struct audit_sink *k)
 {
 	uint64_t lost = atomic_exchange(&k->gateway->audit_lost, 0) +
 	    k->failed;
 	json_t *line;
 
+	publisher_tick(k->publisher);
 	if (lost == 0)
 		return;
 	k->failed = 0;

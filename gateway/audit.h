@@ -19,6 +19,7 @@
 
 #include "auth/auth.h"
 
+struct cluster;
 struct config_audit;
 struct gateway;
 struct request;
@@ -55,6 +56,8 @@ void	 audit_sink_free(struct audit_sink *k);
 /* At start and at each reload: opens the file anew. */
 void	 audit_sink_configure(struct audit_sink *k,
 	    const struct config_audit *c);
+/* Where the topic's leaders are. */
+void	 audit_sink_cluster(struct audit_sink *k, struct cluster *c);
 /* A reload, a drain: what, the outcome and a detail (or NULL). */
 void	 audit_admin(struct gateway *g, const char *what, bool ok,
 	    const char *detail);

@@ -198,6 +198,7 @@ published(void *arg, struct cluster *c)
 	if (g->cluster != NULL)
 		cluster_unref(g->cluster);
 	g->cluster = cluster_ref(c);
+	audit_sink_cluster(g->audit, c);
 	show_cluster(g);
 	if (g->worker_count == 0 && !g->failed && g->drain_until_us == 0) {
 		log_info("cluster is known", "brokers=%d topics=%d",
@@ -506,8 +507,6 @@ gateway_setup(struct gateway *g, struct error *err)
 		error_list_free(&errs);
 		return false;
 	}
-	g->audit = audit_sink_new(g);
-	audit_sink_configure(g->audit, &g->config->auth.audit);
 	g->auth = auth_from_config(g->config, NULL, &errs);
 	if (g->auth == NULL) {
 		error_set(err, "%s: %s", errs.v[0].path, errs.v[0].reason);
@@ -516,6 +515,8 @@ gateway_setup(struct gateway *g, struct error *err)
 	}
 	if (!make_upstream_tls(g, err))
 		return error_prefix(err, "cluster.tls");
+	g->audit = audit_sink_new(g);
+	audit_sink_configure(g->audit, &g->config->auth.audit);
 	if (!open_admin(g, err))
 		return error_prefix(err, "admin.address");
 	g->upstream_login = upstream_login_new(g->control,

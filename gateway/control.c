@@ -12,7 +12,7 @@
 #include "auth/auth.h"
 #include "gateway/admin.h"
 #include "gateway/audit.h"
-#include "gateway/auth_config.h"
+#include "gateway/auth_control.h"
 #include "gateway/base/block.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/log.h"
@@ -258,7 +258,7 @@ reload_config(struct gateway *g, struct error_list *errs)
 	if (c == NULL)
 		return false;
 	if (!config_check_reload(g->config, c, errs) ||
-	    (auth = auth_from_config(c, NULL, errs)) == NULL) {
+	    (auth = auth_control_load(g, c, errs)) == NULL) {
 		config_unref(c);
 		return false;
 	}
@@ -276,12 +276,9 @@ reload_config(struct gateway *g, struct error_list *errs)
 		admin_set_config(g->admin, &c->admin);
 	set_limits(g);
 	audit_sink_configure(g->audit, &c->auth.audit);
-	auth_unref(g->auth);
-	g->auth = auth;
-	for (int i = 0; i < g->worker_count; i++) {
+	for (int i = 0; i < g->worker_count; i++)
 		worker_set_config(g->workers[i], c);
-		worker_set_auth(g->workers[i], auth);
-	}
+	auth_control_take(g, c, auth);
 	return true;
 }
 
@@ -344,6 +341,7 @@ control_tick(void *arg)
 	if (++g->ticks % (1000 / LOOP_TICK_MS) == 0)
 		log_tick();
 	audit_sink_tick(g->audit);
+	auth_control_tick(g);
 	watch_stats(g->watch, &u);
 	metric_set(g->metrics, METRIC_UPSTREAMS_OPENED, u.opened);
 	metric_set(g->metrics, METRIC_UPSTREAMS_FAILED, u.failed);
@@ -491,6 +489,7 @@ static bool
 gateway_setup(struct gateway *g, struct error *err)
 {
 	struct error_list errs = { NULL, 0 };
+	struct auth *auth;
 	struct upstream_options o;
 
 	raise_limits(g);
@@ -507,8 +506,10 @@ gateway_setup(struct gateway *g, struct error *err)
 		error_list_free(&errs);
 		return false;
 	}
-	g->auth = auth_from_config(g->config, NULL, &errs);
-	if (g->auth == NULL) {
+	auth = auth_control_load(g, g->config, &errs);
+	if (auth != NULL) {
+		auth_control_take(g, g->config, auth);
+	} else {
 		error_set(err, "%s: %s", errs.v[0].path, errs.v[0].reason);
 		error_list_free(&errs);
 		return false;
@@ -541,7 +542,7 @@ gateway_end(struct gateway *g)
 	if (g->cluster != NULL)
 		cluster_unref(g->cluster);
 	audit_sink_free(g->audit);
-	auth_unref(g->auth);
+	auth_control_free(g);
 	drop_contexts(g->listener_tls);
 	if (g->upstream_tls != NULL)
 		tls_context_unref(g->upstream_tls);

@@ -17,6 +17,7 @@
 struct admin;
 struct audit_sink;
 struct auth;
+struct auth_control;
 struct config;
 struct tls_context;
 struct watchdog;
@@ -29,7 +30,8 @@ struct gateway {
 	struct loop		*control;
 	struct config		*config;
 	struct config		*first_config;	/* upstreams borrow from it */
-	struct auth		*auth;		/* the newest; never NULL */
+	struct auth		*auth;		/* the newest */
+	struct auth_control	*auth_control;
 	struct audit_sink	*audit;
 	struct cluster		*cluster;	/* NULL until the first one */
 	struct watch		*watch;

@@ -20,6 +20,7 @@
 #include <jansson.h>
 
 #include "gateway/config.h"
+#include "gateway/explain.h"
 
 static struct event_base *base;
 static bool ready = true, reload_works = true;
@@ -47,6 +48,19 @@ metrics(void *arg)
 	return strdup("weir_ready 1\n");
 }
 
+static json_t *
+explain(void *arg, const struct explain_query *q, struct error *err)
+{
+	(void)arg;
+	if (strcmp(q->action, "Unknown") == 0) {
+		error_set(err, "no such action");
+		return NULL;
+	}
+	return json_pack("{s:s, s:s, s:i, s:s}", "principal", q->principal,
+	    "resource", q->resource, "contexts", (int)q->context_count,
+	    "context", q->context_count > 0 ? q->context[0] : "");
+}
+
 static bool
 reload(void *arg, struct error_list *errs)
 {
@@ -65,7 +79,7 @@ drain(void *arg)
 }
 
 static const struct admin_source source = {
-	NULL, is_ready, status, metrics, reload, drain,
+	NULL, is_ready, status, metrics, explain, reload, drain,
 };
 
 static char loopback[] = "127.0.0.1:0";
@@ -249,6 +263,31 @@ test_bad_address(void **state)
 	admin_close(NULL);
 }
 
+static void
+explains_access(void **state)
+{
+	struct admin *a = open_admin(NULL);
+	const char *said;
+
+	(void)state;
+	said = exchange(a, "GET /explain-access?principal=user%2Falice&"
+	    "action=ReadData&resource=topic%2Fx%2By&context=a%3Db&context=c "
+	    "HTTP/1.0\r\n\r\n");
+	assert_non_null(strstr(said, "200 OK"));
+	assert_non_null(strstr(said, "\"user/alice\""));
+	assert_non_null(strstr(said, "\"topic/x+y\""));
+	assert_non_null(strstr(said, "\"contexts\": 2"));
+	assert_non_null(strstr(said, "\"a=b\""));
+	said = exchange(a, "GET /explain-access?principal=p&action=Unknown&"
+	    "resource=r HTTP/1.0\r\n\r\n");
+	assert_non_null(strstr(said, " 422 "));
+	assert_non_null(strstr(said, "no such action"));
+	said = exchange(a, "GET /explain-access?action=ReadData "
+	    "HTTP/1.0\r\n\r\n");
+	assert_non_null(strstr(said, " 422 "));
+	admin_close(a);
+}
+
 int
 main(void)
 {
@@ -258,6 +297,7 @@ main(void)
 		cmocka_unit_test(test_token),
 		cmocka_unit_test(test_caps),
 		cmocka_unit_test(test_bad_address),
+		cmocka_unit_test(explains_access),
 	};
 	int failed;
 

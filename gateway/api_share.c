@@ -18,6 +18,7 @@
 #include "gateway/session.h"
 #include "gateway/share_session.h"
 #include "gateway/worker.h"
+#include "routing/shape.h"
 
 enum {
 	MEMBERS_MAX = 16,
@@ -379,6 +380,13 @@ session_error(int16_t error)
 	    error == KAFKA_SHARE_SESSION_LIMIT_REACHED;
 }
 
+static void
+note_error(void *arg, int16_t error)
+{
+	if (error_wants_refresh(error))
+		worker_wish(arg);
+}
+
 /* What it was is told by the merge, or the leg is to be sent again. */
 static void
 take_leg(struct share_state *st, struct share_leg *l)
@@ -391,6 +399,8 @@ take_leg(struct share_state *st, struct share_leg *l)
 		share_failed(c->share, l->plan, l->leg.error);
 		return;
 	}
+	/* A broker's own word needs no waiting. */
+	shape_errors(r->schema, r->version, p, note_error, st->worker);
 	if (!is_fetch(r))
 		p = share_from_acknowledged(l->leg.reply, &r->arena);
 	if (p->error_code == 0) {

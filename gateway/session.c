@@ -488,7 +488,8 @@ session_named(struct session *s, struct slice name, struct slice version)
 	s->software = mem_strdup(text);
 	c = configured_client(s, name, version);
 	s->virtual_count = c != NULL ? c->ids : apart ? v->known : v->others;
-	if (c == NULL)
+	/* Without a client id it would be another one's name. */
+	if (c == NULL && client_id_of(s).len > 0)
 		virtual_remember(conn_peer(s->conn)->host, client_id_of(s),
 		    apart);
 }
@@ -501,7 +502,8 @@ session_virtual_count(struct session *s)
 
 	if (s->virtual_count == 0) {
 		s->virtual_count = v->others;
-		if (virtual_recall(conn_peer(s->conn)->host, client_id_of(s),
+		if (client_id_of(s).len > 0 &&
+		    virtual_recall(conn_peer(s->conn)->host, client_id_of(s),
 		    &apart) && apart)
 			s->virtual_count = v->known;
 	}

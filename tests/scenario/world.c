@@ -448,8 +448,7 @@ world_connect(struct world *w, const char *name, int room)
 	world_start(w);
 	memset(c, 0, sizeof(*c));
 	snprintf(c->name, sizeof(c->name), "%s", name);
-	from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + (unsigned)
-	    w->client_count);
+	from.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	peer_open(&c->peer, &theirs, room);
 	session_open(w->worker, theirs, (struct sockaddr *)&from, sizeof(from),
 	    0);

@@ -148,6 +148,40 @@ def test_memory_amplification(env):
     return "; ".join(said)
 
 
+@only(through_weir=True)
+def test_nobody_new_when_memory_is_full(env):
+    """Over 95 % of buffered_max: who is there goes on, who comes is turned away."""
+    limit = 16 << 20
+    node = Weir(env, config={}, name="full")
+    node.write_config({
+        "cluster": {"bootstrap": env.cluster.bootstrap()},
+        "listeners": [{"address": node.address}],
+        "limits": {"frame_max": limit, "buffered_max": limit},
+        "admin": {"address": f"127.0.0.1:{node.admin_port}"},
+    })  # fmt: skip
+    node.start()
+    try:
+        with wire.Connection(node.host, node.port) as old:
+            assert old.api_versions()
+            held = lambda: node.metric("^weir_buffered_bytes")  # noqa: E731
+            with socket.create_connection((node.host, node.port), 10) as s:
+                s.sendall(struct.pack(">i", int(limit * 0.97 - held())))
+                proc.wait_until("the length is charged", lambda: held() > limit * 0.955, 10)
+                with socket.create_connection((node.host, node.port), 10) as late:
+                    late.settimeout(10)
+                    try:
+                        assert late.recv(1) == b"", "somebody new is served"
+                    except ConnectionResetError:
+                        pass
+                assert node.metric(r'closed_total\{.*reason="memory"') == 1
+                assert old.api_versions()
+            proc.wait_until("there is room", lambda: held() < limit // 2, 10)
+        with wire.Connection(node.host, node.port) as again:
+            assert again.api_versions()
+    finally:
+        node.stop(2)
+
+
 class Crowd:
     """Connections that send a byte each second, and new ones that send garbage, on a thread."""
 

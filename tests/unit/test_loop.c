@@ -304,6 +304,23 @@ test_node_limit(void **state)
 	assert_false(loop_over_limit());
 }
 
+static void
+test_nearly_full(void **state)
+{
+	struct block *most = block_new(940000), *more;
+
+	(void)state;
+	assert_false(loop_nearly_full());	/* no limit */
+	loop_set_node_limit(1000000);
+	assert_false(loop_nearly_full());
+	more = block_new(15000);
+	assert_true(loop_nearly_full());
+	assert_false(loop_over_limit());
+	block_unref(more);
+	assert_false(loop_nearly_full());
+	block_unref(most);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -323,6 +340,7 @@ main(void)
 		T(test_tick),
 		T(test_off_tick),
 		T(test_node_limit),
+		T(test_nearly_full),
 	};
 
 	return cmocka_run_group_tests_name("loop", tests, NULL, NULL);

@@ -271,7 +271,7 @@ def test_abuse_beside_a_producer(env):
         with Peak(node) as peak, Crowd(plain, tls) as crowd:
             beside = produce(10)
         assert node.alive(), node.tail()
-        assert crowd.garbage > 1000, f"{crowd.garbage} connections with garbage only"
+        assert crowd.garbage > 300, f"{crowd.garbage} connections with garbage only"
         assert peak.growth_kib < 256 << 10, f"{peak.growth_kib} KiB more"
         proc.wait_until("all have gone", lambda: node.metric("weir_sessions") == 0, 60)
         return (

@@ -8,6 +8,9 @@
 #include <cmocka.h>
 
 #include "auth/keys.h"
+#include "auth/sigv4_client.h"
+#include "gateway/base/clock.h"
+#include "routing/scram.h"
 #include "tests/unit/auth_fixture.h"
 
 #define NOW_MS 1767323045000
@@ -441,6 +444,124 @@ test_login_bounds(void **state)
 	arena_fini(&arena);
 }
 
+/* One message of a mechanism; a principal's ARN when it is in, or "". */
+static void
+expect_login(enum auth_mechanism m, struct slice message,
+    struct auth_cache *cache, const char *arn)
+{
+	static const struct auth_peer peer = { "192.0.2.1", true, false,
+	    { 0 } };
+	struct auth_login *l = auth_login_new(f.auth, m, &peer, cache);
+	struct auth_step to;
+	struct arena arena;
+	enum auth_result r;
+
+	arena_init(&arena, 0);
+	r = auth_login_step(l, message, &arena, &to);
+	if (r != (arn[0] == '\0' ? AUTH_FAILED : AUTH_DONE))
+		fail_msg("%s", to.error.text);
+	if (r == AUTH_DONE)
+		assert_string_equal(to.principal->arn, arn);
+	principal_unref(to.principal);
+	auth_login_free(l);
+	arena_fini(&arena);
+}
+
+/* Keys of the file and temporary credentials sign as AWS's do. */
+static void
+test_signed_logins(void **state)
+{
+	char host[] = "gw.example.com", region[] = "eu-central-1";
+	char *hosts[] = { host }, *regions[] = { region };
+	struct credentials c = fixture_issue(&f, "app", 3600,
+	    clock_wall_ms());
+	struct sigv4_client who = { .key_id = f.alice.id,
+	    .secret = f.alice.secret, .region = region, .host = host,
+	    .user_agent = "test", .expires_s = 900 };
+	struct auth_cache *cache = auth_cache_new();
+	struct slice message;
+	struct arena a;
+	struct error err;
+
+	(void)state;
+	f.settings.hosts = (struct auth_names){ hosts, 1 };
+	f.settings.regions = (struct auth_names){ regions, 1 };
+	fixture_reload(&f);
+	arena_init(&a, 0);
+	assert_true(sigv4_client_message(cache, &who, clock_wall_ms(), &a,
+	    &message, &err));
+	expect_login(AUTH_AWS_MSK_IAM, message, cache,
+	    "arn:aws:iam::123456789012:user/alice");
+	who.secret = f.bob.secret;
+	assert_true(sigv4_client_message(cache, &who, clock_wall_ms(), &a,
+	    &message, &err));
+	expect_login(AUTH_AWS_MSK_IAM, message, cache, "");
+	who = (struct sigv4_client){ .key_id = c.key_id, .secret = c.secret,
+	    .token = c.token, .region = region, .host = host,
+	    .user_agent = "test", .expires_s = 900 };
+	assert_true(sigv4_client_message(cache, &who, clock_wall_ms(), &a,
+	    &message, &err));
+	expect_login(AUTH_AWS_MSK_IAM, message, cache,
+	    "arn:aws:sts::123456789012:assumed-role/app/run-1");
+	who.token = NULL;
+	assert_true(sigv4_client_message(cache, &who, clock_wall_ms(), &a,
+	    &message, &err));
+	expect_login(AUTH_AWS_MSK_IAM, message, cache, "");
+	/* Disabled, the key signs in vain although it is in the cache. */
+	who = (struct sigv4_client){ .key_id = f.alice.id,
+	    .secret = f.alice.secret, .region = region, .host = host,
+	    .user_agent = "test", .expires_s = 900 };
+	fixture_change_key(&f, f.alice.id, disable);
+	assert_true(sigv4_client_message(cache, &who, clock_wall_ms(), &a,
+	    &message, &err));
+	expect_login(AUTH_AWS_MSK_IAM, message, cache, "");
+	f.settings.hosts = f.settings.regions = (struct auth_names){ NULL, 0 };
+	arena_fini(&a);
+	auth_cache_free(cache);
+	credentials_fini(&c);
+}
+
+/* The secret of a key file's key, with our own client. */
+static bool
+scram_logs_in(enum auth_mechanism m, int bits, const char *secret)
+{
+	static const struct auth_peer peer = { "192.0.2.1", false, false,
+	    { 0 } };
+	struct auth_login *l = auth_login_new(f.auth, m, &peer, NULL);
+	struct scram *c = scram_new(bits, f.alice.id, secret, NULL);
+	struct auth_step to;
+	struct arena arena;
+	struct slice last;
+	struct error err;
+	bool ok = false;
+
+	arena_init(&arena, 0);
+	assert_int_equal(auth_login_step(l, scram_first(c), &arena, &to),
+	    AUTH_MORE);
+	assert_true(scram_final(c, to.out, &last, &err));
+	if (auth_login_step(l, last, &arena, &to) == AUTH_DONE) {
+		ok = scram_verify(c, to.out, &err);
+		assert_string_equal(to.principal->name, "alice");
+		assert_string_equal(to.principal->key_id, f.alice.id);
+		principal_unref(to.principal);
+	}
+	arena_fini(&arena);
+	scram_free(c);
+	auth_login_free(l);
+	return ok;
+}
+
+static void
+test_scram_logins(void **state)
+{
+	(void)state;
+	assert_true(scram_logs_in(AUTH_SCRAM_SHA_256, 256, f.alice.secret));
+	assert_true(scram_logs_in(AUTH_SCRAM_SHA_512, 512, f.alice.secret));
+	assert_false(scram_logs_in(AUTH_SCRAM_SHA_512, 512, f.bob.secret));
+	fixture_change_key(&f, f.alice.id, disable);
+	assert_false(scram_logs_in(AUTH_SCRAM_SHA_256, 256, f.alice.secret));
+}
+
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
 int
@@ -458,6 +579,8 @@ main(void)
 		TEST(test_without_files),
 		cmocka_unit_test(test_mechanism_names),
 		TEST(test_login_bounds),
+		TEST(test_signed_logins),
+		TEST(test_scram_logins),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

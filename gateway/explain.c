@@ -69,6 +69,7 @@ explain_access(struct auth *a, const struct explain_query *q,
 		.extra = q->context, .extra_count = q->context_count,
 	};
 	struct policy_verdict verdict;
+	char text[POLICY_VERDICT_TEXT];
 	enum policy_resource type;
 	struct principal *p;
 	struct policy_set *set;
@@ -98,6 +99,9 @@ explain_access(struct auth *a, const struct explain_query *q,
 	    p->session_policy);
 	policy_explain(set, (enum policy_action)action, type, name, &verdict);
 	to = verdict_json(&verdict, p);
+	policy_verdict_text(set, (enum policy_action)action, type, name,
+	    &verdict, text, sizeof(text));
+	json_object_set_new(to, "text", json_string(text));
 	policy_set_free(set);
 	principal_unref(p);
 	return to;

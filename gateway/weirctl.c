@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* weirctl: the operator's command line. Each subcommand is a row. */
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,58 +34,6 @@ complain(const char *text)
 	return EXIT_REFUSED;
 }
 
-/* The file's line, or NULL with an error; the caller cleanses and frees. */
-static char *
-read_token(const char *path, struct error *err)
-{
-	char line[512];
-	FILE *f = fopen(path, "re");
-	char *token = NULL;
-
-	if (f == NULL || fgets(line, sizeof(line), f) == NULL) {
-		error_set(err, "%s cannot be read: %s", path,
-		    f == NULL ? strerror(errno) : "it is empty");
-	} else {
-		line[strcspn(line, "\r\n")] = '\0';
-		token = mem_strdup(line);
-	}
-	if (f != NULL)
-		fclose(f);
-	explicit_bzero(line, sizeof(line));
-	return token;
-}
-
-/* Asks and parses; NULL: it was told on stderr, and *code is how to exit. */
-static json_t *
-ask(const struct options *o, const char *method, const char *path, int *code)
-{
-	struct http_reply reply = { 0, NULL };
-	struct error err;
-	char *token = NULL;
-	json_t *v = NULL;
-
-	*code = EXIT_REFUSED;
-	if (o->token_file != NULL &&
-	    (token = read_token(o->token_file, &err)) == NULL) {
-		complain(err.text);
-		return NULL;
-	}
-	if (!http_exchange(o->admin, method, path, token, &reply, &err)) {
-		complain(err.text);
-		*code = EXIT_NO_REPLY;
-	} else if (reply.code == 401) {
-		complain("a token is required: give --token-file");
-	} else if ((v = json_loads(reply.body, 0, NULL)) == NULL) {
-		fprintf(stderr, "weirctl: %s answered %d: %s\n", o->admin,
-		    reply.code, reply.body);
-	}
-	if (token != NULL)
-		explicit_bzero(token, strlen(token));
-	free(token);
-	free(reply.body);
-	return v;
-}
-
 static void
 print_json(const json_t *v)
 {
@@ -98,7 +45,7 @@ static int
 run_status(const struct options *o)
 {
 	int code;
-	json_t *v = ask(o, "GET", "/status", &code);
+	json_t *v = http_ask(o->admin, o->token_file, "GET", "/status", &code);
 
 	if (v == NULL)
 		return code;
@@ -114,7 +61,7 @@ static int
 run_reload(const struct options *o)
 {
 	int code;
-	json_t *v = ask(o, "POST", "/reload", &code), *fault;
+	json_t *v = http_ask(o->admin, o->token_file, "POST", "/reload", &code), *fault;
 	bool ok = json_is_true(json_object_get(v, "reloaded"));
 	size_t i;
 
@@ -144,7 +91,7 @@ static int
 run_drain(const struct options *o)
 {
 	int code;
-	json_t *v = ask(o, "POST", "/drain", &code);
+	json_t *v = http_ask(o->admin, o->token_file, "POST", "/drain", &code);
 
 	if (v == NULL)
 		return code;
@@ -173,6 +120,8 @@ static const struct tool {
 	{ "credentials", "issue temporary credentials of a role",
 	    weirctl_credentials },
 	{ "token", "sign what a client would send", weirctl_token },
+	{ "explain-access", "may a principal do this, and who says so",
+	    weirctl_explain },
 };
 
 static void
@@ -180,10 +129,10 @@ usage(FILE *f)
 {
 	fprintf(f, "usage: weirctl COMMAND [options]\n\ncommands:\n");
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		fprintf(f, "  %-11s  %s\n", commands[i].name,
+		fprintf(f, "  %-14s  %s\n", commands[i].name,
 		    commands[i].text);
 	for (size_t i = 0; i < sizeof(tools) / sizeof(tools[0]); i++)
-		fprintf(f, "  %-11s  %s; see weirctl %s --help\n",
+		fprintf(f, "  %-14s  %s; see weirctl %s --help\n",
 		    tools[i].name, tools[i].text, tools[i].name);
 	fprintf(f, "\noptions:\n"
 	    "  --admin HOST:PORT   weir's admin address (default %s)\n"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * weirctl's commands about keys and credentials, which work on files and ask
- * no weir: keys, credentials, token. Each takes its own arguments (argv[0] is
+ * weirctl's commands about keys, credentials and rights, which work on files:
+ * keys, credentials, token, explain-access (which can also ask a weir). Each takes its own arguments (argv[0] is
  * the command's name) and returns how to exit.
  *
  * weirctl_files.c has what they share: where the files are, reading them,
@@ -24,6 +24,7 @@ enum weirctl_exit {
 int	 weirctl_keys(int argc, char **argv);
 int	 weirctl_credentials(int argc, char **argv);
 int	 weirctl_token(int argc, char **argv);
+int	 weirctl_explain(int argc, char **argv);
 
 /* ---- weirctl_files.c ---- */
 

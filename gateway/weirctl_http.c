@@ -11,8 +11,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <jansson.h>
+
 #include "gateway/base/mem.h"
 #include "gateway/net/listen.h"
+#include "gateway/weirctl_auth.h"
 
 /* A connected socket, or -1. */
 static int
@@ -128,4 +131,56 @@ http_exchange(const char *address, const char *method, const char *path,
 	explicit_bzero(request, sizeof(request));
 	close(fd);
 	return whole != NULL && parse_reply(whole, to, err);
+}
+
+/* The file's line, or NULL with an error; the caller cleanses and frees. */
+static char *
+read_token(const char *path, struct error *err)
+{
+	char line[512];
+	FILE *f = fopen(path, "re");
+	char *token = NULL;
+
+	if (f == NULL || fgets(line, sizeof(line), f) == NULL) {
+		error_set(err, "%s cannot be read: %s", path,
+		    f == NULL ? strerror(errno) : "it is empty");
+	} else {
+		line[strcspn(line, "\r\n")] = '\0';
+		token = mem_strdup(line);
+	}
+	if (f != NULL)
+		fclose(f);
+	explicit_bzero(line, sizeof(line));
+	return token;
+}
+
+json_t *
+http_ask(const char *admin, const char *token_file, const char *method,
+    const char *path, int *code)
+{
+	struct http_reply reply = { 0, NULL };
+	struct error err;
+	char *token = NULL;
+	json_t *v = NULL;
+
+	*code = WEIRCTL_REFUSED;
+	if (token_file != NULL &&
+	    (token = read_token(token_file, &err)) == NULL) {
+		weirctl_refuse(err.text);
+		return NULL;
+	}
+	if (!http_exchange(admin, method, path, token, &reply, &err)) {
+		weirctl_refuse(err.text);
+		*code = WEIRCTL_NO_REPLY;
+	} else if (reply.code == 401) {
+		weirctl_refuse("a token is required: give --token-file");
+	} else if ((v = json_loads(reply.body, 0, NULL)) == NULL) {
+		fprintf(stderr, "weirctl: %s answered %d: %s\n", admin,
+		    reply.code, reply.body);
+	}
+	if (token != NULL)
+		explicit_bzero(token, strlen(token));
+	free(token);
+	free(reply.body);
+	return v;
 }

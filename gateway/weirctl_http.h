@@ -20,4 +20,9 @@ bool	 http_exchange(const char *address, const char *method,
 	    const char *path, const char *token, struct http_reply *to,
 	    struct error *err) MUST_CHECK;
 
+/* Asks a weir and parses its answer, with the token that the file (or NULL)
+ * has; NULL: it was told on stderr, and *code is how to exit. */
+struct json_t	*http_ask(const char *admin, const char *token_file,
+	    const char *method, const char *path, int *code);
+
 #endif

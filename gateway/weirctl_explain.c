@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* weirctl explain-access: of a running weir, or of a configuration file. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "auth/auth.h"
+#include "gateway/auth_config.h"
+#include "gateway/base/mem.h"
+#include "gateway/config.h"
+#include "gateway/explain.h"
+#include "gateway/weirctl_auth.h"
+#include "gateway/weirctl_http.h"
+
+struct asking {
+	struct explain_query	 query;
+	const char		*admin, *token_file, *config;
+	const char		*context[WEIRCTL_LIST_MAX];
+	uint32_t		 context_count;
+	bool			 json;
+};
+
+static int
+usage(FILE *f)
+{
+	fputs("usage: weirctl explain-access --principal P --action A "
+	    "--resource R [options]\n\n"
+	    "  --principal P       user/NAME, role/NAME, subject/NAME, "
+	    "certificate/NAME or an ARN\n"
+	    "  --action A          such as kafka-cluster:WriteData; the prefix "
+	    "may be left out\n"
+	    "  --resource R        cluster, topic/NAME, group/NAME, "
+	    "transactional-id/NAME or an ARN\n"
+	    "  --context KEY=VALUE a condition key, such as "
+	    "aws:SourceIp=10.1.2.3; repeatable\n"
+	    "  --admin HOST:PORT   the weir to ask (default 127.0.0.1:9640)\n"
+	    "  --token-file FILE   the token that admin.token_file holds\n"
+	    "  -c, --config FILE   ask no weir: judge by this configuration\n"
+	    "  --json              for a program\n\n"
+	    "Ends with 0 when it is allowed and 1 when it is not.\n", f);
+	return f == stdout ? WEIRCTL_OK : WEIRCTL_USAGE;
+}
+
+/* Appends "name=value" as a query has it. */
+static void
+add_pair(FILE *f, char before, const char *name, const char *value)
+{
+	fprintf(f, "%c%s=", before, name);
+	for (const char *p = value; *p != '\0'; p++) {
+		bool plain = (*p >= 'a' && *p <= 'z') ||
+		    (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
+		    strchr("-._~", *p) != NULL;
+
+		fprintf(f, plain ? "%c" : "%%%02X", (unsigned char)*p);
+	}
+}
+
+static json_t *
+ask_weir(const struct asking *a, int *code)
+{
+	char *path = NULL;
+	size_t size = 0;
+	FILE *f = open_memstream(&path, &size);
+	json_t *v;
+
+	if (f == NULL)
+		abort();
+	fputs("/explain-access", f);
+	add_pair(f, '?', "principal", a->query.principal);
+	add_pair(f, '&', "action", a->query.action);
+	add_pair(f, '&', "resource", a->query.resource);
+	for (uint32_t i = 0; i < a->context_count; i++)
+		add_pair(f, '&', "context", a->context[i]);
+	if (fclose(f) != 0)
+		abort();
+	v = http_ask(a->admin, a->token_file, "GET", path, code);
+	free(path);
+	return v;
+}
+
+static json_t *
+ask_file(struct asking *a, int *code)
+{
+	struct error_list errs = { NULL, 0 };
+	struct config *c = config_load(a->config, &errs);
+	struct auth *auth = c != NULL ? auth_from_config(c, NULL, &errs) :
+	    NULL;
+	struct error err;
+	json_t *v = NULL;
+
+	if (auth == NULL) {
+		*code = weirctl_refuse_all(&errs);
+	} else {
+		v = explain_access(auth, &a->query, &err);
+		if (v == NULL)
+			*code = weirctl_refuse(err.text);
+		auth_unref(auth);
+	}
+	config_unref(c);
+	error_list_free(&errs);
+	return v;
+}
+
+static void
+print(const json_t *v)
+{
+	const char *text = json_string_value(json_object_get(v, "text"));
+
+	printf("%s\n%s\n", json_is_true(json_object_get(v, "allowed")) ?
+	    "allowed" : "denied", text != NULL ? text : "");
+}
+
+static int
+answer(const struct asking *a, json_t *v)
+{
+	const char *fault = json_string_value(json_object_get(v, "error"));
+	bool allowed = json_is_true(json_object_get(v, "allowed"));
+
+	if (fault != NULL)
+		return weirctl_refuse(fault);
+	if (a->json) {
+		json_dumpf(v, stdout, JSON_INDENT(2));
+		fputc('\n', stdout);
+	} else {
+		print(v);
+	}
+	return allowed ? WEIRCTL_OK : WEIRCTL_REFUSED;
+}
+
+int
+weirctl_explain(int argc, char **argv)
+{
+	struct asking a = { .admin = "127.0.0.1:9640" };
+	struct weirctl_places places = { NULL };
+	struct weirctl_words words = { .n = 0 };
+	const struct weirctl_argument arguments[] = {
+		{ "--principal", .to = &a.query.principal },
+		{ "--action", .to = &a.query.action },
+		{ "--resource", .to = &a.query.resource },
+		{ "--context", .list = a.context,
+		    .list_count = &a.context_count },
+		{ "--admin", .to = &a.admin },
+		{ "--token-file", .to = &a.token_file },
+		{ "--json", .flag = &a.json },
+	};
+	int code = WEIRCTL_REFUSED;
+	json_t *v;
+
+	if (!weirctl_read(arguments, sizeof(arguments) / sizeof(arguments[0]),
+	    &places, argc, argv, &words))
+		return usage(stderr);
+	if (words.help)
+		return usage(stdout);
+	if (words.n != 0 || a.query.principal == NULL ||
+	    a.query.action == NULL || a.query.resource == NULL ||
+	    a.context_count > EXPLAIN_CONTEXT_MAX)
+		return usage(stderr);
+	a.config = places.config;
+	memcpy(a.query.context, a.context,
+	    a.context_count * sizeof(a.context[0]));
+	a.query.context_count = a.context_count;
+	v = a.config != NULL ? ask_file(&a, &code) : ask_weir(&a, &code);
+	if (v == NULL)
+		return code;
+	code = answer(&a, v);
+	json_decref(v);
+	return code;
+}

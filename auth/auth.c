@@ -13,6 +13,7 @@
 #include "auth/credentials.h"
 #include "auth/identities.h"
 #include "auth/jwks.h"
+#include "auth/jwt.h"
 #include "auth/keys.h"
 #include "auth/seal.h"
 #include "gateway/base/mem.h"
@@ -125,6 +126,7 @@ auth_load(const struct auth_settings *s, struct jwks *jwks,
 	load_keys(k, errs);
 	set_decoy(k);
 	auth_certificate_check(&k->settings, errs);
+	jwt_settings_check(&k->settings.jwt, errs);
 	k->identities = identities_load(s->identities_file, s->policies_dir,
 	    errs);
 	a = made_of(k, load_jwks(k, jwks, errs));

@@ -588,14 +588,14 @@ check_algorithms(const struct auth_jwt_settings *s, struct error_list *errs)
 	char path[64];
 
 	if (s->algorithms.n == 0)
-		error_list_add(errs, "jwt.algorithms", "must name one: RS256, "
+		error_list_add(errs, "auth.jwt.algorithms", "must name one: RS256, "
 		    "PS256 or ES256, for example");
 	for (uint32_t i = 0; i < s->algorithms.n; i++) {
 		const char *name = s->algorithms.v[i];
 
 		if (jwt_algorithm_find(slice_of(name)) >= 0)
 			continue;
-		snprintf(path, sizeof(path), "jwt.algorithms[%u]", i);
+		snprintf(path, sizeof(path), "auth.jwt.algorithms[%u]", i);
 		error_list_add(errs, path, "must be one of RS256, RS384, "
 		    "RS512, PS256, PS384, PS512, ES256, ES384 and ES512; "
 		    "\"none\" and HS are never accepted");
@@ -626,25 +626,25 @@ jwt_settings_check(const struct auth_jwt_settings *s, struct error_list *errs)
 	uint32_t before = errs->n;
 
 	if (s->jwks_file != NULL && s->jwks_url != NULL)
-		error_list_add(errs, "jwt.jwks_url", "and jwks_file are both "
+		error_list_add(errs, "auth.jwt.jwks_url", "and jwks_file are both "
 		    "set: keys come from one place");
 	if (!jwt_is_on(s)) {
 		/* What is there means that tokens are to be accepted. */
 		if (s->issuer != NULL || s->audiences.n > 0)
-			error_list_add(errs, "jwt.jwks_file", "or jwks_url is "
+			error_list_add(errs, "auth.jwt.jwks_file", "or jwks_url is "
 			    "required: without keys no token can be verified");
 		return errs->n == before;
 	}
 	if (is_blank(s->issuer))
-		error_list_add(errs, "jwt.issuer", "is required: it is what "
+		error_list_add(errs, "auth.jwt.issuer", "is required: it is what "
 		    "iss of a token must be");
 	if (s->audiences.n == 0)
-		error_list_add(errs, "jwt.audiences", "must name one: else "
+		error_list_add(errs, "auth.jwt.audiences", "must name one: else "
 		    "tokens for any other service are accepted");
-	check_names(&s->audiences, "jwt.audiences", errs);
+	check_names(&s->audiences, "auth.jwt.audiences", errs);
 	check_algorithms(s, errs);
-	check_path(s->principal_claim, "jwt.principal_claim", errs);
-	check_path(s->groups_claim, "jwt.groups_claim", errs);
-	check_path(s->tenant_claim, "jwt.tenant_claim", errs);
+	check_path(s->principal_claim, "auth.jwt.principal_claim", errs);
+	check_path(s->groups_claim, "auth.jwt.groups_claim", errs);
+	check_path(s->tenant_claim, "auth.jwt.tenant_claim", errs);
 	return errs->n == before;
 }

@@ -170,13 +170,9 @@ bool
 auth_config_check(const struct config *c, struct error_list *errs)
 {
 	struct place p = { c, errs, 0 };
-	const struct config_jwt *j = &c->auth.jwt;
 	uint32_t before = errs->n;
 
 	for (; p.listener < c->listeners.n; p.listener++)
 		check_listener(&p);
-	if (j->jwks_file != NULL && j->jwks_url != NULL)
-		error_list_add(errs, "auth.jwt.jwks_url", "is given beside "
-		    "jwks_file: only one can be");
 	return errs->n == before;
 }

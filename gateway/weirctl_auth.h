@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * weirctl's commands about keys, credentials and rights, which work on files:
- * keys, credentials, token, explain-access (which can also ask a weir). Each takes its own arguments (argv[0] is
- * the command's name) and returns how to exit.
+ * keys, credentials, token, explain-access (which can also ask a weir). Each
+ * takes its own arguments (argv[0] is the command's name) and returns how to
+ * exit.
  *
  * weirctl_files.c has what they share: where the files are, reading them,
  * complaining.

@@ -291,7 +291,7 @@ auth_certificate_check(const struct auth_settings *s,
 	char path[48];
 
 	for (uint32_t i = 0; i < s->rule_count; i++) {
-		snprintf(path, sizeof(path), "rules[%u]", i);
+		snprintf(path, sizeof(path), "auth.certificates[%u]", i);
 		check_rule(&s->rules[i], path, errs);
 	}
 }

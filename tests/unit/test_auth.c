@@ -345,7 +345,7 @@ test_faults(void **state)
 	f.settings = good;
 	f.settings.rules = &rule;
 	f.settings.rule_count = 1;
-	expect_fault("rules[0].name", "does not have");
+	expect_fault("auth.certificates[0].name", "does not have");
 	f.settings = good;
 	/* Faults of all files at once. */
 	fixture_write(f.identities, "{");

@@ -239,22 +239,22 @@ test_principal(void **state)
 static const struct bad_row {
 	const char	*from, *pattern, *name, *group, *where;
 } bad[] = {
-	{ NULL, "*", "$1", NULL, "rules[0].from" },
-	{ "CN", "*", "$1", NULL, "rules[0].from" },
-	{ "cn", NULL, "x", NULL, "rules[0].pattern" },
-	{ "cn", "", "x", NULL, "rules[0].pattern" },
-	{ "cn", "a**b", "x", NULL, "rules[0].pattern" },
-	{ "cn", "*a*a*a*a*a*a*a*a*a*", "x", NULL, "rules[0].pattern" },
-	{ "cn", "*", NULL, NULL, "rules[0].name" },
-	{ "cn", "*", "", NULL, "rules[0].name" },
-	{ "cn", "*", "$", NULL, "rules[0].name" },
-	{ "cn", "*", "$0", NULL, "rules[0].name" },
-	{ "cn", "*", "a$2", NULL, "rules[0].name" },
-	{ "cn", "*", "a*", NULL, "rules[0].name" },
-	{ "cn", "*", "a b", NULL, "rules[0].name" },
-	{ "cn", "*", "a/b", NULL, "rules[0].name" },
-	{ "cn", "*", "$1", "", "rules[0].group" },
-	{ "cn", "*", "$1", "$2", "rules[0].group" },
+	{ NULL, "*", "$1", NULL, "auth.certificates[0].from" },
+	{ "CN", "*", "$1", NULL, "auth.certificates[0].from" },
+	{ "cn", NULL, "x", NULL, "auth.certificates[0].pattern" },
+	{ "cn", "", "x", NULL, "auth.certificates[0].pattern" },
+	{ "cn", "a**b", "x", NULL, "auth.certificates[0].pattern" },
+	{ "cn", "*a*a*a*a*a*a*a*a*a*", "x", NULL, "auth.certificates[0].pattern" },
+	{ "cn", "*", NULL, NULL, "auth.certificates[0].name" },
+	{ "cn", "*", "", NULL, "auth.certificates[0].name" },
+	{ "cn", "*", "$", NULL, "auth.certificates[0].name" },
+	{ "cn", "*", "$0", NULL, "auth.certificates[0].name" },
+	{ "cn", "*", "a$2", NULL, "auth.certificates[0].name" },
+	{ "cn", "*", "a*", NULL, "auth.certificates[0].name" },
+	{ "cn", "*", "a b", NULL, "auth.certificates[0].name" },
+	{ "cn", "*", "a/b", NULL, "auth.certificates[0].name" },
+	{ "cn", "*", "$1", "", "auth.certificates[0].group" },
+	{ "cn", "*", "$1", "$2", "auth.certificates[0].group" },
 };
 
 static void

@@ -887,7 +887,8 @@ test_settings(void **state)
 		{ NULL, { BASE, .algorithms = { all_names, 9 } } },
 		{ NULL, { .skew_s = 60 } },
 		{ "auth.jwt.jwks_file", { .issuer = TEXT("i") } },
-		{ "auth.jwt.jwks_file", { .audiences = { audience_names, 1 } } },
+		{ "auth.jwt.jwks_file", {
+		    .audiences = { audience_names, 1 } } },
 		{ "auth.jwt.issuer", { .jwks_url = TEXT("https://x"),
 		    .audiences = { audience_names, 1 },
 		    .algorithms = { all_names, 1 } } },

@@ -631,8 +631,9 @@ jwt_settings_check(const struct auth_jwt_settings *s, struct error_list *errs)
 	if (!jwt_is_on(s)) {
 		/* What is there means that tokens are to be accepted. */
 		if (s->issuer != NULL || s->audiences.n > 0)
-			error_list_add(errs, "auth.jwt.jwks_file", "or jwks_url is "
-			    "required: without keys no token can be verified");
+			error_list_add(errs, "auth.jwt.jwks_file", "or "
+			    "jwks_url is required: without keys no token can "
+			    "be verified");
 		return errs->n == before;
 	}
 	if (is_blank(s->issuer))

@@ -398,6 +398,37 @@ test_cut(void **state)
 	free(m);
 }
 
+/* Nothing starts that would take a token unverified (CVE-2026-110985). */
+static void
+test_start_is_refused(void **state)
+{
+	static char *es[] = { TEXT("ES256"), TEXT("weir"), TEXT("none") };
+	static const struct auth_jwt_settings bad[] = {
+		{ .issuer = TEXT("i"), .audiences = { es + 1, 1 },
+		  .algorithms = { es, 1 } },
+		{ .jwks_url = TEXT("https://x"), .audiences = { es + 1, 1 },
+		  .algorithms = { es, 1 } },
+		{ .jwks_url = TEXT("https://x"), .issuer = TEXT("i"),
+		  .algorithms = { es, 1 } },
+		{ .jwks_url = TEXT("https://x"), .issuer = TEXT("i"),
+		  .audiences = { es + 1, 1 }, .algorithms = { es + 2, 1 } },
+		{ .jwks_file = TEXT("/nonexistent"), .issuer = TEXT("i"),
+		  .audiences = { es + 1, 1 }, .algorithms = { es, 1 } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct auth_settings s = {
+			.cluster = { "aws", "r", "1", "c", "u" },
+			.jwt = bad[i] };
+		struct error_list errs = { 0 };
+
+		assert_null(auth_load(&s, NULL, &errs));
+		assert_int_equal(errs.n, 1);
+		error_list_free(&errs);
+	}
+}
+
 /* A login that ends early cleanses and frees what it kept. */
 static void
 test_abandoned(void **state)
@@ -423,6 +454,7 @@ main(void)
 		cmocka_unit_test(test_authzid_is_decoded),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_start_is_refused),
 		cmocka_unit_test(test_abandoned),
 	};
 

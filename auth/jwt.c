@@ -588,8 +588,8 @@ check_algorithms(const struct auth_jwt_settings *s, struct error_list *errs)
 	char path[64];
 
 	if (s->algorithms.n == 0)
-		error_list_add(errs, "auth.jwt.algorithms", "must name one: RS256, "
-		    "PS256 or ES256, for example");
+		error_list_add(errs, "auth.jwt.algorithms", "must name one: "
+		    "RS256, PS256 or ES256, for example");
 	for (uint32_t i = 0; i < s->algorithms.n; i++) {
 		const char *name = s->algorithms.v[i];
 
@@ -626,8 +626,8 @@ jwt_settings_check(const struct auth_jwt_settings *s, struct error_list *errs)
 	uint32_t before = errs->n;
 
 	if (s->jwks_file != NULL && s->jwks_url != NULL)
-		error_list_add(errs, "auth.jwt.jwks_url", "and jwks_file are both "
-		    "set: keys come from one place");
+		error_list_add(errs, "auth.jwt.jwks_url", "and jwks_file are "
+		    "both set: keys come from one place");
 	if (!jwt_is_on(s)) {
 		/* What is there means that tokens are to be accepted. */
 		if (s->issuer != NULL || s->audiences.n > 0)
@@ -637,11 +637,11 @@ jwt_settings_check(const struct auth_jwt_settings *s, struct error_list *errs)
 		return errs->n == before;
 	}
 	if (is_blank(s->issuer))
-		error_list_add(errs, "auth.jwt.issuer", "is required: it is what "
-		    "iss of a token must be");
+		error_list_add(errs, "auth.jwt.issuer", "is required: it is "
+		    "what iss of a token must be");
 	if (s->audiences.n == 0)
-		error_list_add(errs, "auth.jwt.audiences", "must name one: else "
-		    "tokens for any other service are accepted");
+		error_list_add(errs, "auth.jwt.audiences", "must name one: "
+		    "else tokens for any other service are accepted");
 	check_names(&s->audiences, "auth.jwt.audiences", errs);
 	check_algorithms(s, errs);
 	check_path(s->principal_claim, "auth.jwt.principal_claim", errs);

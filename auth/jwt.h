@@ -41,7 +41,7 @@ enum auth_result	 jwt_judge(const struct jwt_judge *j,
 /* Whether tokens are accepted at all: there is a key source. */
 bool			 jwt_is_on(const struct auth_jwt_settings *s);
 /* Adds a fault for each thing that would let tokens through unverified, or none
- * at all: false when there were any. Paths begin with "jwt". */
+ * at all: false when there were any. Paths begin with "auth.jwt". */
 bool			 jwt_settings_check(const struct auth_jwt_settings *s,
 			    struct error_list *errs);
 

@@ -18,8 +18,11 @@ struct shape {
 	int16_t			 api_key, since, until;
 	const char		*outer_name, *inner_name, *key_name;
 	const char		*to_outer, *to_inner, *to_key, *to_error;
+	/* Of the elements of that array; NULL: of the whole message. */
+	const char		*within;
 	/* Resolved once from the names. */
 	const struct api_schema	*api;
+	const struct message	*request, *response;
 	const struct field	*outer, *inner, *key;
 	const struct field	*r_outer, *r_inner, *r_key, *r_error;
 	struct key_pair		 pairs[KEYS_MAX];
@@ -27,12 +30,27 @@ struct shape {
 };
 
 static struct shape shapes[SHAPES_MAX] = {
-#define X(k, since, until, ro, ri, rk, so, si, sk, err) \
-	{ API_##k, since, until, ro, ri, rk, so, si, sk, err, \
-	  NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, {{ NULL, NULL }}, 0 },
+#define X(k, from, to, ro, ri, rk, so, si, sk, err) \
+	{ .api_key = API_##k, .since = from, .until = to, \
+	  .outer_name = ro, .inner_name = ri, .key_name = rk, \
+	  .to_outer = so, .to_inner = si, .to_key = sk, .to_error = err },
 #include "routing/shapes.def"
 #undef X
 };
+/* The items within an item: the topics of a group. */
+static struct shape nested[] = {
+	{ .api_key = API_OFFSET_FETCH, .since = 8, .until = 99,
+	  .within = "groups", .outer_name = "topics",
+	  .inner_name = "partition_indexes", .key_name = "",
+	  .to_outer = "topics", .to_inner = "partitions",
+	  .to_key = "partition_index", .to_error = "error_code" },
+	{ .api_key = API_DESCRIBE_SHARE_GROUP_OFFSETS, .since = 0, .until = 99,
+	  .within = "groups", .outer_name = "topics",
+	  .inner_name = "partitions", .key_name = "",
+	  .to_outer = "topics", .to_inner = "partitions",
+	  .to_key = "partition_index", .to_error = "error_code" },
+};
+enum { NESTED = sizeof(nested) / sizeof(nested[0]) };
 static pthread_once_t resolved = PTHREAD_ONCE_INIT;
 
 /* An array field in memory. */
@@ -133,8 +151,14 @@ resolve_one(struct shape *s)
 {
 	s->api = api_schema_find(s->api_key);
 	assert(s->api != NULL);
-	s->outer = message_field(s->api->request, s->outer_name);
-	s->r_outer = message_field(s->api->response, s->to_outer);
+	s->request = s->api->request;
+	s->response = s->api->response;
+	if (s->within != NULL) {
+		s->request = message_field(s->request, s->within)->element;
+		s->response = message_field(s->response, s->within)->element;
+	}
+	s->outer = message_field(s->request, s->outer_name);
+	s->r_outer = message_field(s->response, s->to_outer);
 	assert(s->outer != NULL && s->r_outer != NULL);
 	s->r_error = message_field(s->r_outer->element, s->to_error);
 	if (s->inner_name != NULL) {
@@ -161,6 +185,8 @@ resolve_all(void)
 {
 	for (int i = 0; i < SHAPES_MAX && shapes[i].outer_name != NULL; i++)
 		resolve_one(&shapes[i]);
+	for (int i = 0; i < NESTED; i++)
+		resolve_one(&nested[i]);
 }
 
 const struct shape *
@@ -171,6 +197,17 @@ shape_find(int16_t api_key, int version)
 		if (shapes[i].api_key == api_key &&
 		    version >= shapes[i].since && version <= shapes[i].until)
 			return &shapes[i];
+	return NULL;
+}
+
+const struct shape *
+shape_nested(int16_t api_key, int version)
+{
+	pthread_once(&resolved, resolve_all);
+	for (int i = 0; i < NESTED; i++)
+		if (nested[i].api_key == api_key &&
+		    version >= nested[i].since && version <= nested[i].until)
+			return &nested[i];
 	return NULL;
 }
 
@@ -191,6 +228,17 @@ shape_count(const struct shape *s, const void *body)
 	for (int32_t i = 0; i < outer.n; i++)
 		n += inner_of(s, element(&outer, s->outer, i)).n;
 	return n;
+}
+
+bool
+shape_hollow(const struct shape *s, const void *body)
+{
+	struct array outer = get_array(body, s->outer);
+
+	for (int32_t i = 0; s->inner != NULL && i < outer.n; i++)
+		if (inner_of(s, element(&outer, s->outer, i)).n == 0)
+			return true;
+	return false;
 }
 
 static int32_t
@@ -272,10 +320,10 @@ shape_part(const struct shape *s, const void *body, const int32_t *leg_of,
     int32_t leg, struct arena *a)
 {
 	struct array outer = get_array(body, s->outer), part, picked;
-	void *copy = arena_get(a, s->api->request->size);
+	void *copy = arena_get(a, s->request->size);
 	int32_t item = 0;
 
-	memcpy(copy, body, s->api->request->size);
+	memcpy(copy, body, s->request->size);
 	part.v = arena_get(a, (size_t)(outer.n ? outer.n : 1) * s->outer->size);
 	part.n = 0;
 	for (int32_t i = 0; i < outer.n; i++) {
@@ -652,7 +700,7 @@ static void *
 start_response(const struct shape *s, const struct shape_answer *answers,
     int32_t n, struct arena *a)
 {
-	const struct message *m = s->api->response;
+	const struct message *m = s->response;
 	const struct field *throttle = message_field(m, "throttle_time_ms");
 	const struct field *error = message_field(m, "error_code");
 	void *to = NULL;

@@ -34,8 +34,14 @@ struct shape_answer {
 
 /* NULL when the API's items cannot be told apart in that version. */
 const struct shape *shape_find(int16_t api_key, int version);
+/* The same of what is inside one item, for APIs whose items (groups) have items
+ * (partitions of topics) of their own: body, replies and what is made are then
+ * elements of the array of items. */
+const struct shape *shape_nested(int16_t api_key, int version);
 /* How many items the request has. */
 int32_t	 shape_count(const struct shape *s, const void *body);
+/* Whether any outer element has no items: shape_part leaves those out. */
+bool	 shape_hollow(const struct shape *s, const void *body);
 /* Calls cb for each; i is the item's number. */
 void	 shape_each(const struct shape *s, const void *body,
 	    void (*cb)(void *arg, int32_t i, const struct shape_item *item),

@@ -137,6 +137,7 @@ topic_add(struct fetch_table *t, struct slice name, const struct uuid *id)
 	topic->cursor = &topic->parts;
 	list_append(&t->topics, &topic->link);
 	t->topic_count++;
+	t->unjudged++;
 	t->last = topic;
 	index_topic(t, topic);
 	return topic;
@@ -153,6 +154,7 @@ topic_remove(struct fetch_topic *topic)
 	if (t->last == topic)
 		t->last = NULL;
 	t->topic_count--;
+	t->unjudged -= !topic->judged;
 	topic_free(topic);
 }
 
@@ -261,8 +263,9 @@ part_want(struct fetch_part *p, const struct fetch_ask *ask)
 	struct fetch_table *t = p->topic->table;
 
 	if (!p->wanted) {
-		/* Unwanted, it was not placed when the snapshot changed. */
-		if (p->generation != t->generation)
+		/* Unwanted, it was not placed when the snapshot changed, nor
+		 * taken from its feed when it was denied. */
+		if (p->generation != t->generation || p->topic->denied != 0)
 			part_evict(p);
 		p->wanted = true;
 		p->told_high = p->told_start = -1;
@@ -400,6 +403,14 @@ leader_of(const struct fetch_part *p, const struct partition *at,
 	return cluster_broker(c, id) ? id : -1;
 }
 
+static void
+part_deny(struct fetch_part *p)
+{
+	part_evict(p);
+	list_append(&p->topic->table->homeless, &p->at);
+	p->error = p->topic->denied;
+}
+
 /* LEADER_NOT_AVAILABLE would be the word for a partition without leader, but
  * the Java consumer dies of it in a Fetch reply; brokers say NOT_LEADER. */
 static void
@@ -410,6 +421,10 @@ part_place(struct fetch_part *p, const struct topic *topic,
 	const struct partition *at = NULL;
 	int32_t leader = -1;
 
+	if (p->topic->denied != 0) {
+		part_deny(p);
+		return;
+	}
 	if (topic != NULL)
 		at = topic_partition(topic, p->index);
 	if (at != NULL)
@@ -433,6 +448,51 @@ topic_in(const struct fetch_topic *topic, const struct cluster *c)
 {
 	return topic->table->by_id ? cluster_topic_by_id(c, &topic->id) :
 	    cluster_topic(c, topic->name);
+}
+
+static void
+judge_topic(struct fetch_topic *topic, const struct cluster *c,
+    fetch_judge_cb *judge, void *arg)
+{
+	const struct topic *in = topic->table->by_id ? topic_in(topic, c) :
+	    NULL;
+	struct slice name = in != NULL ? in->name : topic->name;
+	int16_t denied = 0;
+
+	if (in != NULL || !topic->table->by_id)
+		denied = judge(arg, name);
+	topic->judged = true;
+	if (denied == topic->denied)
+		return;
+	topic->denied = denied;
+	/* Homeless ones are placed, or told of, as they are found there. */
+	LIST_FOREACH(at, &topic->parts) {
+		struct fetch_part *p = LIST_ENTRY(at, struct fetch_part, link);
+
+		if (p->wanted)
+			part_deny(p);
+	}
+}
+
+void
+fetch_table_judge(struct fetch_table *t, const struct cluster *c,
+    int64_t now_us, fetch_judge_cb *judge, void *arg)
+{
+	bool all = t->generation != c->generation ||
+	    now_us - t->judged_us >= FETCH_JUDGED_MS * 1000;
+
+	if (!all && t->unjudged == 0)
+		return;
+	LIST_FOREACH(it, &t->topics) {
+		struct fetch_topic *topic = LIST_ENTRY(it, struct fetch_topic,
+		    link);
+
+		if (all || !topic->judged)
+			judge_topic(topic, c, judge, arg);
+	}
+	t->unjudged = 0;
+	if (all)
+		t->judged_us = now_us;
 }
 
 static void
@@ -495,8 +555,19 @@ fetch_table_doubts(struct fetch_table *t)
 	LIST_FOREACH(it, &t->homeless) {
 		struct fetch_part *p = LIST_ENTRY(it, struct fetch_part, at);
 
+		if (p->topic->denied != 0)
+			continue;
 		any |= !p->doubted;
 		p->doubted = true;
 	}
 	return any;
+}
+
+bool
+fetch_table_astray(const struct fetch_table *t)
+{
+	LIST_FOREACH(it, &t->homeless)
+		if (LIST_ENTRY(it, struct fetch_part, at)->topic->denied == 0)
+			return true;
+	return false;
 }

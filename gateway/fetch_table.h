@@ -31,6 +31,7 @@ enum {
 	FETCH_SCAN_MAX = 8,		/* with more, a hash table is made */
 	FETCH_SESSIONS_SINCE = 7,	/* versions with sessions, */
 	FETCH_IDS_SINCE = 13,		/* and with topic ids */
+	FETCH_JUDGED_MS = 1000,		/* how long a judgement holds */
 };
 
 /* What is asked of a partition. */
@@ -50,6 +51,8 @@ struct fetch_topic {
 	struct list	*cursor;	/* where the next one is looked for */
 	struct htab	*by_index;	/* NULL while there are few */
 	uint32_t	 count;
+	int16_t		 denied;	/* 0, or what the client is told */
+	bool		 judged;
 	/* In an answer that is being built: */
 	struct fetch_response_responses *reply;
 	uint32_t	 reply_count;
@@ -84,6 +87,8 @@ struct fetch_table {
 	struct fetch_topic *last;	/* looked up last */
 	uint32_t	 topic_count, parts, wanted;
 	uint32_t	 seen, seen_count;	/* in the full request */
+	uint32_t	 unjudged;		/* topics */
+	int64_t		 judged_us;		/* when all topics were */
 	uint64_t	 generation;	/* of the snapshot used; 0: none */
 	bool		 by_id;
 };
@@ -109,6 +114,15 @@ void	 fetch_part_free(struct fetch_part *p);
  * fetch_table_swept. In between the order of wishes is the order asked in. */
 void	 fetch_table_sweep(struct fetch_table *t);
 void	 fetch_table_swept(struct fetch_table *t);
+/* Asks judge for each topic that may be read or not: of new ones now, of all
+ * when the snapshot is another one, or every FETCH_JUDGED_MS, because policies
+ * change. It returns 0 or the error to tell. Partitions of denied topics are
+ * homeless from then on, and what has landed for them is gone. Before
+ * fetch_table_place with the same snapshot; a topic whose id that does not know
+ * is placed by no snapshot that it was not judged with. */
+typedef int16_t	 fetch_judge_cb(void *arg, struct slice name);
+void	 fetch_table_judge(struct fetch_table *t, const struct cluster *c,
+	    int64_t now_us, fetch_judge_cb *judge, void *arg);
 /* Gives each wanted partition to its leader's feed: all of them when the
  * snapshot is another one than before, else those that are homeless. */
 void	 fetch_table_place(struct fetch_table *t, const struct cluster *c);
@@ -117,5 +131,7 @@ void	 fetch_table_place(struct fetch_table *t, const struct cluster *c);
 bool	 fetch_table_doubts(struct fetch_table *t);
 /* Something is homeless. */
 bool	 fetch_table_homeless(const struct fetch_table *t);
+/* ... and a newer snapshot might cure that: it is not denied only. */
+bool	 fetch_table_astray(const struct fetch_table *t);
 
 #endif

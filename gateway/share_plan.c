@@ -49,6 +49,10 @@ place_part(struct share *s, struct share_part *p, const struct cluster *c,
 	p->leader = p->leader_epoch = -1;
 	if (!concerns(s, p))
 		return false;
+	if (p->topic->denied != 0) {
+		p->error = p->topic->denied;
+		return false;
+	}
 	p->error = find_leader(c, t, p->index, &leader, &p->leader_epoch);
 	doubt = p->error != 0 && !p->doubted;
 	p->doubted = p->error != 0;
@@ -69,7 +73,9 @@ place_acks(struct share_part *p)
 
 	if (p->ack_count < 0)
 		return;
-	if (to == NULL)
+	if (p->topic->denied != 0)
+		p->ack_error = p->topic->denied;
+	else if (to == NULL)
 		p->ack_error = p->error;
 	else if (to->epoch == SHARE_EPOCH_OPEN || to->stale)
 		p->ack_error = KAFKA_INVALID_RECORD_STATE;
@@ -114,6 +120,18 @@ keep_apart(struct share *s)
 			continue;
 		p->target = NULL;
 		p->error = KAFKA_NOT_LEADER_OR_FOLLOWER;
+	}
+}
+
+void
+share_judge(struct share *s, const struct cluster *c, share_judge_cb *judge,
+    void *arg)
+{
+	LIST_FOREACH(it, &s->topics) {
+		struct share_topic *topic = share_topic_at(it);
+		const struct topic *t = cluster_topic_by_id(c, &topic->id);
+
+		topic->denied = t != NULL ? judge(arg, t->name) : 0;
 	}
 }
 

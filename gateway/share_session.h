@@ -4,8 +4,9 @@
  * brokers: which partitions it has, who leads them, what each broker knows of
  * that, and what a request is for each of them. No sockets.
  *
- * A request goes: share_check, share_take, share_place, share_legs; each leg's
- * answer: share_landed or share_failed; share_answer, share_tidy.
+ * A request goes: share_check, share_take, share_judge, share_place,
+ * share_legs; each leg's answer: share_landed or share_failed; share_answer,
+ * share_tidy.
  *
  * ShareAcknowledge has the shape of a ShareFetch without a fetch: it comes here
  * as one (share_from_acknowledge) and leaves as what it was.
@@ -54,6 +55,7 @@ struct share_topic {
 	struct list	 link;		/* share->topics */
 	struct uuid	 id;
 	struct list	 parts;
+	int16_t		 denied;	/* 0, or what the client is told */
 };
 
 struct share_part {
@@ -121,6 +123,12 @@ int16_t	 share_check(const struct share *s, const struct share_fetch_request *q,
 /* Notes what the request says. False when there are too many partitions. */
 bool	 share_take(struct share *s, const struct share_fetch_request *q,
 	    bool fetch);
+/* Asks judge for each topic that the snapshot knows whether it may be read; it
+ * returns 0 or the error to tell. Before share_place with the same snapshot:
+ * nothing of a denied topic is read or acknowledged. */
+typedef int16_t	 share_judge_cb(void *arg, struct slice name);
+void	 share_judge(struct share *s, const struct cluster *c,
+	    share_judge_cb *judge, void *arg);
 /* Finds a broker for each partition. `count` is how many virtual brokers the
  * client sees. True when a newer snapshot might know more. */
 bool	 share_place(struct share *s, const struct cluster *c, int32_t count);

@@ -7,6 +7,7 @@
  */
 #include <stdlib.h>
 
+#include "gateway/authorize.h"
 #include "gateway/forward.h"
 #include "gateway/session.h"
 #include "gateway/worker.h"
@@ -55,6 +56,7 @@ groups_listed(struct request *r)
 		for (int32_t j = 0; j < from->groups.n; j++)
 			to->groups.v[to->groups.n++] = from->groups.v[j];
 	}
+	authorize_reply(r, to);
 	forward_answer(r, to);
 }
 
@@ -89,6 +91,7 @@ transactions_listed(struct request *r)
 			to->transaction_states.v[to->transaction_states.n++] =
 			    from->transaction_states.v[j];
 	}
+	authorize_reply(r, to);
 	forward_answer(r, to);
 }
 
@@ -227,6 +230,7 @@ dirs_described(struct request *r)
 	/* Paths and disks are the cluster's own. */
 	to->results.v[0].log_dir = SLICE_LIT("/weir");
 	merge_dirs(r, entries, n, &to->results.v[0]);
+	authorize_reply(r, to);
 	request_answer(r, to);
 }
 

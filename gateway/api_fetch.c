@@ -14,6 +14,7 @@
  */
 #include <stdlib.h>
 
+#include "gateway/authorize.h"
 #include "gateway/base/mem.h"
 #include "gateway/config.h"
 #include "gateway/fetch_answer.h"
@@ -54,7 +55,8 @@ struct fetch_call {
 struct fetch_sum {
 	uint64_t		 bytes;
 	uint32_t		 errors, flying, feeds;
-	bool			 trouble;	/* unled or unreachable ones */
+	bool			 trouble;	/* errors of our own */
+	bool			 amiss;		/* a snapshot may cure some */
 };
 
 static void turn(struct fetch_state *st);
@@ -121,12 +123,12 @@ wish(struct fetch_state *st)
 }
 
 static void
-answer_news(struct fetch_state *st, bool trouble)
+answer_news(struct fetch_state *st, bool amiss)
 {
 	struct fetch_call *c = st->current;
 	struct fetch_slot *slot = c->choice.slot;
 
-	if (trouble)
+	if (amiss)
 		wish(st);
 	answer(st, fetch_answer(c->request, &c->choice, c->terms.max_bytes,
 	    c->terms.isolation));
@@ -154,6 +156,7 @@ add_up(const struct fetch_call *c, struct fetch_sum *sum)
 
 	memset(sum, 0, sizeof(*sum));
 	sum->trouble = fetch_table_homeless(t);
+	sum->amiss = fetch_table_astray(t);
 	LIST_FOREACH(it, &t->feeds) {
 		struct fetch_feed *f = LIST_ENTRY(it, struct fetch_feed, link);
 
@@ -168,6 +171,7 @@ add_up(const struct fetch_call *c, struct fetch_sum *sum)
 		sum->bytes += f->ready_bytes;
 		sum->errors += f->ready_errors;
 		sum->trouble |= f->failed != 0;
+		sum->amiss |= f->failed != 0;
 	}
 }
 
@@ -244,7 +248,7 @@ proceed(struct fetch_state *st)
 		return false;
 	until = patience_us(c, &sum);
 	if (until <= now_us(st)) {
-		answer_news(st, sum.trouble);
+		answer_news(st, sum.amiss);
 		return true;
 	}
 	timer_set(&st->timer, st->worker->loop, until, time_over);
@@ -255,6 +259,15 @@ proceed(struct fetch_state *st)
 
 static void resumed(struct request *r);
 
+static int16_t
+may_read(void *arg, struct slice name)
+{
+	struct request *r = arg;
+
+	return authorize_topic(r, POLICY_READ_DATA, name,
+	    r->version >= FETCH_IDS_SINCE);
+}
+
 static void
 place(struct fetch_state *st)
 {
@@ -262,6 +275,9 @@ place(struct fetch_state *st)
 	struct fetch_table *t = &c->choice.slot->table;
 	uint64_t before = t->generation;
 
+	if (!authorize_unlimited(c->request->session))
+		fetch_table_judge(t, st->worker->cluster, now_us(st), may_read,
+		    c->request);
 	fetch_table_place(t, st->worker->cluster);
 	if (t->generation != before)
 		fetch_feeds_trim(t);

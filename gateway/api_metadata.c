@@ -7,6 +7,7 @@
  */
 #include <stdlib.h>
 
+#include "gateway/authorize.h"
 #include "gateway/base/htab.h"
 #include "gateway/coordinators.h"
 #include "gateway/forward.h"
@@ -17,10 +18,6 @@
 #include "wire/messages.h"
 
 enum {
-	/* AclOperation bits that hold where nobody is refused anything. */
-	TOPIC_OPERATIONS = 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 |
-	    1 << 8 | 1 << 10 | 1 << 11,
-	CLUSTER_OPERATIONS = 1 << 5 | 1 << 8 | 1 << 12,
 	OPERATIONS_OMITTED = INT32_MIN,
 	PARTITIONS_A_PAGE = 2000,	/* as brokers have it by default */
 	COORDINATOR_KEY_SHARE = 2,
@@ -64,6 +61,19 @@ visible_topic(const struct cluster *c, struct slice name)
 	const struct topic *t = cluster_topic(c, name);
 
 	return t == NULL || t->internal ? NULL : t;
+}
+
+/* For what the client has named. */
+static bool
+is_granted(struct request *r, struct slice name)
+{
+	return authorize_grants(r, POLICY_DESCRIBE_TOPIC, name);
+}
+
+static bool
+may_describe(struct request *r, struct slice name)
+{
+	return authorize_allows(r->session, POLICY_DESCRIBE_TOPIC, name);
 }
 
 static int32_t
@@ -130,7 +140,8 @@ show_topic(const struct scene *s, const struct topic *t,
 	to->name = t->name;
 	to->topic_id = t->id;
 	to->topic_authorized_operations =
-	    q->include_topic_authorized_operations ? TOPIC_OPERATIONS :
+	    q->include_topic_authorized_operations ?
+	    authorize_topic_operations(s->r->session, t->name) :
 	    OPERATIONS_OMITTED;
 	to->partitions.n = t->partition_count;
 	to->partitions.v = ARENA_ARRAY(s->arena,
@@ -148,7 +159,8 @@ show_all_topics(const struct scene *s, struct metadata_response *to)
 	to->topics.v = ARENA_ARRAY(s->arena, struct metadata_response_topics,
 	    c->topic_count + 1);
 	for (int32_t i = 0; i < c->topic_count; i++)
-		if (!c->topics[i].internal)
+		if (!c->topics[i].internal &&
+		    may_describe(s->r, c->topics[i].name))
 			show_topic(s, &c->topics[i],
 			    &to->topics.v[to->topics.n++]);
 }
@@ -183,15 +195,28 @@ show_unknown(const struct metadata_request_topics *q,
 		to->name = SLICE_LIT("");
 }
 
-static const struct topic *
-asked_topic(const struct cluster *c, const struct metadata_request_topics *q)
+/* Whether there is such a topic or not. */
+static void
+show_denied(const struct metadata_request_topics *q,
+    struct metadata_response_topics *to)
 {
+	show_unknown(q, to);
+	memset(&to->topic_id, 0, sizeof(to->topic_id));
+	to->error_code = KAFKA_TOPIC_AUTHORIZATION_FAILED;
+}
+
+/* By id, one that may not be described is unknown. */
+static const struct topic *
+asked_topic(struct request *r, const struct metadata_request_topics *q)
+{
+	const struct cluster *c = r->worker->cluster;
 	const struct topic *t;
 
 	if (!by_id(q))
 		return visible_topic(c, q->name);
 	t = cluster_topic_by_id(c, &q->topic_id);
-	return t == NULL || t->internal ? NULL : t;
+	return t == NULL || t->internal || !is_granted(r, t->name) ? NULL :
+	    t;
 }
 
 static struct metadata_response *
@@ -212,7 +237,8 @@ show_cluster(const struct scene *s)
 	to->cluster_id = virtual_cluster_id(s->cluster, s->arena);
 	to->controller_id = controller(s);
 	to->cluster_authorized_operations =
-	    q->include_cluster_authorized_operations ? CLUSTER_OPERATIONS :
+	    q->include_cluster_authorized_operations ?
+	    authorize_cluster_operations(s->r->session) :
 	    OPERATIONS_OMITTED;
 	return to;
 }
@@ -258,37 +284,85 @@ tidy_topic(struct metadata_response_topics *t)
 	}
 }
 
-/* The brokers' word on topics that the snapshot lacks. By a table, for there
- * may be very many. */
+/* Topics that the snapshot lacks are asked for in two ways: those that may be
+ * created, and the others. */
+enum { ASK_CREATING, ASK_ONLY, ASKS };
+
+/* What both have brought. By a table, for there may be very many. */
+struct upstream_topics {
+	struct htab	*by_name;
+	int16_t		 error;		/* of those that are not there */
+};
+
+static void
+gather(struct request *r, struct upstream_topics *u)
+{
+	u->by_name = htab_new();
+	for (int32_t i = 0; i < r->leg_count; i++) {
+		struct metadata_response *got = r->legs[i].reply;
+
+		if (got == NULL) {
+			u->error = r->legs[i].error;
+			continue;
+		}
+		outward(r, got);
+		for (int32_t j = 0; j < got->topics.n; j++)
+			if (got->topics.v[j].name.data != NULL &&
+			    !got->topics.v[j].is_internal)
+				htab_set(u->by_name, got->topics.v[j].name,
+				    &got->topics.v[j]);
+	}
+}
+
+/* Brokers would have created it for the gateway: as they tell a client which
+ * may not have that. */
+static bool
+creation_denied(struct request *r, struct slice name)
+{
+	const struct metadata_request *q = r->body;
+
+	return q->allow_auto_topic_creation &&
+	    !authorize_allows(r->session, POLICY_CREATE_TOPIC, name);
+}
+
+static void
+take_topic(struct request *r, const struct metadata_response_topics *from,
+    struct metadata_response_topics *t)
+{
+	const struct metadata_request *q = r->body;
+
+	*t = *from;
+	tidy_topic(t);
+	/* Brokers say what the gateway may do. */
+	t->topic_authorized_operations =
+	    q->include_topic_authorized_operations && t->error_code == 0 ?
+	    authorize_topic_operations(r->session, t->name) :
+	    OPERATIONS_OMITTED;
+	if (t->error_code == KAFKA_UNKNOWN_TOPIC_OR_PARTITION &&
+	    q->allow_auto_topic_creation &&
+	    !authorize_grants(r, POLICY_CREATE_TOPIC, t->name))
+		t->error_code = KAFKA_TOPIC_AUTHORIZATION_FAILED;
+}
+
 static void
 take_upstream(struct request *r, struct metadata_response *to)
 {
-	const struct leg *l = &r->legs[0];
-	struct metadata_response *got = l->reply;
-	struct htab *by_name = htab_new();
+	struct upstream_topics u = { NULL, 0 };
 
-	if (got != NULL)
-		outward(r, got);
-	for (int32_t j = 0; got != NULL && j < got->topics.n; j++)
-		if (got->topics.v[j].name.data != NULL &&
-		    !got->topics.v[j].is_internal)
-			htab_set(by_name, got->topics.v[j].name,
-			    &got->topics.v[j]);
+	gather(r, &u);
 	for (int32_t i = 0; i < to->topics.n; i++) {
 		struct metadata_response_topics *t = &to->topics.v[i];
 		const struct metadata_response_topics *answer;
 
 		if (t->error_code != KAFKA_UNKNOWN_TOPIC_OR_PARTITION)
 			continue;
-		answer = htab_get(by_name, t->name);
-		if (got == NULL) {
-			t->error_code = l->error;
-		} else if (answer != NULL) {
-			*t = *answer;
-			tidy_topic(t);
-		}
+		answer = htab_get(u.by_name, t->name);
+		if (answer != NULL)
+			take_topic(r, answer, t);
+		else if (u.error != 0)
+			t->error_code = u.error;
 	}
-	htab_free(by_name, NULL);
+	htab_free(u.by_name, NULL);
 }
 
 static void
@@ -324,9 +398,8 @@ is_unknown(const struct cluster *c, const struct metadata_response_topics *t)
 	    cluster_topic(c, t->name) == NULL;
 }
 
-/* Asks a broker for the named topics that are unknown here. */
-static void
-ask_upstream(struct request *r, struct metadata_response *to, int32_t unknown)
+static struct metadata_request *
+new_ask(struct request *r, int32_t room, bool creating)
 {
 	const struct metadata_request *q = r->body;
 	struct metadata_request *ask = ARENA_NEW(&r->arena,
@@ -334,18 +407,42 @@ ask_upstream(struct request *r, struct metadata_response *to, int32_t unknown)
 
 	*ask = *q;
 	ask->include_cluster_authorized_operations = false;
+	if (!creating)
+		ask->allow_auto_topic_creation = false;
 	ask->topics.v = ARENA_ARRAY(&r->arena, struct metadata_request_topics,
-	    unknown);
+	    room);
 	ask->topics.n = 0;
+	return ask;
+}
+
+/* Asks a broker for the named topics that are unknown here. */
+static void
+ask_upstream(struct request *r, struct metadata_response *to, int32_t unknown)
+{
+	struct metadata_request *asks[ASKS];
+	int32_t legs = 0;
+
+	for (int i = 0; i < ASKS; i++)
+		asks[i] = new_ask(r, unknown, i == ASK_CREATING);
 	keep_texts(r, to);
-	for (int32_t i = 0; i < to->topics.n; i++)
-		if (is_unknown(r->worker->cluster, &to->topics.v[i]))
-			ask->topics.v[ask->topics.n++].name =
-			    to->topics.v[i].name;
+	for (int32_t i = 0; i < to->topics.n; i++) {
+		struct slice name = to->topics.v[i].name;
+		struct metadata_request *ask;
+
+		if (!is_unknown(r->worker->cluster, &to->topics.v[i]))
+			continue;
+		ask = asks[creation_denied(r, name) ? ASK_ONLY : ASK_CREATING];
+		ask->topics.v[ask->topics.n++].name = name;
+	}
 	r->state = to;
-	request_legs(r, 1);
-	r->legs[0].broker = LEG_ANY;
-	r->legs[0].body = ask;
+	request_legs(r, ASKS);
+	for (int i = 0; i < ASKS; i++) {
+		if (asks[i]->topics.n == 0)
+			continue;
+		r->legs[legs].broker = LEG_ANY;
+		r->legs[legs++].body = asks[i];
+	}
+	r->leg_count = legs;
 	request_send(r, LEASE_GENERAL, false, metadata_upstream_done);
 }
 
@@ -361,14 +458,19 @@ metadata_by_name(struct request *r, const struct scene *s,
 	to->topics.v = ARENA_ARRAY(s->arena, struct metadata_response_topics,
 	    q->topics.n + 1);
 	for (int32_t i = 0; i < q->topics.n; i++) {
-		const struct topic *t = asked_topic(s->cluster,
-		    &q->topics.v[i]);
+		const struct topic *t;
 		struct metadata_response_topics *one =
 		    &to->topics.v[to->topics.n];
 
 		if (htab_set(seen, topic_key(&q->topics.v[i]), seen) != NULL)
 			continue;
 		to->topics.n++;
+		if (!by_id(&q->topics.v[i]) &&
+		    !is_granted(r, q->topics.v[i].name)) {
+			show_denied(&q->topics.v[i], one);
+			continue;
+		}
+		t = asked_topic(r, &q->topics.v[i]);
 		if (t != NULL) {
 			show_topic(s, t, one);
 			continue;
@@ -436,7 +538,8 @@ api_describe_cluster(struct request *r)
 		    &to->brokers.v[i].host, &to->brokers.v[i].port);
 	}
 	if (q->include_cluster_authorized_operations)
-		to->cluster_authorized_operations = CLUSTER_OPERATIONS;
+		to->cluster_authorized_operations =
+		    authorize_cluster_operations(r->session);
 	request_answer(r, to);
 }
 
@@ -507,12 +610,15 @@ page_topic(struct page *pg, struct slice name, const struct topic *t)
 	codec_defaults(&describe_topic_partitions_response_topics_message, to);
 	to->name = name;
 	if (t == NULL) {
-		to->error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+		to->error_code = is_granted(pg->s.r, name) ?
+		    KAFKA_UNKNOWN_TOPIC_OR_PARTITION :
+		    KAFKA_TOPIC_AUTHORIZATION_FAILED;
 		return;
 	}
 	to->topic_id = t->id;
 	to->error_code = t->error_code;
-	to->topic_authorized_operations = TOPIC_OPERATIONS;
+	to->topic_authorized_operations =
+	    authorize_topic_operations(pg->s.r->session, name);
 	to->partitions.v = ARENA_ARRAY(pg->s.arena,
 	    struct describe_topic_partitions_response_topics_partitions,
 	    t->partition_count + 1);
@@ -552,7 +658,8 @@ page_topics(struct page *pg, const struct describe_topic_partitions_request *q)
 	pg->to->topics.v = ARENA_ARRAY(pg->s.arena,
 	    struct describe_topic_partitions_response_topics, n + 1);
 	for (int32_t i = 0; i < n; i++) {
-		const struct topic *t = visible_topic(c, names[i]);
+		const struct topic *t = may_describe(pg->s.r, names[i]) ?
+		    visible_topic(c, names[i]) : NULL;
 
 		if (pg->cursor != NULL &&
 		    compare_names(&names[i], &pg->cursor->topic_name) < 0)
@@ -571,7 +678,8 @@ api_describe_topic_partitions(struct request *r)
 	struct page pg = { .cursor = q->cursor };
 
 	for (int32_t i = 0; i < q->topics.n; i++)
-		if (cluster_topic(r->worker->cluster, q->topics.v[i].name) ==
+		if (may_describe(r, q->topics.v[i].name) &&
+		    cluster_topic(r->worker->cluster, q->topics.v[i].name) ==
 		    NULL && request_park(r, api_describe_topic_partitions))
 			return;
 	if (snapshot_is_stale(r->worker) &&
@@ -600,6 +708,44 @@ struct finding {
 	struct coordinator_query	*q;
 	int32_t				 n;
 };
+
+/* The key's error before anybody is asked; 0: it is to be looked up. */
+static int16_t
+judge_key(struct request *r, int8_t type, struct slice key)
+{
+	switch (type) {
+	case COORDINATOR_GROUP:
+		return authorize_grants(r, POLICY_DESCRIBE_GROUP, key) ?
+		    0 : KAFKA_GROUP_AUTHORIZATION_FAILED;
+	case COORDINATOR_TXN:
+		return authorize_grants(r, POLICY_DESCRIBE_TRANSACTIONAL_ID,
+		    key) ? 0 :
+		    KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+	case COORDINATOR_KEY_SHARE:
+		/* Share coordinators are between brokers. */
+		return KAFKA_CLUSTER_AUTHORIZATION_FAILED;
+	default:
+		return KAFKA_INVALID_REQUEST;
+	}
+}
+
+/* Fills in the queries, those that are to be looked up first: how many. */
+static int32_t
+fill_queries(struct finding *f, const struct find_coordinator_request *q)
+{
+	int32_t from = 0, refused = f->n;
+
+	for (int32_t i = 0; i < f->n; i++) {
+		struct slice key = f->r->version >= 4 ?
+		    q->coordinator_keys.v[i] : q->key;
+		int16_t error = judge_key(f->r, q->key_type, key);
+		struct coordinator_query *to = error == 0 ? &f->q[from++] :
+		    &f->q[--refused];
+
+		*to = (struct coordinator_query){ key, -1, error };
+	}
+	return from;
+}
 
 static void
 answer_one(struct request *r, const struct coordinator_query *q)
@@ -672,22 +818,16 @@ api_find_coordinator(struct request *r)
 {
 	const struct find_coordinator_request *q = r->body;
 	struct finding *f = ARENA_NEW(&r->arena, struct finding);
+	int32_t known;
 
 	f->r = r;
 	f->n = r->version >= 4 ? q->coordinator_keys.n : 1;
 	f->q = ARENA_ARRAY(&r->arena, struct coordinator_query, f->n + 1);
-	for (int32_t i = 0; i < f->n; i++) {
-		f->q[i].key = r->version >= 4 ? q->coordinator_keys.v[i] :
-		    q->key;
-		f->q[i].broker = -1;
-		/* Share coordinators are between brokers. */
-		f->q[i].error = q->key_type == COORDINATOR_KEY_SHARE ?
-		    KAFKA_CLUSTER_AUTHORIZATION_FAILED : KAFKA_INVALID_REQUEST;
-	}
+	known = fill_queries(f, q);
 	r->pending++;
-	if (q->key_type == COORDINATOR_GROUP || q->key_type == COORDINATOR_TXN)
+	if (known > 0)
 		coordinators_find(r->worker->coordinators,
-		    (enum coordinator_kind)q->key_type, f->q, f->n,
+		    (enum coordinator_kind)q->key_type, f->q, known,
 		    coordinators_known, f);
 	else
 		coordinators_known(f);

@@ -13,6 +13,7 @@
  */
 #include <stdlib.h>
 
+#include "gateway/authorize.h"
 #include "gateway/base/mem.h"
 #include "gateway/request.h"
 #include "gateway/session.h"
@@ -510,6 +511,25 @@ make_legs(struct share_state *st)
 
 static void resumed(struct request *r);
 
+static int16_t
+may_read(void *arg, struct slice name)
+{
+	return authorize_topic(arg, POLICY_READ_DATA, name, true);
+}
+
+/* True when a newer snapshot might know more. */
+static bool
+place(struct share_state *st)
+{
+	struct share *s = st->current->share;
+
+	if (!authorize_unlimited(st->session))
+		share_judge(s, st->worker->cluster, may_read,
+		    st->current->request);
+	return share_place(s, st->worker->cluster,
+	    session_virtual_count(st->session));
+}
+
 static void
 begin(struct share_state *st)
 {
@@ -535,9 +555,7 @@ begin(struct share_state *st)
 		return;
 	}
 	c->phase = PHASE_PLACED;
-	if (share_place(c->share, st->worker->cluster,
-	    session_virtual_count(st->session)) &&
-	    request_park(c->request, resumed))
+	if (place(st) && request_park(c->request, resumed))
 		c->phase = PHASE_PARKED;
 }
 
@@ -546,8 +564,7 @@ resumed(struct request *r)
 {
 	struct share_state *st = r->session->share;
 
-	share_place(st->current->share, st->worker->cluster,
-	    session_virtual_count(st->session));
+	place(st);
 	st->current->phase = PHASE_PLACED;
 	turn(st);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/forward.h"
 
+#include "gateway/authorize.h"
 #include "gateway/base/log.h"
 #include "gateway/coordinators.h"
 #include "gateway/session.h"
@@ -20,8 +21,14 @@ struct plan {
 	int32_t			 legs;
 	bool			 unknown;	/* of topic or leader */
 	bool			 moved;		/* a coordinator has */
-	struct coordinator_query *queries;	/* by item, or one */
+	struct coordinator_query *queries;
+	int32_t			 query_count;
+	int32_t			*query_of;	/* by item; -1: errors[i] */
 	enum coordinator_kind	 kind;
+	bool			 single;	/* one id for the whole */
+	bool			 checks;	/* items are authorized */
+	struct authorize_items	 items_allowed;
+	struct authorize_nested	*nested;
 };
 
 /* The leg of that broker, added when there is none yet. */
@@ -47,6 +54,26 @@ plan_arrays(struct request *r, struct plan *p)
 	p->brokers = ARENA_ARRAY(&r->arena, int32_t, room);
 	p->legs = 0;
 	p->unknown = false;
+	p->checks = p->shape != NULL &&
+	    authorize_begin(&p->items_allowed, r);
+}
+
+/* FORWARD_ITEM, or the error that the item is answered with. What may become
+ * known is noted in p->unknown. */
+static int16_t
+judge_item(struct request *r, struct plan *p, const struct shape_item *item)
+{
+	if (p->checks) {
+		int16_t error = authorize_item(&p->items_allowed, item);
+
+		if (error == AUTHORIZE_UNKNOWN) {
+			p->unknown = true;
+			return KAFKA_UNKNOWN_TOPIC_ID;
+		}
+		if (error != AUTHORIZE_OK)
+			return error;
+	}
+	return p->how.judge != NULL ? p->how.judge(r, item) : FORWARD_ITEM;
 }
 
 /* ---- what came back ---- */
@@ -69,14 +96,27 @@ forget_coordinators(struct request *r, struct plan *p)
 {
 	if (!p->moved || p->queries == NULL)
 		return;
-	for (int32_t i = 0; i < (p->items ? p->items : 1); i++)
+	for (int32_t i = 0; i < p->query_count; i++)
 		coordinators_forget(r->worker->coordinators, p->kind,
 		    p->queries[i].key);
+}
+
+/* What items are told that an answer lacks: the error of the whole, beside
+ * which brokers often have no items. */
+static int16_t
+missing_error(const struct request *r)
+{
+	int16_t error = 0;
+
+	if (r->leg_count == 1 && r->legs[0].reply != NULL)
+		error = shape_top_error(r->schema, r->legs[0].reply);
+	return error != 0 ? error : KAFKA_REQUEST_TIMED_OUT;
 }
 
 static void *
 merge(struct request *r, struct plan *p)
 {
+	int16_t missing = missing_error(r);
 	struct shape_answer *answers;
 	uint32_t odd;
 	void *response;
@@ -92,8 +132,8 @@ merge(struct request *r, struct plan *p)
 		answers[i] = (struct shape_answer){ r->legs[i].reply,
 		    r->legs[i].error };
 	response = shape_merge(p->shape, r->body, p->leg_of, p->errors,
-	    answers, r->leg_count, KAFKA_REQUEST_TIMED_OUT, &r->arena, &odd);
-	if (odd > 0)
+	    answers, r->leg_count, missing, &r->arena, &odd);
+	if (odd > 0 && missing == KAFKA_REQUEST_TIMED_OUT)
 		log_warn("answers did not match the request",
 		    "api=%s items=%u", r->schema->name, odd);
 	return response;
@@ -126,11 +166,14 @@ legs_done(struct request *r)
 		request_finish(r);
 		return;
 	}
+	for (int32_t i = 0; i < r->leg_count; i++)
+		authorize_reply(r, r->legs[i].reply);
 	response = merge(r, p);
 	if (response == NULL) {
 		request_fail(r, CONN_BAD_REPLY, r->schema->name);
 		return;
 	}
+	authorize_merge(r, p->nested, response);
 	r->error = shape_errors(r->schema, r->version, response, note_error, r);
 	forget_coordinators(r, p);
 	p->how.finish(r, response);
@@ -139,7 +182,9 @@ legs_done(struct request *r)
 static void
 send_legs(struct request *r, struct plan *p)
 {
-	bool whole = p->legs == 1;
+	/* A topic without partitions has not been judged. */
+	bool whole = p->legs == 1 && !(p->checks && p->shape != NULL &&
+	    shape_hollow(p->shape, r->body));
 
 	for (int32_t i = 0; whole && i < p->items; i++)
 		whole = p->leg_of[i] == 0;
@@ -188,11 +233,9 @@ leader_of_item(void *arg, int32_t i, const struct shape_item *item)
 	const struct partition *part = t ? topic_partition(t, item->key) : NULL;
 
 	l->p->leg_of[i] = -1;
-	if (l->p->how.judge != NULL) {
-		l->p->errors[i] = l->p->how.judge(l->r, item);
-		if (l->p->errors[i] != FORWARD_ITEM)
-			return;
-	}
+	l->p->errors[i] = judge_item(l->r, l->p, item);
+	if (l->p->errors[i] != FORWARD_ITEM)
+		return;
 	if (part != NULL && part->leader >= 0) {
 		l->p->leg_of[i] = leg_for(l->p, part->leader);
 		return;
@@ -260,27 +303,109 @@ coordinators_found(void *arg)
 		request_finish(r);
 		return;
 	}
-	if (p->shape == NULL) {
+	if (p->single) {
 		if (p->queries[0].broker < 0) {
 			request_answer_error(r, p->queries[0].error);
 			return;
 		}
 		leg_for(p, p->queries[0].broker);
+		send_legs(r, p);
+		return;
 	}
 	for (int32_t i = 0; i < p->items; i++) {
-		p->errors[i] = p->queries[i].error;
-		p->leg_of[i] = p->queries[i].broker < 0 ? -1 :
-		    leg_for(p, p->queries[i].broker);
+		const struct coordinator_query *q;
+
+		if (p->query_of[i] < 0)
+			continue;
+		q = &p->queries[p->query_of[i]];
+		p->errors[i] = q->error;
+		if (q->broker >= 0)
+			p->leg_of[i] = leg_for(p, q->broker);
 	}
 	send_legs(r, p);
 }
 
+struct judging {
+	struct request	*r;
+	struct plan	*p;
+};
+
+/* An item is an id of its own: one query each. */
 static void
 query_item(void *arg, int32_t i, const struct shape_item *item)
 {
-	struct plan *p = arg;
+	struct judging *j = arg;
+	struct plan *p = j->p;
 
-	p->queries[i].key = item->name.data ? item->name : SLICE_LIT("");
+	p->errors[i] = judge_item(j->r, p, item);
+	p->leg_of[i] = p->query_of[i] = -1;
+	if (p->errors[i] != FORWARD_ITEM)
+		return;
+	p->query_of[i] = p->query_count;
+	p->queries[p->query_count++].key = item->name.data ? item->name :
+	    SLICE_LIT("");
+}
+
+/* Items of the one id's: to the leg that there will be, or to none. */
+static void
+divide_item(void *arg, int32_t i, const struct shape_item *item)
+{
+	struct judging *j = arg;
+
+	j->p->errors[i] = judge_item(j->r, j->p, item);
+	j->p->leg_of[i] = j->p->errors[i] == FORWARD_ITEM ? 0 : -1;
+}
+
+/* Nothing is left of the request when an item of it fails. */
+static void
+attempt_none(struct plan *p)
+{
+	for (int32_t i = 0; i < p->items; i++) {
+		if (p->leg_of[i] >= 0)
+			p->errors[i] = KAFKA_OPERATION_NOT_ATTEMPTED;
+		p->leg_of[i] = -1;
+	}
+}
+
+static bool
+all_refused(const struct plan *p)
+{
+	for (int32_t i = 0; i < p->items; i++)
+		if (p->leg_of[i] >= 0)
+			return false;
+	return p->items > 0;
+}
+
+/* The request has one id and may have topics beside it. Without anything denied
+ * it goes as it came. */
+static void
+divide(struct request *r, struct plan *p)
+{
+	struct judging j = { r, p };
+
+	if (p->checks)
+		shape_each(p->shape, r->body, divide_item, &j);
+	if (!p->items_allowed.denied &&
+	    !(p->checks && shape_hollow(p->shape, r->body))) {
+		p->shape = NULL;
+		p->items = 0;
+	} else if (p->items_allowed.atomic) {
+		attempt_none(p);
+	}
+}
+
+static void
+find_coordinators(struct request *r, struct plan *p)
+{
+	p->kind = r->api->route == ROUTE_GROUP ? COORDINATOR_GROUP :
+	    COORDINATOR_TXN;
+	if (p->query_count == 0) {
+		send_legs(r, p);
+		return;
+	}
+	r->pending++;		/* lives until they are found */
+	coordinators_find(r->worker->coordinators, p->kind, p->queries,
+	    p->query_count, coordinators_found, r);
 }
 
 static void
@@ -288,38 +413,40 @@ plan_coordinators(struct request *r)
 {
 	struct plan *p = r->state;
 	struct slice id = coordinated_id(r);
-	int32_t n;
+	struct judging j = { r, p };
 
-	if (id.data != NULL)
+	if (!authorize_nested(r, r->parked_once, &p->nested)) {
+		request_park(r, plan_coordinators);
+		return;
+	}
+	if (id.data != NULL && authorize_unlimited(r->session))
 		p->shape = NULL;
 	plan_arrays(r, p);
-	n = p->shape ? p->items : 1;
-	p->kind = r->api->route == ROUTE_GROUP ? COORDINATOR_GROUP :
-	    COORDINATOR_TXN;
+	p->single = id.data != NULL || p->shape == NULL;
+	p->query_count = 0;
 	p->queries = ARENA_ARRAY(&r->arena, struct coordinator_query,
-	    n ? n : 1);
-	if (p->shape != NULL)
-		shape_each(p->shape, r->body, query_item, p);
-	else
+	    p->items + 1);
+	if (p->single) {
+		divide(r, p);
 		p->queries[0].key = id.data ? id : SLICE_LIT("");
-	r->pending++;		/* lives until they are found */
-	coordinators_find(r->worker->coordinators, p->kind, p->queries, n,
-	    coordinators_found, r);
+		p->query_count = !all_refused(p);
+	} else {
+		p->query_of = ARENA_ARRAY(&r->arena, int32_t, p->items + 1);
+		shape_each(p->shape, r->body, query_item, &j);
+	}
+	if (p->unknown && request_park(r, plan_coordinators))
+		return;
+	find_coordinators(r, p);
 }
 
 /* ---- all of it ---- */
 
-struct judging {
-	struct request	*r;
-	struct plan	*p;
-};
-
 static void
-judge_item(void *arg, int32_t i, const struct shape_item *item)
+any_item(void *arg, int32_t i, const struct shape_item *item)
 {
 	struct judging *j = arg;
 
-	j->p->errors[i] = j->p->how.judge(j->r, item);
+	j->p->errors[i] = judge_item(j->r, j->p, item);
 	j->p->leg_of[i] = j->p->errors[i] == FORWARD_ITEM ?
 	    leg_for(j->p, LEG_ANY) : -1;
 }
@@ -331,13 +458,15 @@ plan_any(struct request *r)
 	struct plan *p = r->state;
 	struct judging j = { r, p };
 
-	if (p->how.judge == NULL)
-		p->shape = NULL;
 	plan_arrays(r, p);
+	if (p->how.judge == NULL && !p->checks)
+		p->shape = NULL;
 	if (p->shape != NULL)
-		shape_each(p->shape, r->body, judge_item, &j);
+		shape_each(p->shape, r->body, any_item, &j);
 	else
 		leg_for(p, LEG_ANY);
+	if (p->unknown && request_park(r, plan_any))
+		return;
 	send_legs(r, p);
 }
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "gateway/authorize.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/metric.h"
@@ -146,7 +147,8 @@ serve(struct session *s, struct request *r, struct reader *rd, size_t len)
 		metric_add(s->worker->metrics, METRIC_TAGS_DROPPED,
 		    rd->unknown_tags);
 	enqueue(s, r);
-	r->api->handle(r);
+	if (authorize(r))
+		r->api->handle(r);
 }
 
 static void

@@ -1,0 +1,482 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is special about single APIs (test_authorize.c walks all of them). */
+#include "tests/unit/authorize_world.h"
+
+static const struct api_schema *
+schema(int16_t key)
+{
+	return api_schema_find(key);
+}
+
+static struct principal_rights
+all_but(enum policy_action a)
+{
+	return (struct principal_rights){ ~0u, 1u << a, false };
+}
+
+static void
+produce_to(struct produce_request *q, const char *name, int16_t acks,
+    const uint8_t *records, uint32_t len)
+{
+	*q = (struct produce_request){ .acks = acks };
+	q->transactional_id = SLICE_NULL;
+	q->topic_data.n = 1;
+	q->topic_data.v = arena_get(&memory, sizeof(*q->topic_data.v));
+	q->topic_data.v->name = slice_of(name);
+	q->topic_data.v->partition_data.n = 1;
+	q->topic_data.v->partition_data.v = arena_get(&memory,
+	    sizeof(*q->topic_data.v->partition_data.v));
+	q->topic_data.v->partition_data.v->records = (struct records){
+	    records, len, NULL };
+}
+
+/* A batch's header, which says that it is transactional. */
+static void
+make_batch(uint8_t b[61], bool transactional)
+{
+	memset(b, 0, 61);
+	b[11] = 49;		/* length of what follows */
+	b[16] = 2;		/* magic */
+	b[22] = transactional ? 0x10 : 0;
+	memset(b + 43, 0xff, 8 + 2 + 4);	/* no producer */
+}
+
+static void
+test_produce_names_its_transaction(void **state)
+{
+	struct produce_request q;
+	uint8_t batch[61];
+
+	(void)state;
+	world.rights = (struct principal_rights){ ~0u, 0, true };
+	make_batch(batch, true);
+	produce_to(&q, "open-0", 1, batch, sizeof(batch));
+	serve(schema(API_PRODUCE), 9, &q);
+	assert_int_equal(world.forwarded_count, 0);
+	assert_int_equal(code_in_reply(schema(API_PRODUCE), 9, 53), 1);
+	q.transactional_id = SLICE_LIT("open-0");
+	serve(schema(API_PRODUCE), 9, &q);
+	assert_int_equal(world.forwarded_count, 1);
+	make_batch(batch, false);
+	produce_to(&q, "open-0", 1, batch, sizeof(batch));
+	serve(schema(API_PRODUCE), 9, &q);
+	assert_int_equal(world.forwarded_count, 1);
+}
+
+static void
+test_produce_without_acks_ends_the_connection(void **state)
+{
+	struct produce_request q;
+	uint8_t batch[61];
+
+	(void)state;
+	make_batch(batch, false);
+	world.rights = all_but(POLICY_WRITE_DATA);
+	produce_to(&q, "shut-0", 0, batch, sizeof(batch));
+	serve(schema(API_PRODUCE), 9, &q);
+	assert_true(world.closed);
+	assert_int_equal(world.reason, CONN_NO_ACKS);
+	assert_int_equal(world.forwarded_count, 0);
+	world.rights = all_but(POLICY_ALTER_TRANSACTIONAL_ID);
+	produce_to(&q, "open-0", 0, batch, sizeof(batch));
+	q.transactional_id = SLICE_LIT("shut-0");
+	serve(schema(API_PRODUCE), 9, &q);
+	assert_true(world.closed);
+	assert_int_equal(world.forwarded_count, 0);
+	q.transactional_id = SLICE_NULL;
+	serve(schema(API_PRODUCE), 9, &q);
+	assert_false(world.closed);
+	assert_int_equal(world.forwarded_count, 1);
+}
+
+static void
+test_idempotent_producers(void **state)
+{
+	struct init_producer_id_request q = {
+		.producer_id = -1, .producer_epoch = -1,
+	};
+	const struct api_schema *api = schema(API_INIT_PRODUCER_ID);
+
+	(void)state;
+	world.rights = (struct principal_rights){ 1u << POLICY_WRITE_DATA, 0,
+	    false };
+	serve(api, 4, &q);
+	assert_int_equal(code_in_reply(api, 4, 31), 1);
+	assert_int_equal(world.forwarded_count, 0);
+	/* WriteData on all topics is enough. */
+	world.rights.write_all = true;
+	serve(api, 4, &q);
+	assert_int_equal(world.forwarded_count, 1);
+	/* Not for transactions. */
+	q.transactional_id = SLICE_LIT("open-0");
+	serve(api, 4, &q);
+	assert_int_equal(code_in_reply(api, 4, 53), 1);
+}
+
+static struct metadata_response *
+metadata(struct slice name, const struct uuid *id, bool create)
+{
+	struct metadata_request_topics t = { .name = name };
+	struct metadata_request q = { .allow_auto_topic_creation = create };
+
+	if (id != NULL)
+		t.topic_id = *id;
+	q.topics.v = &t;
+	q.topics.n = 1;
+	serve(schema(API_METADATA), 12, &q);
+	return world.reply;
+}
+
+static void
+test_metadata_hides(void **state)
+{
+	static const struct uuid nobodys = { "nobody's id" };
+	struct metadata_request all = { .topics = { NULL, -1 } };
+	struct metadata_response *m;
+
+	(void)state;
+	world.rights = all_but(POLICY_DESCRIBE_TOPIC);
+	world.rich = false;
+	serve(schema(API_METADATA), 12, &all);
+	m = world.reply;
+	assert_int_equal(m->topics.n, 2);
+	for (int i = 0; i < 2; i++)
+		assert_false(is_shut(m->topics.v[i].name));
+	/* One that is there, and one that is not. */
+	for (int i = 0; i < 2; i++) {
+		m = metadata(slice_of(i ? "shut-0" : "shut-new"), NULL, true);
+		assert_int_equal(m->topics.n, 1);
+		assert_int_equal(m->topics.v->error_code, 29);
+		assert_true(uuid_is_zero(&m->topics.v->topic_id));
+		assert_int_equal(m->topics.v->partitions.n, 0);
+		assert_int_equal(world.forwarded_count, 0);
+	}
+	for (int i = 0; i < 2; i++) {
+		m = metadata(SLICE_NULL, i ? &topics[2].id : &nobodys, true);
+		assert_int_equal(m->topics.n, 1);
+		assert_int_equal(m->topics.v->error_code, 100);
+		assert_int_equal(m->topics.v->name.len, 0);
+		assert_int_equal(m->topics.v->partitions.n, 0);
+	}
+}
+
+static void
+test_metadata_creates_what_it_may(void **state)
+{
+	const struct metadata_request *sent;
+
+	(void)state;
+	world.rich = false;
+	world.rights = all_but(POLICY_CREATE_TOPIC);
+	metadata(SLICE_LIT("open-new"), NULL, true);
+	assert_int_equal(world.forwarded_count, 1);
+	sent = world.forwarded[0].body;
+	assert_true(sent->allow_auto_topic_creation);
+	metadata(SLICE_LIT("shut-new"), NULL, true);
+	assert_int_equal(world.forwarded_count, 1);
+	sent = world.forwarded[0].body;
+	assert_false(sent->allow_auto_topic_creation);
+	metadata(SLICE_LIT("shut-new"), NULL, false);
+	sent = world.forwarded[0].body;
+	assert_false(sent->allow_auto_topic_creation);
+}
+
+static void
+test_operations(void **state)
+{
+	struct metadata_request_topics t = { .name = SLICE_LIT("open-0") };
+	struct metadata_request q = {
+		.include_cluster_authorized_operations = true,
+		.include_topic_authorized_operations = true,
+		.topics = { &t, 1 },
+	};
+	const struct metadata_response *m;
+
+	(void)state;
+	world.rights = (struct principal_rights){ 1u << POLICY_DESCRIBE_TOPIC |
+	    1u << POLICY_READ_DATA, 0, false };
+	serve(schema(API_METADATA), 8, &q);
+	m = world.reply;
+	assert_int_equal(m->topics.v->topic_authorized_operations,
+	    1 << 3 | 1 << 8);
+	assert_int_equal(m->cluster_authorized_operations, 0);
+	world.rights.granted |= 1u << POLICY_DESCRIBE_CLUSTER |
+	    1u << POLICY_WRITE_DATA_IDEMPOTENTLY;
+	serve(schema(API_METADATA), 8, &q);
+	m = world.reply;
+	assert_int_equal(m->cluster_authorized_operations, 1 << 8 | 1 << 12);
+}
+
+typedef struct add_partitions_to_txn_request_add_partitions_to_txn_topic
+    txn_topic;
+
+static void
+test_transaction_is_all_or_nothing(void **state)
+{
+	const struct api_schema *api = schema(API_ADD_PARTITIONS_TO_TXN);
+	int32_t zero = 0;
+	txn_topic t[2] = {
+		{ .name = SLICE_LIT("open-0"), .partitions = { &zero, 1 } },
+		{ .name = SLICE_LIT("shut-0"), .partitions = { &zero, 1 } },
+	};
+	struct add_partitions_to_txn_request q = {
+		.v3_and_below_transactional_id = SLICE_LIT("open-0"),
+		.v3_and_below_topics = { t, 2 },
+	};
+
+	(void)state;
+	world.rights = all_but(POLICY_WRITE_DATA);
+	serve(api, 3, &q);
+	assert_int_equal(world.forwarded_count, 0);
+	assert_int_equal(code_in_reply(api, 3, 29), 1);
+	assert_int_equal(code_in_reply(api, 3, 55), 1);
+	q.v3_and_below_topics.n = 1;
+	serve(api, 3, &q);
+	assert_int_equal(world.forwarded_count, 1);
+}
+
+static void
+test_deleted_names_are_hidden(void **state)
+{
+	const struct api_schema *api = schema(API_DELETE_TOPICS);
+	struct delete_topics_request_topics t[2] = {
+		{ .name = SLICE_LIT("shut-0") }, { .topic_id = topics[3].id },
+	};
+	struct delete_topics_request q = { .topics = { t, 2 } };
+	const struct delete_topics_response *m;
+
+	(void)state;
+	/* May delete, may not describe: what the client named stays. */
+	world.rights = all_but(POLICY_DESCRIBE_TOPIC);
+	world.rich = false;
+	serve(api, 6, &q);
+	m = world.reply;
+	assert_int_equal(world.forwarded_count, 1);
+	assert_int_equal(m->responses.n, 2);
+	assert_true(slice_is(m->responses.v[0].name, "shut-0"));
+	assert_null(m->responses.v[1].name.data);
+	/* Neither: by id it does not exist. */
+	world.rights.withheld |= 1u << POLICY_DELETE_TOPIC;
+	serve(api, 6, &q);
+	m = world.reply;
+	assert_int_equal(world.forwarded_count, 0);
+	assert_int_equal(m->responses.v[0].error_code, 29);
+	assert_int_equal(m->responses.v[1].error_code, 100);
+	assert_null(m->responses.v[1].name.data);
+}
+
+static void
+test_topics_of_groups(void **state)
+{
+	const struct api_schema *api = schema(API_OFFSET_FETCH);
+	int32_t parts[2] = { 0, 1 };
+	struct offset_fetch_request_groups_topics t[2] = {
+		{ .name = SLICE_LIT("shut-0"), .partition_indexes = { parts,
+		    2 } },
+		{ .name = SLICE_LIT("open-0"), .partition_indexes = { parts,
+		    1 } },
+	};
+	struct offset_fetch_request_groups g[3] = {
+		{ .group_id = SLICE_LIT("open-0"), .topics = { t, 2 },
+		    .member_epoch = -1 },
+		{ .group_id = SLICE_LIT("shut-0"), .topics = { t, 2 },
+		    .member_epoch = -1 },
+		{ .group_id = SLICE_LIT("open-0"), .topics = { t, 1 },
+		    .member_epoch = -1 },
+	};
+	struct offset_fetch_request q = { .groups = { g, 3 } };
+	const struct offset_fetch_response *m;
+
+	(void)state;
+	world.rights = (struct principal_rights){ ~0u,
+	    1u << POLICY_DESCRIBE_TOPIC | 1u << POLICY_DESCRIBE_GROUP, false };
+	world.rich = false;
+	serve(api, 8, &q);
+	assert_nothing_shut_forwarded(POLICY_TOPIC, "DescribeTopic");
+	assert_nothing_shut_forwarded(POLICY_GROUP, "DescribeGroup");
+	m = world.reply;
+	assert_int_equal(m->groups.n, 3);
+	assert_int_equal(m->groups.v[1].error_code, 30);
+	assert_int_equal(m->groups.v[1].topics.n, 0);
+	assert_int_equal(m->groups.v[0].topics.n, 2);
+	assert_int_equal(m->groups.v[0].topics.v[0].partitions.n, 2);
+	assert_int_equal(m->groups.v[0].topics.v[0].partitions.v[1].error_code,
+	    29);
+	assert_int_equal(m->groups.v[2].topics.n, 1);
+	assert_int_equal(m->groups.v[2].topics.v[0].partitions.v[0].error_code,
+	    29);
+}
+
+static void
+test_configs_of_created_topics(void **state)
+{
+	struct create_topics_response_topics t[2] = {
+		{ .name = SLICE_LIT("open-0"), .num_partitions = 3 },
+		{ .name = SLICE_LIT("shut-0"), .num_partitions = 3 },
+	};
+	struct create_topics_response reply = { .topics = { t, 2 } };
+	struct request *r;
+
+	(void)state;
+	world.rights = all_but(POLICY_DESCRIBE_TOPIC_CONFIG);
+	r = begin(schema(API_CREATE_TOPICS), 7, codec_new(
+	    &create_topics_request_message, &memory));
+	authorize_reply(r, &reply);
+	assert_int_equal(t[0].num_partitions, 3);
+	assert_int_equal(t[0].topic_config_error_code, 0);
+	assert_int_equal(t[1].num_partitions, -1);
+	assert_int_equal(t[1].topic_config_error_code, 29);
+	request_free(r);
+}
+
+static void
+streams_with(struct streams_group_heartbeat_request *q, const char *source,
+    const char *changelog)
+{
+	struct streams_group_heartbeat_request_topology *t = codec_new(
+	    &streams_group_heartbeat_request_topology_message, &memory);
+	struct streams_group_heartbeat_request_topology_subtopologies *sub =
+	    codec_array(
+	    &streams_group_heartbeat_request_topology_subtopologies_message,
+	    &memory, 1);
+	struct slice *name = ARENA_NEW(&memory, struct slice);
+
+	*name = slice_of(source);
+	sub->subtopology_id = SLICE_LIT("0");
+	sub->source_topics.v = name;
+	sub->source_topics.n = 1;
+	sub->state_changelog_topics.v = codec_array(
+	    &streams_group_heartbeat_request_topic_info_message, &memory, 1);
+	sub->state_changelog_topics.v->name = slice_of(changelog);
+	sub->state_changelog_topics.n = 1;
+	t->subtopologies.v = sub;
+	t->subtopologies.n = 1;
+	q->topology = t;
+}
+
+/* Brokers make what a topology lacks. */
+static void
+test_topology_creates_what_it_may(void **state)
+{
+	const struct api_schema *api = schema(API_STREAMS_GROUP_HEARTBEAT);
+	struct streams_group_heartbeat_request *q = codec_new(api->request,
+	    &memory);
+
+	(void)state;
+	q->group_id = q->member_id = SLICE_LIT("open-0");
+	world.rights = all_but(POLICY_CREATE_TOPIC);
+	streams_with(q, "shut-0", "shut-new");
+	serve(api, 0, q);
+	assert_int_equal(code_in_reply(api, 0, 29), 1);
+	assert_int_equal(world.forwarded_count, 0);
+	/* There already, and not to be made. */
+	streams_with(q, "shut-new", "shut-0");
+	serve(api, 0, q);
+	assert_int_equal(code_in_reply(api, 0, 29), 0);
+	assert_int_equal(world.forwarded_count, 1);
+	streams_with(q, "open-0", "open-new");
+	serve(api, 0, q);
+	assert_int_equal(world.forwarded_count, 1);
+}
+
+static void
+fetch_two(struct fetch_request *q, int32_t id, int32_t epoch, int32_t n)
+{
+	static const char *const which[] = { "open-0", "shut-0" };
+
+	*q = (struct fetch_request){ .replica_id = -1, .max_wait_ms = 50,
+	    .max_bytes = 1 << 20, .session_id = id, .session_epoch = epoch,
+	    .rack_id = SLICE_LIT(""),
+	    .replica_state = { -1, -1 } };
+	q->topics.n = n;
+	q->topics.v = arena_get(&memory, 2 * sizeof(*q->topics.v));
+	for (int i = 0; i < n; i++) {
+		q->topics.v[i].topic = slice_of(which[i]);
+		q->topics.v[i].partitions.n = 1;
+		q->topics.v[i].partitions.v = codec_array(
+		    &fetch_request_topics_partitions_message, &memory, 1);
+		q->topics.v[i].partitions.v->partition_max_bytes = 1 << 20;
+	}
+}
+
+/* As serve, for the same connection: its fetch session stays. */
+static void
+serve_on(const struct api_schema *api, int version, const void *body)
+{
+	struct request *r = begin(api, version, body);
+	int steps = 0;
+
+	if (authorize(r))
+		r->api->handle(r);
+	while (!world.answered) {
+		assert_true(steps++ < STEPS_MAX);
+		step();
+	}
+	while (world.call_count > 0)
+		answer_call();
+	request_free(r);
+}
+
+static void
+test_fetch_session_follows_policies(void **state)
+{
+	const struct api_schema *api = schema(API_FETCH);
+	const struct fetch_response *m;
+	struct fetch_request q;
+	int32_t id;
+
+	(void)state;
+	world.rich = false;
+	world.rights = (struct principal_rights){ ~0u, 0, false };
+	fetch_two(&q, 0, 0, 2);
+	serve_on(api, 12, &q);
+	m = world.reply;
+	id = m->session_id;
+	assert_int_not_equal(id, 0);
+	assert_int_equal(code_in_reply(api, 12, 29), 0);
+	/* Withheld: told every time, and brokers are not asked for it. */
+	world.rights = all_but(POLICY_READ_DATA);
+	for (int epoch = 1; epoch < 4; epoch++) {
+		world.now += FETCH_JUDGED_MS * 1000;
+		fetch_two(&q, id, epoch, 0);
+		serve_on(api, 12, &q);
+		assert_int_equal(code_in_reply(api, 12, 29), 1);
+		assert_nothing_shut_forwarded(POLICY_TOPIC, "ReadData");
+	}
+	/* A topic that is new to the session is judged at once. */
+	fetch_two(&q, 0, 0, 2);
+	serve_on(api, 12, &q);
+	m = world.reply;
+	id = m->session_id;
+	assert_int_equal(code_in_reply(api, 12, 29), 1);
+	assert_nothing_shut_forwarded(POLICY_TOPIC, "ReadData");
+	/* Allowed again. */
+	world.rights = (struct principal_rights){ ~0u, 0, false };
+	world.now += FETCH_JUDGED_MS * 1000;
+	fetch_two(&q, id, 1, 0);
+	serve_on(api, 12, &q);
+	assert_int_equal(code_in_reply(api, 12, 29), 0);
+	fetch_state_free(&session);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_produce_names_its_transaction),
+		TEST(test_produce_without_acks_ends_the_connection),
+		TEST(test_idempotent_producers),
+		TEST(test_metadata_hides),
+		TEST(test_metadata_creates_what_it_may),
+		TEST(test_operations),
+		TEST(test_transaction_is_all_or_nothing),
+		TEST(test_deleted_names_are_hidden),
+		TEST(test_topics_of_groups),
+		TEST(test_configs_of_created_topics),
+		TEST(test_topology_creates_what_it_may),
+		TEST(test_fetch_session_follows_policies),
+	};
+
+	return cmocka_run_group_tests_name("authorize_cases", tests, setup,
+	    teardown);
+}

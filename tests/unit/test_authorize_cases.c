@@ -2,6 +2,8 @@
 /* What is special about single APIs (test_authorize.c walks all of them). */
 #include "tests/unit/authorize_world.h"
 
+#include "gateway/fetch_feed.h"
+
 static const struct api_schema *
 schema(int16_t key)
 {
@@ -307,6 +309,49 @@ test_topics_of_groups(void **state)
 	    29);
 }
 
+/* An id that no snapshot knows may be anybody's: it waits for a newer one, then
+ * there is no such topic. */
+static void
+test_unknown_ids_go_nowhere(void **state)
+{
+	static const struct uuid nobodys = { "nobody's id" };
+	struct offset_commit_request_topics_partitions part = {
+		.committed_metadata = SLICE_NULL,
+	};
+	struct offset_commit_request_topics t = {
+		.topic_id = nobodys, .partitions = { &part, 1 },
+	};
+	struct offset_commit_request commit = {
+		.group_id = SLICE_LIT("open-0"), .member_id = SLICE_LIT(""),
+		.topics = { &t, 1 },
+	};
+	int32_t zero = 0;
+	struct offset_fetch_request_groups_topics ft = {
+		.topic_id = nobodys, .partition_indexes = { &zero, 1 },
+	};
+	struct offset_fetch_request_groups g = {
+		.group_id = SLICE_LIT("open-0"), .topics = { &ft, 1 },
+	};
+	struct offset_fetch_request fetch = { .groups = { &g, 1 } };
+	struct delete_topics_request_topics dt = { .topic_id = nobodys };
+	struct delete_topics_request del = { .topics = { &dt, 1 } };
+	const struct offset_fetch_request *sent;
+
+	(void)state;
+	world.rights = (struct principal_rights){ ~0u, 0, true };
+	serve(schema(API_OFFSET_COMMIT), 10, &commit);
+	assert_int_equal(world.forwarded_count, 0);
+	assert_int_equal(code_in_reply(schema(API_OFFSET_COMMIT), 10, 100), 1);
+	serve(schema(API_DELETE_TOPICS), 6, &del);
+	assert_int_equal(world.forwarded_count, 0);
+	assert_int_equal(code_in_reply(schema(API_DELETE_TOPICS), 6, 100), 1);
+	serve(schema(API_OFFSET_FETCH), 10, &fetch);
+	assert_int_equal(world.forwarded_count, 1);
+	sent = world.forwarded[0].body;
+	assert_int_equal(sent->groups.v[0].topics.n, 0);
+	assert_int_equal(code_in_reply(schema(API_OFFSET_FETCH), 10, 100), 1);
+}
+
 static void
 test_configs_of_created_topics(void **state)
 {
@@ -459,6 +504,143 @@ test_fetch_session_follows_policies(void **state)
 	fetch_state_free(&session);
 }
 
+static int16_t
+deny_shut(void *arg, struct slice name)
+{
+	return *(const bool *)arg && is_shut(name) ?
+	    KAFKA_TOPIC_AUTHORIZATION_FAILED : 0;
+}
+
+/* Forgotten by the client, not yet by the broker, and denied meanwhile. */
+static void
+test_denied_while_forgotten(void **state)
+{
+	static const struct fetch_ask ask;
+	struct slice name = SLICE_LIT("shut-0");
+	struct fetch_table t;
+	struct fetch_part *p[PARTITIONS];
+	struct fetch_topic *topic;
+	bool deny = false;
+
+	(void)state;
+	fetch_table_init(&t, false);
+	for (int i = 0; i < PARTITIONS; i++)
+		assert_true(fetch_table_want(&t, name, NULL, i, &ask));
+	fetch_table_judge(&t, &snapshot, world.now, deny_shut, &deny);
+	fetch_table_place(&t, &snapshot);
+	topic = fetch_table_topic(&t, name, NULL);
+	for (int i = 0; i < PARTITIONS; i++) {
+		p[i] = fetch_topic_part(topic, i);
+		assert_non_null(p[i]->feed);
+		p[i]->known = true;
+	}
+	fetch_part_forget(p[1]);
+	deny = true;
+	/* A judgement holds for a while. */
+	fetch_table_judge(&t, &snapshot, world.now, deny_shut, &deny);
+	assert_non_null(p[0]->feed);
+	world.now += FETCH_JUDGED_MS * 1000;
+	fetch_table_judge(&t, &snapshot, world.now, deny_shut, &deny);
+	assert_true(fetch_table_want(&t, name, NULL, 1, &ask));
+	fetch_table_place(&t, &snapshot);
+	for (int i = 0; i < PARTITIONS; i++) {
+		assert_null(p[i]->feed);
+		assert_int_equal(p[i]->error, 29);
+	}
+	assert_false(fetch_table_astray(&t));
+	assert_false(fetch_table_doubts(&t));
+	while (!list_empty(&t.feeds))
+		fetch_feed_free(LIST_ENTRY(t.feeds.next, struct fetch_feed,
+		    link));
+	fetch_table_fini(&t);
+}
+
+/* ---- share sessions ---- */
+
+static struct share_fetch_request *
+share_two(int32_t epoch, bool acknowledges)
+{
+	const struct message *batches = message_field(
+	    &share_fetch_request_topics_partitions_message,
+	    "acknowledgement_batches")->element;
+	struct share_fetch_request *q = codec_new(
+	    &share_fetch_request_message, &memory);
+
+	q->group_id = SLICE_LIT("open-0");
+	q->member_id = SLICE_LIT("member");
+	q->share_session_epoch = epoch;
+	q->max_records = 10;
+	q->max_wait_ms = 10;
+	if (epoch > 0 && !acknowledges)
+		return q;
+	q->topics.v = codec_array(&share_fetch_request_topics_message, &memory,
+	    q->topics.n = 2);
+	for (int i = 0; i < 2; i++) {
+		struct share_fetch_request_topics *t = &q->topics.v[i];
+
+		/* Both are led by one broker. */
+		t->topic_id = topics[i * 2].id;
+		t->partitions.v = codec_array(
+		    &share_fetch_request_topics_partitions_message, &memory,
+		    t->partitions.n = 1);
+		if (!acknowledges)
+			continue;
+		t->partitions.v->acknowledgement_batches.v = codec_array(
+		    batches, &memory,
+		    t->partitions.v->acknowledgement_batches.n = 1);
+	}
+	return q;
+}
+
+/* What is said of the first partition of that topic; NULL: nothing. */
+static const struct share_fetch_response_responses_partitions *
+shared(const struct topic *t)
+{
+	const struct share_fetch_response *m = world.reply;
+
+	assert_int_equal(m->error_code, 0);
+	for (int32_t i = 0; i < m->responses.n; i++)
+		if (uuid_eq(&m->responses.v[i].topic_id, &t->id))
+			return m->responses.v[i].partitions.v;
+	return NULL;
+}
+
+static void
+test_share_session_follows_policies(void **state)
+{
+	const struct api_schema *api = schema(API_SHARE_FETCH);
+
+	(void)state;
+	world.rights = (struct principal_rights){ ~0u, 0, false };
+	serve_on(api, 1, share_two(0, false));
+	assert_int_equal(shared(&topics[2])->error_code, 0);
+	/* Withheld: nothing is read, and what was read before cannot be
+	 * acknowledged; brokers are told to forget it, and nothing more. */
+	world.rights = all_but(POLICY_READ_DATA);
+	serve_on(api, 1, share_two(1, true));
+	assert_int_equal(shared(&topics[2])->error_code, 29);
+	assert_int_equal(shared(&topics[2])->acknowledge_error_code, 29);
+	assert_int_equal(shared(&topics[0])->acknowledge_error_code, 0);
+	assert_true(world.forwarded_count > 0);
+	for (int i = 0; i < world.forwarded_count; i++) {
+		const struct share_fetch_request *q = world.forwarded[i].body;
+
+		for (int32_t j = 0; j < q->topics.n; j++)
+			assert_false(uuid_eq(&q->topics.v[j].topic_id,
+			    &topics[2].id));
+	}
+	serve_on(api, 1, share_two(2, true));
+	assert_int_equal(shared(&topics[2])->acknowledge_error_code, 29);
+	assert_nothing_shut_forwarded(POLICY_TOPIC, "ReadData");
+	/* Not to be described: there is no such topic. */
+	world.rights.withheld |= 1u << POLICY_DESCRIBE_TOPIC;
+	serve_on(api, 1, share_two(3, false));
+	assert_int_equal(shared(&topics[2])->error_code, 100);
+	world.rights = (struct principal_rights){ ~0u, 0, false };
+	serve_on(api, 1, share_two(4, false));
+	share_state_free(&session);
+}
+
 int
 main(void)
 {
@@ -472,9 +654,12 @@ main(void)
 		TEST(test_transaction_is_all_or_nothing),
 		TEST(test_deleted_names_are_hidden),
 		TEST(test_topics_of_groups),
+		TEST(test_unknown_ids_go_nowhere),
 		TEST(test_configs_of_created_topics),
 		TEST(test_topology_creates_what_it_may),
 		TEST(test_fetch_session_follows_policies),
+		TEST(test_denied_while_forgotten),
+		TEST(test_share_session_follows_policies),
 	};
 
 	return cmocka_run_group_tests_name("authorize_cases", tests, setup,

@@ -99,7 +99,8 @@ authorize_grants(struct request *r, enum policy_action action,
 	if (authorize_allows(r->session, action, name))
 		return true;
 	if (r->session->policies != NULL)
-		audit_refused(r, action, policy_action_resource(action), name);
+		audit_refused(r, action, policy_action_resource(action),
+		    name.data != NULL ? name : SLICE_LIT(""));
 	return false;
 }
 

@@ -19,6 +19,7 @@
 
 #include <cmocka.h>
 
+#include "gateway/audit.h"
 #include "gateway/authorize.h"
 #include "gateway/base/htab.h"
 #include "gateway/base/metric.h"
@@ -64,6 +65,7 @@ static struct {
 	struct slice		 sought[FORWARDED_MAX];
 	int			 sought_count;
 	enum coordinator_kind	 sought_kind;
+	int			 audited[POLICY_ACTION_COUNT];
 	bool			 rich;		/* random answers */
 	bool			 answered, closed;
 	enum conn_reason	 reason;
@@ -143,6 +145,16 @@ policy_action_name(enum policy_action a)
 	};
 
 	return action_names[a];
+}
+
+void
+audit_refused(struct request *r, enum policy_action action,
+    enum policy_resource type, struct slice name)
+{
+	assert_ptr_equal(r, world.request);
+	assert_int_equal(type, policy_action_resource(action));
+	assert_non_null(name.data);
+	world.audited[action]++;
 }
 
 int64_t
@@ -651,6 +663,7 @@ begin(const struct api_schema *api, int version, const void *body)
 	world.request = r;
 	world.forwarded_count = world.sought_count = world.call_count = 0;
 	world.answered = world.closed = false;
+	memset(world.audited, 0, sizeof(world.audited));
 	world.reply = NULL;
 	world.parked = NULL;
 	r->api = api_find(api->key);
@@ -872,6 +885,7 @@ anew(void **state)
 	memset(&world, 0, sizeof(world));
 	world.now = 1000000;
 	session.policies = (struct policy_set *)&policies;
+	session.login = NULL;
 	session.fetch = NULL;
 	session.produce = NULL;
 	session.share = NULL;

@@ -440,6 +440,14 @@ withhold(const struct api_schema *api, int version, const struct need *n)
 	serve(api, version, body);
 	assert_nothing_shut_forwarded(type, policy_action_name(n->action));
 	told = code_in_reply(api, version, n->code);
+	/* What is refused is audited, nothing else is. */
+	for (int i = 0; i < POLICY_ACTION_COUNT; i++)
+		if (world.audited[i] > 0 && i != (int)n->action)
+			fail_msg("%s v%d without %s: %s was audited",
+			    api->name, version, policy_action_name(n->action),
+			    policy_action_name((enum policy_action)i));
+	if (told > 0)
+		assert_true(world.audited[n->action] > 0);
 	if (!o->shut && told != 0)
 		fail_msg("%s v%d: %d told of nothing shut", api->name, version,
 		    n->code);

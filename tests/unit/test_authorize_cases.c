@@ -555,6 +555,33 @@ test_denied_while_forgotten(void **state)
 	fetch_table_fini(&t);
 }
 
+/* Between logins nothing is allowed, whatever became of the policies. */
+static void
+test_without_policies_a_login_may_do_nothing(void **state)
+{
+	struct metadata_request all = { .topics = { NULL, -1 } };
+	struct client_login *login = (struct client_login *)&policies;
+	const struct metadata_response *m;
+	struct produce_request q;
+	uint8_t batch[61];
+
+	(void)state;
+	session.policies = NULL;
+	session.login = login;
+	make_batch(batch, false);
+	produce_to(&q, "open-0", 1, batch, sizeof(batch));
+	serve(schema(API_PRODUCE), 9, &q);
+	assert_int_equal(world.forwarded_count, 0);
+	assert_int_equal(code_in_reply(schema(API_PRODUCE), 9, 29), 1);
+	serve(schema(API_METADATA), 12, &all);
+	m = world.reply;
+	assert_int_equal(m->topics.n, 0);
+	/* A listener without login. */
+	session.login = NULL;
+	serve(schema(API_PRODUCE), 9, &q);
+	assert_int_equal(world.forwarded_count, 1);
+}
+
 /* ---- share sessions ---- */
 
 static struct share_fetch_request *
@@ -659,6 +686,7 @@ main(void)
 		TEST(test_topology_creates_what_it_may),
 		TEST(test_fetch_session_follows_policies),
 		TEST(test_denied_while_forgotten),
+		TEST(test_without_policies_a_login_may_do_nothing),
 		TEST(test_share_session_follows_policies),
 	};
 

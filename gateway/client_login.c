@@ -329,9 +329,16 @@ step_exchange(struct client_login *l, struct slice in, struct arena *a,
 		result = admit(l, step);
 	if (step->unknown_kid)
 		worker_wish_jwks(s->worker);
+	/* OAUTHBEARER says why it refuses, and fails when the client has heard
+	 * it (RFC 7628, 3.2.3); many never come back. */
+	if (result != AUTH_MORE || step->failure != AUTH_FAILURE_NONE) {
+		if (!l->noted)
+			note(l, auth_mechanism_name(l->mechanism), step,
+			    result == AUTH_DONE);
+		l->noted = result == AUTH_MORE;
+	}
 	if (result == AUTH_MORE)
 		return result;
-	note(l, auth_mechanism_name(l->mechanism), step, result == AUTH_DONE);
 	auth_login_free(l->exchange);
 	l->exchange = NULL;
 	principal_unref(step->principal);

@@ -36,6 +36,7 @@ struct client_login {
 	bool			 chosen;
 	bool			 raw;		/* SaslHandshake v0: tokens come
 						 * without a request header */
+	bool			 noted;		/* its refusal is known */
 	uint32_t		 requests;	/* before login */
 	struct principal	*principal;	/* NULL: not logged in */
 	struct policy_set	*policies;

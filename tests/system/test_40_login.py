@@ -321,7 +321,7 @@ def test_configuration_faults(env):
             ({"jwt": {"jwks_file": ids.file}}, {}, "issuer"),
             ({}, {"mechanisms": []}, "is required with auth sasl"),
             ({}, {"auth": "certificate", "mechanisms": []}, "must be required"),
-            ({"keys_file": ids.file + ".none"}, {}, "keys"),
+            ({"keys_file": ids.file + ".none"}, {}, "cannot be opened"),
             ({"policies_dir": ids.folder + "/none"}, {}, "policies"),
         ]
         for auth, listener, text in faults:

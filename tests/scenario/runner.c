@@ -2,7 +2,7 @@
 /*
  * Plays scenarios, each in a process of its own.
  *
- *	runner [-v] [--segment N] [--cut] FILE...
+ *	runner [-v] [--segment N] [--cut] FILE|FOLDER...
  *
  * --segment N: weir reads and writes at most N bytes at once.
  * --cut: each scenario once for each step that does something, and each way to
@@ -12,6 +12,7 @@
  */
 #include <sys/wait.h>
 
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -269,6 +270,23 @@ run_file(const char *path, bool cut)
 	return true;
 }
 
+/* A file, or all of a folder. */
+static void
+run_path(const char *path, bool cut)
+{
+	char pattern[4096];
+	glob_t found;
+
+	snprintf(pattern, sizeof(pattern), "%s/*.scn", path);
+	if (glob(pattern, 0, NULL, &found) != 0) {
+		failed += !run_file(path, cut);
+		return;
+	}
+	for (size_t i = 0; i < found.gl_pathc; i++)
+		failed += !run_file(found.gl_pathv[i], cut);
+	globfree(&found);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -286,7 +304,8 @@ main(int argc, char **argv)
 			break;
 	}
 	if (i == argc || argv[i][0] == '-') {
-		fprintf(stderr, "runner [-v] [--segment N] [--cut] FILE...\n");
+		fprintf(stderr, "runner [-v] [--segment N] [--cut] "
+		    "FILE|FOLDER...\n");
 		return 2;
 	}
 	if (!verbose)
@@ -294,8 +313,7 @@ main(int argc, char **argv)
 	else
 		log_setup(LOG_DEBUG, LOG_TEXT);
 	for (; i < argc; i++)
-		if (!run_file(argv[i], cut))
-			failed++;
+		run_path(argv[i], cut);
 	printf("%d passed, %d failed\n", passed, failed);
 	return failed > 0 || passed == 0;
 }

@@ -120,8 +120,8 @@ check_scope(const struct auth_settings *s, const struct signed_login *in,
 	if (!is_listed(&s->regions, scope->region))
 		return auth_fail(to, AUTH_FAILURE_SCOPE,
 		    "it was signed for the region %s, which is none of this "
-		    "gateway's; tell the client its region, or add it to the "
-		    "gateway's regions", shown(scope->region, &q));
+		    "gateway's; tell the client its region, or add it to "
+		    "auth.regions", shown(scope->region, &q));
 	if (scope->day.len != SIGV4_DAY || time.len < SIGV4_DAY ||
 	    memcmp(scope->day.data, time.data, SIGV4_DAY) != 0)
 		return auth_fail(to, AUTH_FAILURE_SCOPE,
@@ -192,7 +192,8 @@ check_host(const struct auth_settings *s, const struct signed_login *in,
 		if (same_host(in->host, s->hosts.v[i]))
 			return AUTH_MORE;
 	return auth_fail(to, AUTH_FAILURE_HOST, "it was signed for the host "
-	    "%s, which is none of this gateway's names", shown(in->host, &q));
+	    "%s, which is none of this gateway's names; if clients may call it "
+	    "so, add it to auth.hosts", shown(in->host, &q));
 }
 
 enum auth_result

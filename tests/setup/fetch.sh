@@ -39,7 +39,7 @@ fetch_kafkajs() {
 	rm -rf $deps/kafkajs
 	mkdir -p $deps/kafkajs
 	cp tests/system/clients/kafkajs/package.json tests/system/clients/kafkajs/package-lock.json $deps/kafkajs/
-	npm ci --prefix $deps/kafkajs --silent --no-audit --no-fund
+	(cd $deps/kafkajs && npm ci --silent --no-audit --no-fund)
 }
 
 # once NAME INPUT... -- COMMAND...: runs the command unless it was run with the same inputs.

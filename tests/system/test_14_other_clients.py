@@ -8,12 +8,12 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 COUNT = 3000
 
 
-def _run(env, name, argv, with_transactions=False):
+def run(env, name, argv, with_transactions=False, bootstrap=None, login=None):
     """Each of these clients takes the same arguments and writes the same journals."""
     topic, group = env.name(name), env.name(name + "-group")
     writes, reads = env.path(topic + ".writes"), env.path(topic + ".reads")
-    args = [env.bootstrap, topic, group, COUNT, writes, reads]
-    code, out, err = proc.run(name, argv + args, env.path("clients.log"), 150)
+    args = [bootstrap or env.bootstrap, topic, group, COUNT, writes, reads]
+    code, out, err = proc.run(name, argv + args, env.path("clients.log"), 150, env=login)
     assert code == 0, f"ended with {code}: {err[-1500:]}"
     log = env.dump([topic])
     writers = {name: check.Writes(writes)}
@@ -27,22 +27,22 @@ def _run(env, name, argv, with_transactions=False):
 
 def test_librdkafka_new(env):
     python = os.path.join(kafka.DEPS, "venv/bin/python")
-    return _run(env, "confluent", [python, f"{HERE}/clients/confluent.py"], True)
+    return run(env, "confluent", [python, f"{HERE}/clients/confluent.py"], True)
 
 
 def test_librdkafka_old(env):
     """2.8.0 takes all ids at one address for one broker: it must be shown a single one."""
     python = os.path.join(kafka.DEPS, "venv-old/bin/python")
-    return _run(env, "confluent", [python, f"{HERE}/clients/confluent.py"], True)
+    return run(env, "confluent", [python, f"{HERE}/clients/confluent.py"], True)
 
 
 def test_sarama(env):
-    return _run(env, "sarama", [os.path.join(kafka.DEPS, "sarama")])
+    return run(env, "sarama", [os.path.join(kafka.DEPS, "sarama")])
 
 
 def test_kafkajs(env):
     modules = os.path.join(kafka.DEPS, "kafkajs/node_modules")
-    return _run(env, "kafkajs", ["node", f"{HERE}/clients/kafkajs/client.js", modules])
+    return run(env, "kafkajs", ["node", f"{HERE}/clients/kafkajs/client.js", modules])
 
 
 def kcat(env, *args, text=None, seconds=60):

@@ -71,7 +71,8 @@ struct auth_jwt_settings {
 struct auth_settings {
 	struct policy_cluster cluster;
 	struct auth_names regions;	/* that scopes may name */
-	struct auth_names hosts;	/* this gateway's names, without port */
+	struct auth_names hosts;	/* this gateway's names, without port;
+					 * {id}: any virtual broker's id */
 	char		*keys_file;	/* NULL: no keys */
 	char		*master_key;	/* text; NULL: none */
 	char		*identities_file; /* users, roles ...; NULL: none */

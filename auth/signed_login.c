@@ -8,7 +8,7 @@
 #include "gateway/base/clock.h"
 #include "gateway/base/log.h"
 
-enum { SHOWN_MAX = 80, SCRATCH = 4096 };
+enum { SHOWN_MAX = 80, SCRATCH = 4096, ID_DIGITS_MAX = 10 };
 
 /* What a client wrote, for a sentence: quoted, not too long. */
 static const char *
@@ -43,10 +43,31 @@ is_listed(const struct auth_names *names, struct slice s)
 }
 
 static bool
+same_text(struct slice s, const char *text, size_t len)
+{
+	return s.len == len &&
+	    strncasecmp(text, (const char *)s.data, len) == 0;
+}
+
+/* "{id}" in a name of ours stands for any virtual broker's id. */
+static bool
 same_host(struct slice host, const char *name)
 {
-	return strlen(name) == host.len &&
-	    strncasecmp(name, (const char *)host.data, host.len) == 0;
+	const char *id = strstr(name, "{id}");
+	uint32_t head, digits = 0;
+
+	if (id == NULL)
+		return same_text(host, name, strlen(name));
+	head = (uint32_t)(id - name);
+	if (host.len < head)
+		return false;
+	while (digits < ID_DIGITS_MAX && head + digits < host.len &&
+	    host.data[head + digits] >= '0' && host.data[head + digits] <= '9')
+		digits++;
+	return digits > 0 &&
+	    same_text((struct slice){ host.data, head }, name, head) &&
+	    same_text((struct slice){ host.data + head + digits,
+	    host.len - head - digits }, id + 4, strlen(id + 4));
 }
 
 /* Every parameter that both forms need, and what the constant ones say. */

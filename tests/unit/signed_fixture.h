@@ -127,12 +127,13 @@ static int
 fixture_setup(void **state)
 {
 	static char host[] = VECTOR_HOST, other[] = "weir.example.com";
+	static char each[] = "b{id}.weir.example.com";
 	static char region[] = VECTOR_REGION;
-	static char *hosts[] = { other, host }, *regions[] = { region };
+	static char *hosts[] = { other, host, each }, *regions[] = { region };
 
 	(void)state;
 	memset(&f, 0, sizeof(f));
-	f.settings.hosts = (struct auth_names){ hosts, 2 };
+	f.settings.hosts = (struct auth_names){ hosts, 3 };
 	f.settings.regions = (struct auth_names){ regions, 1 };
 	f.settings.skew_s = 300;
 	f.settings.expires_max_s = 900;
@@ -333,6 +334,13 @@ static const struct wrong {
 	  AUTH_FAILURE_HOST, "host" },
 	{ { { "host", "eweir.example.com" } }, AUTH_FAILURE_HOST, "host" },
 	{ { { "host", "weir.example.co" } }, AUTH_FAILURE_HOST, "host" },
+	{ { { "host", "b{id}.weir.example.com" } }, AUTH_FAILURE_HOST, "" },
+	{ { { "host", "b.weir.example.com" } }, AUTH_FAILURE_HOST, "" },
+	{ { { "host", "b1" } }, AUTH_FAILURE_HOST, "" },
+	{ { { "host", "b1x.weir.example.com" } }, AUTH_FAILURE_HOST, "" },
+	{ { { "host", "c1.weir.example.com" } }, AUTH_FAILURE_HOST, "" },
+	{ { { "host", "b12345678901.weir.example.com" } },
+	  AUTH_FAILURE_HOST, "" },
 	/* Who and with what. */
 	{ { { "X-Amz-Credential",
 	      "AKIDEXAMPLF/20260102/us-east-1/kafka-cluster/aws4_request" } },
@@ -365,6 +373,8 @@ static const struct change rights[] = {
 	{ "X-Amz-Expires", "0.5" },
 	{ "host", "weir.example.com" },
 	{ "host", "WEIR.Example.com" },
+	{ "host", "b0.weir.example.com" },
+	{ "host", "B2147483647.weir.example.com" },
 	{ "X-Amz-Security-Token", VECTOR_TOKEN },
 };
 

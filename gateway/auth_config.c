@@ -16,20 +16,34 @@ names_of(const struct text_list *l)
 	return (struct auth_names){ l->v, l->n };
 }
 
+static char loopback_name[] = "localhost";
+
+static bool
+is_loopback(const char *host)
+{
+	return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0;
+}
+
 /* The names that clients may have dialled: those configured, and what they are
  * told. Borrowed strings, the array is the caller's to free. */
 static struct auth_names
 known_hosts(const struct config *c)
 {
 	const struct text_list *more = &c->auth.hosts;
-	struct auth_names to = { mem_alloc((more->n + c->listeners.n + 1) *
+	struct auth_names to = { mem_alloc((more->n + 2 * c->listeners.n + 1) *
 	    sizeof(char *)), 0 };
 
 	for (uint32_t i = 0; i < more->n; i++)
 		to.v[to.n++] = more->v[i];
-	for (uint32_t i = 0; i < c->listeners.n; i++)
-		if (c->listeners.v[i].advertised_host != NULL)
-			to.v[to.n++] = c->listeners.v[i].advertised_host;
+	for (uint32_t i = 0; i < c->listeners.n; i++) {
+		char *host = c->listeners.v[i].advertised_host;
+
+		if (host != NULL)
+			to.v[to.n++] = host;
+		/* Java signs the name that an address has. */
+		if (host != NULL && is_loopback(host))
+			to.v[to.n++] = loopback_name;
+	}
 	return to;
 }
 

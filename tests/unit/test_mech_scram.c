@@ -281,6 +281,11 @@ static const struct final_row {
 	{ "c=biws,r=" NONCE "x,p=" PROOF, AUTH_FAILURE_MALFORMED },
 	{ "c=biws,r=x" NONCE ",p=" PROOF, AUTH_FAILURE_MALFORMED },
 	{ "c=biws,r=,p=" PROOF, AUTH_FAILURE_MALFORMED },
+	{ "c=biws,r=" CLIENT_NONCE CLIENT_NONCE NONCE ",p=" PROOF,
+	  AUTH_FAILURE_MALFORMED },
+	{ "c=biws,r=" SERVER_NONCE NONCE ",p=" PROOF, AUTH_FAILURE_MALFORMED },
+	/* As librdkafka before 2.6.1 has it: another text, another proof. */
+	{ "c=biws,r=" CLIENT_NONCE NONCE ",p=" PROOF, AUTH_FAILURE_SIGNATURE },
 	{ "c=biws,p=" PROOF, AUTH_FAILURE_MALFORMED },
 	/* Bindings: "y,,", "n,a=user,", nothing. */
 	{ "c=eSws,r=" NONCE ",p=" PROOF, AUTH_FAILURE_MALFORMED },

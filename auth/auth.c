@@ -205,6 +205,8 @@ auth_complete(const struct auth *a, struct principal *p)
 {
 	const struct identity *id = identity_of(a, p);
 
+	p->own_groups = p->group_count;
+	p->own_tags = p->tag_count;
 	if (id == NULL)
 		return;
 	for (uint32_t i = 0; i < id->group_count; i++)
@@ -285,6 +287,33 @@ auth_still_valid(const struct auth *a, const struct principal *p,
 		return a->known->settings.rule_count > 0;
 	}
 	return false;
+}
+
+static char *
+copy_of(const char *s)
+{
+	return s != NULL ? mem_strdup(s) : NULL;
+}
+
+struct principal *
+auth_principal_again(const struct auth *a, const struct principal *p)
+{
+	struct principal *to = new_principal(a, p->kind, slice_of(p->name),
+	    slice_of(p->session));
+
+	to->tenant = copy_of(p->tenant);
+	to->key_id = copy_of(p->key_id);
+	to->issued_ms = p->issued_ms;
+	to->expires_ms = p->expires_ms;
+	if (p->session_policy != NULL)
+		to->session_policy = policy_ref(p->session_policy);
+	for (uint32_t i = 0; i < p->own_groups; i++)
+		(void)principal_add_group(to, slice_of(p->groups[i]));
+	for (uint32_t i = 0; i < p->own_tags; i++)
+		(void)principal_add_tag(to, slice_of(p->tags[i].key),
+		    slice_of(p->tags[i].value));
+	auth_complete(a, to);
+	return to;
 }
 
 /* ---- policies ---- */

@@ -105,6 +105,10 @@ const struct auth_settings *auth_settings(const struct auth *a);
  * and enabled, its role exists, it has not expired. */
 bool		 auth_still_valid(const struct auth *a,
 		    const struct principal *p, int64_t now_ms);
+/* The same one as this snapshot has it (a new reference): groups and tags of
+ * its identity may have changed. Not for certificates, whose rules decide. */
+struct principal *auth_principal_again(const struct auth *a,
+		    const struct principal *p);
 /* The policies that hold for it: its own by name, its role's, its groups'.
  * Borrowed from the snapshot; at most POLICY_SET_MAX. */
 uint32_t	 auth_policies(const struct auth *a, const struct principal *p,

@@ -55,6 +55,9 @@ struct principal {
 	uint32_t		 group_count;
 	struct principal_tag	*tags;		/* aws:PrincipalTag/key */
 	uint32_t		 tag_count;
+	/* The first ones, which the login brought along; the others are those
+	 * of its identity. */
+	uint32_t		 own_groups, own_tags;
 	int64_t			 issued_ms;	/* TokenIssueTime, or 0 */
 	int64_t			 expires_ms;	/* 0: never */
 	struct policy		*session_policy; /* counted, or NULL */

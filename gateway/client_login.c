@@ -129,13 +129,32 @@ lifetime_ms(const struct client_login *l, int64_t expires_ms)
 	return most > 0 && most < left ? most : left;
 }
 
-/* Checks what auth/ does not know: that it is the same principal as before, and
- * that it may connect. */
+/* From now on the newest snapshot judges; false when there was another before.
+ */
+static bool
+is_newest(struct client_login *l)
+{
+	struct auth *newest = l->session->worker->auth;
+
+	if (l->auth == newest)
+		return true;
+	auth_unref(l->auth);
+	l->auth = auth_ref(newest);
+	return false;
+}
+
+/* Checks what auth/ does not know: that nothing was revoked while the exchange
+ * was under way, that it is the same principal as before, and that it may
+ * connect. */
 static enum auth_result
 admit(struct client_login *l, struct auth_step *step)
 {
 	struct policy_set *set;
 
+	if (!is_newest(l) && !auth_still_valid(l->auth, step->principal,
+	    clock_wall_ms()))
+		return auth_fail(step, AUTH_FAILURE_DISABLED, "its key or role "
+		    "was taken away while it logged in");
 	if (l->principal != NULL &&
 	    !principal_same(l->principal, step->principal))
 		return auth_fail(step, AUTH_FAILURE_PRINCIPAL, "%s may not "
@@ -309,6 +328,7 @@ api_sasl_handshake(struct request *r)
 	note_certificate(l);
 	l->exchange = auth_login_new(l->auth, l->mechanism, &l->peer,
 	    s->worker->auth_cache);
+	l->noted = false;
 	l->raw = r->version == 0 && l->principal == NULL;
 	answer_handshake(r, 0);
 }
@@ -481,7 +501,8 @@ client_login_raw(struct session *s, const uint8_t *data, size_t len)
 
 /* By the rules, of the certificate that the client has shown. */
 static struct principal *
-certificate_principal(const struct client_login *l, struct error *err)
+certificate_principal(const struct client_login *l, const struct auth *a,
+    struct error *err)
 {
 	struct slice names[3][CERTIFICATE_NAMES_MAX];
 	uint32_t counts[3] = { 0, 0, 0 };
@@ -507,7 +528,29 @@ certificate_principal(const struct client_login *l, struct error *err)
 		.not_after_ms = c.not_after * 1000,
 	};
 	memcpy(to.sha256, c.sha256, sizeof(to.sha256));
-	return auth_certificate_principal(l->auth, &to, err);
+	return auth_certificate_principal(a, &to, err);
+}
+
+static void
+revoke(struct session *s, const char *why)
+{
+	audit_ended(s, why);
+	session_close(s, CONN_REVOKED, why);
+}
+
+/* By what the listener trusts now. True: it was not, and the session ended. */
+static bool
+end_untrusted(struct session *s)
+{
+	const struct tls_context *tls = s->worker->tls[s->listener];
+	struct certificate shown;
+	struct error err;
+
+	if (tls == NULL || !conn_certificate(s->conn, &shown, &err) ||
+	    conn_certificate_trusted(s->conn, tls, &err))
+		return false;
+	revoke(s, err.text);
+	return true;
 }
 
 void
@@ -516,10 +559,14 @@ client_login_by_certificate(struct session *s)
 	struct client_login *l = s->login;
 	struct auth_step step = { .failure = AUTH_FAILURE_CERTIFICATE };
 
+	/* The handshake began by an older configuration. */
+	if (s->opened_us <= s->worker->config_us && end_untrusted(s))
+		return;
 	if (l == NULL || l->principal != NULL ||
 	    listener_of(s)->auth != CONFIG_AUTH_CERTIFICATE)
 		return;
-	step.principal = certificate_principal(l, &step.error);
+	(void)is_newest(l);
+	step.principal = certificate_principal(l, l->auth, &step.error);
 	if (step.principal != NULL && admit(l, &step) == AUTH_DONE) {
 		step.expires_ms = step.principal->expires_ms;
 		let_in(l, &step);
@@ -560,54 +607,61 @@ client_login_client_id(struct session *s)
 	policy_set_changed(s->login->policies);
 }
 
-/* Why it may not go on; NULL: it may, and *set is what it may do. */
-static const char *
-judge(struct client_login *l, struct auth *a, struct policy_set **set)
+/* What it is to that snapshot: tags and groups may be others, and the rules
+ * another principal's. NULL: it is no more. */
+static struct principal *
+principal_now(const struct client_login *l, const struct auth *a)
 {
-	*set = NULL;
+	struct principal *p;
+	struct error err;
+
 	if (!auth_still_valid(a, l->principal, clock_wall_ms()))
-		return "its key, role or certificate is no longer valid";
-	*set = policies_of(l, a, l->principal);
-	if (may_connect(*set))
 		return NULL;
-	policy_set_free(*set);
-	return "no policy allows it to connect any more";
+	if (l->principal->kind != PRINCIPAL_CERTIFICATE)
+		return auth_principal_again(a, l->principal);
+	p = certificate_principal(l, a, &err);
+	if (p == NULL || principal_same(p, l->principal))
+		return p;
+	principal_unref(p);
+	return NULL;
 }
 
-static void
-revoke(struct session *s, const char *why)
+/* Why it may not go on; NULL: it may, as what it is now. */
+static const char *
+judge(struct client_login *l, struct auth *a)
 {
-	audit_ended(s, why);
-	session_close(s, CONN_REVOKED, why);
+	struct principal *p = principal_now(l, a);
+	struct policy_set *set;
+
+	if (p == NULL)
+		return "its key, role or certificate is no longer valid";
+	set = policies_of(l, a, p);
+	if (may_connect(set)) {
+		take_principal(l, p, set);
+		return NULL;
+	}
+	policy_set_free(set);
+	l->context.principal = l->principal;
+	principal_unref(p);
+	return "no policy allows it to connect any more";
 }
 
 void
 client_login_recheck(struct session *s, struct auth *a)
 {
-	const struct tls_context *tls = s->worker->tls[s->listener];
 	struct client_login *l = s->login;
-	struct policy_set *set;
-	struct certificate shown;
-	struct error err;
 	const char *why;
 
-	if (s->state == SESSION_CLOSING)
+	if (s->state == SESSION_CLOSING || end_untrusted(s))
 		return;
-	if (tls != NULL && conn_certificate(s->conn, &shown, &err) &&
-	    !conn_certificate_trusted(s->conn, tls, &err)) {
-		revoke(s, err.text);
-		return;
-	}
 	/* One that is under way is judged when it is done. */
 	if (l == NULL || l->principal == NULL)
 		return;
-	why = judge(l, a, &set);
+	why = judge(l, a);
 	if (why != NULL) {
 		revoke(s, why);
 		return;
 	}
-	policy_set_free(l->policies);
-	l->policies = s->policies = set;
 	auth_unref(l->auth);
 	l->auth = auth_ref(a);
 }

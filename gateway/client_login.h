@@ -52,7 +52,8 @@ struct client_login {
 /* At a session's begin, for a listener with a login. */
 void	 client_login_begin(struct session *s);
 void	 client_login_free(struct client_login *l);
-/* TLS is up: what a listener with auth certificate goes by. */
+/* TLS is up: is the certificate still one to be trusted, and whose is it where
+ * the listener has auth certificate? */
 void	 client_login_by_certificate(struct session *s);
 
 /* A frame that is a token: the handshake was of version 0. */

@@ -52,6 +52,7 @@ session_flush(struct session *s)
 		request_free(r);
 	}
 	if (s->paused && !s->worker->draining &&
+	    s->state != SESSION_CLOSING &&
 	    s->in_flight < s->worker->config->limits.in_flight_max) {
 		s->paused = false;
 		conn_resume(s->conn);

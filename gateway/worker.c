@@ -209,6 +209,7 @@ take_config(void *arg)
 
 	config_unref(w->config);
 	w->config = m->config;
+	w->config_us = loop_now_us(w->loop);
 	loop_set_handshake_rate(w->loop, w->config->limits.handshake_rate);
 	for (int i = 0; i < WORKER_LISTENERS_MAX; i++) {
 		if (w->tls[i] != NULL)

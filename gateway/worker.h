@@ -43,6 +43,7 @@ struct worker {
 	struct pool		*pool;
 	struct cluster		*cluster;	/* a reference; not NULL */
 	struct config		*config;	/* a reference */
+	int64_t			 config_us;	/* since when; 0: the start */
 	struct auth		*auth;		/* a reference */
 	struct auth_cache	*auth_cache;
 	struct audit		*audit;

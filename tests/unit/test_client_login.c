@@ -1,0 +1,510 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * When a login counts, is told of and ends: real sessions over a socket pair,
+ * with a clock of ours. What the mechanisms say is theirs to test.
+ */
+#include <sys/socket.h>
+
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "gateway/audit.h"
+#include "gateway/base/clock.h"
+#include "gateway/base/log.h"
+#include "gateway/base/metric.h"
+#include "gateway/client_login.h"
+#include "gateway/config.h"
+#include "gateway/gateway.h"
+#include "gateway/net/source.h"
+#include "gateway/session.h"
+#include "gateway/wire/frame.h"
+#include "routing/offer.h"
+#include "routing/resolve.h"
+#include "routing/snapshot.h"
+#include "tests/unit/auth_fixture.h"
+#include "wire/messages.h"
+
+enum { ROOM = 64 * 1024, TURNS = 20, SESSION_MS = 60 * 1000 };
+
+static struct {
+	struct auth_fixture	 auth;
+	struct gateway		 gateway;
+	struct worker		*worker;
+	char			 audit[128];
+	int64_t			 now_us;
+	/* The client's side. */
+	int			 fd;
+	bool			 closed;
+	int32_t			 id;
+	uint8_t			 got[ROOM];
+	size_t			 got_len;
+	struct arena		 arena;
+} world;
+
+static int64_t
+fake_now(void)
+{
+	return world.now_us;
+}
+
+/* Without brokers: all that is known is offered. */
+static struct cluster *
+make_cluster(void)
+{
+	struct metadata_response_brokers broker = { .node_id = 1,
+		.host = SLICE_LIT("127.0.0.1"), .port = 1 };
+	const struct metadata_response m = { .brokers = { &broker, 1 },
+		.cluster_id = SLICE_LIT("cluster"), .controller_id = 1 };
+	struct offer *o = mem_zalloc(sizeof(*o));
+	struct resolver *r = resolver_new();
+	struct cluster *c = snapshot_begin(&m, r);
+
+	o->known = true;
+	o->features_epoch = -1;
+	for (int i = 0; i < CLUSTER_API_MAX; i++)
+		o->apis[i] = (struct api_range){ 0, 99 };
+	snapshot_finish(c, &m, o, NULL);
+	c->generation = 1;
+	resolver_free(r);
+	free(o);
+	return c;
+}
+
+static struct config *
+make_config(void)
+{
+	static const char form[] = "{\"cluster\": {\"bootstrap\": "
+	    "\"127.0.0.1:1\"}, \"listeners\": [{\"name\": \"a\", "
+	    "\"address\": \"127.0.0.1:9092\", \"auth\": \"sasl\", "
+	    "\"mechanisms\": [\"PLAIN\", \"SCRAM-SHA-256\", "
+	    "\"OAUTHBEARER\"]}], \"auth\": {\"keys_file\": \"%s\", "
+	    "\"master_key_file\": \"%s/master\", \"plain_without_tls\": true, "
+	    "\"identities_file\": \"%s\", \"policies_dir\": \"%s\", "
+	    "\"audit\": {\"file\": \"%s\"}}}";
+	struct auth_fixture *f = &world.auth;
+	struct error_list errs = { NULL, 0 };
+	char path[160], text[2048];
+	struct config *c;
+
+	snprintf(path, sizeof(path), "%s/master", f->folder);
+	fixture_write(path, FIXTURE_MASTER);
+	assert_int_equal(chmod(path, 0600), 0);
+	snprintf(world.audit, sizeof(world.audit), "%s/audit", f->folder);
+	snprintf(text, sizeof(text), form, f->keys, f->folder, f->identities,
+	    f->folder, world.audit);
+	snprintf(path, sizeof(path), "%s/weir.json", f->folder);
+	fixture_write(path, text);
+	c = config_load(path, &errs);
+	error_list_print(&errs, stderr, "test: ");
+	assert_non_null(c);
+	return c;
+}
+
+static int
+set_up(void **state)
+{
+	struct gateway *g = &world.gateway;
+
+	(void)state;
+	memset(&world, 0, sizeof(world));
+	world.now_us = 1000 * 1000 * 1000;
+	signal(SIGPIPE, SIG_IGN);
+	clock_replace(fake_now);
+	log_to_file("/dev/null");
+	fixture_setup(&world.auth);
+	world.auth.settings.plain_without_tls = true;
+	world.auth.settings.session_max_ms = SESSION_MS;
+	fixture_reload(&world.auth);
+	g->config = make_config();
+	g->first_config = config_ref(g->config);
+	g->cluster = make_cluster();
+	g->auth = auth_ref(world.auth.auth);
+	g->control = loop_new();
+	g->audit = audit_sink_new(g);
+	audit_sink_configure(g->audit, &g->config->auth.audit);
+	g->bound_port[0] = 9092;
+	g->connections_most = UINT32_MAX;
+	world.worker = worker_new(g, 0);
+	world.fd = -1;
+	arena_init(&world.arena, 0);
+	return 0;
+}
+
+static void
+turn(void)
+{
+	for (int i = 0; i < TURNS; i++)
+		loop_turn(world.worker->loop, 0);
+	loop_turn(world.gateway.control, 0);
+}
+
+static int
+tear_down(void **state)
+{
+	struct gateway *g = &world.gateway;
+
+	(void)state;
+	if (world.fd >= 0)
+		close(world.fd);
+	turn();
+	worker_end(world.worker);
+	turn();
+	worker_free(world.worker);
+	loop_turn(g->control, 0);
+	audit_sink_free(g->audit);
+	auth_unref(g->auth);
+	cluster_unref(g->cluster);
+	config_unref(g->config);
+	config_unref(g->first_config);
+	loop_free(g->control);
+	source_forget();
+	arena_fini(&world.arena);
+	fixture_teardown(&world.auth);
+	clock_replace(NULL);
+	return 0;
+}
+
+/* ---- the client ---- */
+
+static struct session *
+connect_client(void)
+{
+	struct sockaddr_in peer = { .sin_family = AF_INET };
+	int fd[2];
+
+	assert_int_equal(socketpair(AF_UNIX,
+	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd), 0);
+	peer.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	session_open(world.worker, fd[1], (struct sockaddr *)&peer,
+	    sizeof(peer), 0);
+	if (world.fd >= 0)
+		close(world.fd);
+	world.fd = fd[0];
+	world.closed = false;
+	world.got_len = 0;
+	return LIST_ENTRY(world.worker->sessions.prev, struct session, link);
+}
+
+static void
+send_request(int16_t api, int version, const void *body)
+{
+	const struct api_schema *schema = api_schema_find(api);
+	struct chain out;
+	struct error err;
+	uint8_t *bytes;
+	size_t len;
+
+	chain_init(&out);
+	assert_true(frame_write_request(&out, schema, version, ++world.id,
+	    SLICE_LIT("test"), body, &err));
+	len = out.bytes;
+	bytes = arena_get(&world.arena, len);
+	chain_copy_out(&out, bytes);
+	chain_fini(&out);
+	assert_int_equal(write(world.fd, bytes, len), len);
+}
+
+static void
+receive(void)
+{
+	ssize_t n;
+
+	turn();
+	while ((n = read(world.fd, world.got + world.got_len,
+	    ROOM - world.got_len)) > 0)
+		world.got_len += (size_t)n;
+	world.closed |= n == 0;
+}
+
+/* The next reply, or NULL. */
+static void *
+take_reply(int16_t api, int version)
+{
+	const struct api_schema *schema = api_schema_find(api);
+	struct reader rd;
+	uint32_t len;
+	int32_t id;
+	uint8_t *copy;
+	void *body;
+
+	receive();
+	if (world.got_len < 4)
+		return NULL;
+	len = (uint32_t)world.got[2] << 8 | world.got[3];
+	assert_true(world.got_len >= 4 + len);
+	copy = arena_get(&world.arena, len);
+	memcpy(copy, world.got + 4, len);
+	world.got_len -= 4 + len;
+	memmove(world.got, world.got + 4 + len, world.got_len);
+	reader_init(&rd, copy, len, NULL);
+	assert_true(frame_read_response(&rd, schema, version, &id));
+	body = codec_decode(&rd, schema->response, version, &world.arena);
+	assert_non_null(body);
+	return body;
+}
+
+static int16_t
+shake_hands(const char *mechanism)
+{
+	struct sasl_handshake_request q = { .mechanism = slice_of(mechanism) };
+	struct sasl_handshake_response *a;
+
+	send_request(API_SASL_HANDSHAKE, 1, &q);
+	a = take_reply(API_SASL_HANDSHAKE, 1);
+	return a != NULL ? a->error_code : -1;
+}
+
+static void
+say(struct slice bytes)
+{
+	struct sasl_authenticate_request q = { .auth_bytes = bytes };
+
+	send_request(API_SASL_AUTHENTICATE, 2, &q);
+}
+
+static struct sasl_authenticate_response *
+authenticate(struct slice bytes)
+{
+	say(bytes);
+	return take_reply(API_SASL_AUTHENTICATE, 2);
+}
+
+static struct slice
+plain(const struct key *k)
+{
+	return arena_printf(&world.arena, "%c%s%c%s", 0, k->id, 0, k->secret);
+}
+
+static void
+log_in(const struct key *k)
+{
+	struct sasl_authenticate_response *a;
+
+	assert_int_equal(shake_hands("PLAIN"), 0);
+	a = authenticate(plain(k));
+	assert_non_null(a);
+	assert_int_equal(a->error_code, 0);
+}
+
+/* ---- what is looked at ---- */
+
+static uint64_t
+failures(enum auth_failure f)
+{
+	return metric_total(metric_failure(METRIC_LOGIN_FAILURES, (int)f));
+}
+
+/* How often a text stands in the audit. */
+static int
+audited(const char *text)
+{
+	FILE *f;
+	char line[AUDIT_LINE_MAX];
+	int n = 0;
+
+	turn();
+	f = fopen(world.audit, "re");
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f) != NULL)
+		n += strstr(line, text) != NULL;
+	fclose(f);
+	return n;
+}
+
+static void
+pass(int64_t ms)
+{
+	turn();
+	world.now_us += ms * 1000;
+	turn();
+}
+
+static void
+take_snapshot(void)
+{
+	auth_unref(world.gateway.auth);
+	world.gateway.auth = auth_ref(world.auth.auth);
+	worker_set_auth(world.worker, world.gateway.auth);
+	turn();
+}
+
+static bool
+disable(struct keys_file *file, struct slice id, struct error *err)
+{
+	return keys_file_disable(file, id, true, err);
+}
+
+/* ---- tests ---- */
+
+static void
+test_in(void **state)
+{
+	struct session *s = connect_client();
+
+	(void)state;
+	log_in(&world.auth.alice);
+	assert_int_equal(s->state, SESSION_OPEN);
+	assert_string_equal(s->login->principal->name, "alice");
+	assert_int_equal(audited("\"outcome\":\"allowed\""), 1);
+}
+
+static void
+test_wrong(void **state)
+{
+	struct sasl_authenticate_response *a;
+	struct key wrong = world.auth.alice;
+
+	(void)state;
+	connect_client();
+	wrong.secret[0] ^= 1;
+	assert_int_equal(shake_hands("PLAIN"), 0);
+	assert_null(authenticate(plain(&wrong)));
+	pass(LOGIN_DELAY_MS + LOGIN_JITTER_MS);
+	a = take_reply(API_SASL_AUTHENTICATE, 2);
+	assert_int_equal(a->error_code, KAFKA_SASL_AUTHENTICATION_FAILED);
+	receive();
+	assert_true(world.closed);
+	assert_int_equal(failures(AUTH_FAILURE_SIGNATURE), 1);
+	assert_int_equal(audited("\"reason\":\"signature\""), 1);
+}
+
+/* RFC 7628 has the client say the last word of a refusal: one that hangs up
+ * instead has failed all the same. */
+static void
+test_refused_and_gone(void **state)
+{
+	struct slice first = SLICE_LIT("n,,\x01" "auth=Bearer aHR0cXXX\x01\x01");
+	struct source_limits limits = { .login_failures_max = 1,
+		.login_failure_ms = 60000 };
+	struct sasl_authenticate_response *a;
+
+	(void)state;
+	source_set_limits(&limits);
+	connect_client();
+	assert_int_equal(shake_hands("OAUTHBEARER"), 0);
+	a = authenticate(first);
+	assert_int_equal(a->error_code, 0);
+	assert_true(slice_is(a->auth_bytes, "{\"status\":\"invalid_token\"}"));
+	assert_int_equal(failures(AUTH_FAILURE_MALFORMED), 1);
+	assert_int_equal(audited("\"reason\":\"malformed\""), 1);
+	/* What it says next is not told again. */
+	say(SLICE_LIT("\x01"));
+	pass(LOGIN_DELAY_MS + LOGIN_JITTER_MS);
+	a = take_reply(API_SASL_AUTHENTICATE, 2);
+	assert_int_equal(a->error_code, KAFKA_SASL_AUTHENTICATION_FAILED);
+	assert_int_equal(failures(AUTH_FAILURE_MALFORMED), 1);
+	/* And it counts for its address. */
+	connect_client();
+	assert_int_equal(shake_hands("OAUTHBEARER"), -1);
+	receive();
+	assert_true(world.closed);
+	limits.login_failures_max = 0;
+	source_set_limits(&limits);
+}
+
+/* A key that is disabled between the handshake and the last message. */
+static void
+test_disabled_meanwhile(void **state)
+{
+	struct session *s = connect_client();
+
+	(void)state;
+	assert_int_equal(shake_hands("PLAIN"), 0);
+	fixture_change_key(&world.auth, world.auth.alice.id, disable);
+	take_snapshot();
+	assert_null(authenticate(plain(&world.auth.alice)));
+	assert_int_equal(s->state, SESSION_CLOSING);
+	assert_int_equal(failures(AUTH_FAILURE_DISABLED), 1);
+	pass(LOGIN_DELAY_MS + LOGIN_JITTER_MS);
+	receive();
+	assert_true(world.closed);
+}
+
+static void
+test_disabled(void **state)
+{
+	(void)state;
+	connect_client();
+	log_in(&world.auth.alice);
+	fixture_change_key(&world.auth, world.auth.alice.id, disable);
+	take_snapshot();
+	receive();
+	assert_true(world.closed);
+	assert_int_equal(audited("\"event\":\"session\""), 1);
+}
+
+/* A live session has the tags and groups of the newest snapshot, too. */
+static void
+test_other_tags(void **state)
+{
+	struct session *s = connect_client();
+
+	(void)state;
+	log_in(&world.auth.alice);
+	assert_int_equal(s->login->principal->tag_count, 1);
+	assert_string_equal(s->login->principal->tags[0].value, "a");
+	fixture_write(world.auth.identities, "{\"users\": {\"alice\": "
+	    "{\"policies\": [\"reader\"], \"tags\": {\"team\": \"b\"}}}}");
+	fixture_reload(&world.auth);
+	take_snapshot();
+	assert_int_equal(s->login->principal->tag_count, 1);
+	assert_string_equal(s->login->principal->tags[0].value, "b");
+	assert_int_equal(s->login->principal->group_count, 0);
+	assert_ptr_equal(s->login->context.principal, s->login->principal);
+}
+
+/* While a refusal waits nothing is read, also when the queue that had stopped
+ * reading has become shorter. */
+static void
+test_nothing_after_refusal(void **state)
+{
+	struct session *s = connect_client();
+	struct key wrong = world.auth.alice;
+	struct request *held;
+
+	(void)state;
+	log_in(&world.auth.alice);
+	wrong.secret[0] ^= 1;
+	pass(LOGIN_AGAIN_MS);
+	/* As if as many as may be were in flight. */
+	held = request_new(world.worker);
+	held->session = s;
+	held->schema = api_schema_find(API_METADATA);
+	list_append(&s->requests, &held->link);
+	s->in_flight = world.worker->config->limits.in_flight_max - 2;
+	assert_int_equal(shake_hands("PLAIN"), -1);
+	say(plain(&wrong));
+	turn();
+	assert_int_equal(s->state, SESSION_CLOSING);
+	assert_true(s->paused);
+	request_finish(held);
+	send_request(API_SASL_HANDSHAKE, 1, &(struct sasl_handshake_request){
+	    .mechanism = SLICE_LIT("PLAIN") });
+	say(plain(&world.auth.alice));
+	turn();
+	assert_int_equal(s->state, SESSION_CLOSING);
+	s->in_flight = 1;
+	pass(LOGIN_DELAY_MS + LOGIN_JITTER_MS);
+	receive();
+	assert_true(world.closed);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+		T(test_in), T(test_wrong), T(test_refused_and_gone),
+		T(test_disabled_meanwhile), T(test_disabled),
+		T(test_other_tags), T(test_nothing_after_refusal),
+#undef T
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -382,7 +382,9 @@ audit_refused(struct request *r, enum policy_action action,
 	put_text(line, "resource_type", types[type]);
 	if (type != POLICY_CLUSTER)
 		json_object_set_new(line, "resource", text_of(name));
-	if (v.policy != NULL) {
+	if (v.allowed) {
+		put_text(line, "reason", "it is not allowed on all of them");
+	} else if (v.policy != NULL) {
 		put_text(line, "policy", policy_name(v.policy));
 		json_object_set_new(line, "statement",
 		    json_integer(v.statement));

@@ -260,6 +260,36 @@ check_topics(struct request *r, const struct authorize_rule *rule)
 	return c.denied ? KAFKA_TOPIC_AUTHORIZATION_FAILED : 0;
 }
 
+static enum codec_walk
+pattern_visit(void *arg, const struct field *f, void *value, void *parent)
+{
+	bool *found = arg;
+
+	(void)parent;
+	/* An empty one takes the subscription back (KIP-848). */
+	if (f->meaning == MEANING_topic_regex && f->type == FIELD_STRING)
+		*found |= ((const struct slice *)value)->len > 0;
+	return CODEC_KEEP;
+}
+
+/* Brokers hold it against every name for the gateway, which may see them all;
+ * whether it fits one shows in the group's epoch and its description, however
+ * well the topics themselves are hidden. */
+static int16_t
+check_patterns(struct request *r, const struct authorize_rule *rule)
+{
+	bool found = false;
+
+	codec_walk(r->schema->request, r->version, r->body, pattern_visit,
+	    &found);
+	if (!found || (r->session->policies != NULL &&
+	    policy_allows_all(r->session->policies, rule->action)))
+		return 0;
+	if (r->session->policies != NULL)
+		audit_refused(r, rule->action, POLICY_TOPIC, SLICE_LIT("*"));
+	return KAFKA_TOPIC_AUTHORIZATION_FAILED;
+}
+
 /* Brokers make the topics of a streams group (KIP-1071) with the gateway's
  * rights. */
 static bool
@@ -315,6 +345,8 @@ check(struct request *r, const struct authorize_rule *rule)
 		return check_idempotent(r, rule);
 	case AUTHORIZE_TOPICS:
 		return check_topics(r, rule);
+	case AUTHORIZE_PATTERNS:
+		return check_patterns(r, rule);
 	case AUTHORIZE_CREATED:
 		return check_created(r, rule);
 	default:

@@ -119,8 +119,12 @@ policy_allows(struct policy_set *s, enum policy_action action,
 bool
 policy_allows_all(struct policy_set *s, enum policy_action action)
 {
+	uint32_t bit = 1u << action;
+
 	(void)s;
-	return action == POLICY_WRITE_DATA && world.rights.write_all;
+	if (action == POLICY_WRITE_DATA)
+		return world.rights.write_all;
+	return (world.rights.granted & bit & ~world.rights.withheld) != 0;
 }
 
 enum policy_resource

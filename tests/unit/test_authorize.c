@@ -417,6 +417,27 @@ check_items(const struct role *o, const struct shape *s, const void *body)
 	}
 }
 
+static enum codec_walk
+note_pattern(void *arg, const struct field *f, void *value, void *parent)
+{
+	bool *found = arg;
+
+	(void)parent;
+	if (f->meaning == MEANING_topic_regex && f->type == FIELD_STRING)
+		*found |= ((const struct slice *)value)->len > 0;
+	return CODEC_KEEP;
+}
+
+/* A pattern is about topics that are shut, too. */
+static bool
+has_pattern(const struct api_schema *api, int version, void *body)
+{
+	bool found = false;
+
+	codec_walk(api->request, version, body, note_pattern, &found);
+	return found;
+}
+
 static void
 withhold(const struct api_schema *api, int version, const struct need *n)
 {
@@ -433,7 +454,9 @@ withhold(const struct api_schema *api, int version, const struct need *n)
 		shape_each(s, body, note_role, o);
 	else
 		o->shut = type == POLICY_CLUSTER ||
-		    shut_in(api->request, version, body, type) > 0;
+		    shut_in(api->request, version, body, type) > 0 ||
+		    (n->action == POLICY_DESCRIBE_TOPIC &&
+		    has_pattern(api, version, body));
 	world.rich = false;
 	world.rights = (struct principal_rights){ all_needs(api->key, version),
 	    1u << n->action, false };

@@ -462,6 +462,45 @@ serve_on(const struct api_schema *api, int version, const void *body)
 	request_free(r);
 }
 
+/* What a regular expression fits shows in what becomes of the group: by it the
+ * names of topics could be guessed letter by letter. */
+static void
+test_patterns_are_about_all_topics(void **state)
+{
+	const struct api_schema *consumer = schema(
+	    API_CONSUMER_GROUP_HEARTBEAT);
+	const struct api_schema *streams = schema(API_STREAMS_GROUP_HEARTBEAT);
+	struct consumer_group_heartbeat_request *q = codec_new(
+	    consumer->request, &memory);
+	struct streams_group_heartbeat_request *s = codec_new(
+	    streams->request, &memory);
+	struct slice pattern = SLICE_LIT("s.*");
+
+	(void)state;
+	q->group_id = q->member_id = SLICE_LIT("open-0");
+	q->subscribed_topic_regex = pattern;
+	s->group_id = s->member_id = SLICE_LIT("open-0");
+	streams_with(s, "open-0", "open-1");
+	s->topology->subtopologies.v->source_topic_regex.v = &pattern;
+	s->topology->subtopologies.v->source_topic_regex.n = 1;
+	world.rights = all_but(POLICY_DESCRIBE_TOPIC);
+	serve(consumer, 1, q);
+	assert_int_equal(code_in_reply(consumer, 1, 29), 1);
+	assert_int_equal(world.forwarded_count, 0);
+	assert_int_equal(world.audited[POLICY_DESCRIBE_TOPIC], 1);
+	serve(streams, 0, s);
+	assert_int_equal(code_in_reply(streams, 0, 29), 1);
+	assert_int_equal(world.forwarded_count, 0);
+	/* Taken back, and with the right to see all topics. */
+	q->subscribed_topic_regex = SLICE_LIT("");
+	serve(consumer, 1, q);
+	assert_int_equal(world.forwarded_count, 1);
+	q->subscribed_topic_regex = pattern;
+	world.rights = (struct principal_rights){ ~0u, 0, true };
+	serve(consumer, 1, q);
+	assert_int_equal(world.forwarded_count, 1);
+}
+
 static void
 test_fetch_session_follows_policies(void **state)
 {
@@ -684,6 +723,7 @@ main(void)
 		TEST(test_unknown_ids_go_nowhere),
 		TEST(test_configs_of_created_topics),
 		TEST(test_topology_creates_what_it_may),
+		TEST(test_patterns_are_about_all_topics),
 		TEST(test_fetch_session_follows_policies),
 		TEST(test_denied_while_forgotten),
 		TEST(test_without_policies_a_login_may_do_nothing),

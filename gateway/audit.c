@@ -205,30 +205,20 @@ tell_repeats(struct audit *a, struct repeat *p)
 }
 
 static bool
-tell_all(void *arg, struct slice key, void *value)
+is_full(const struct audit *a)
 {
-	(void)key;
-	tell_repeats(arg, value);
-	return true;
+	return htab_count(a->repeats) >= AUDIT_KEYS_MAX;
 }
 
-void
-audit_free(struct audit *a)
-{
-	if (a == NULL)
-		return;
-	htab_each(a->repeats, tell_all, a);
-	htab_free(a->repeats, repeat_free);
-	free(a);
-}
-
-/* Whether the like was told within this second; then it is counted. */
+/* Whether the like was told within this second; then it is counted. What
+ * `matters` is told even when no more can be remembered, so that nobody hides
+ * it behind a flood. */
 static bool
-counted(struct audit *a, const char *key)
+counted(struct audit *a, const char *key, bool matters)
 {
 	struct repeat *p = htab_get(a->repeats, slice_of(key));
 
-	if (p == NULL && htab_count(a->repeats) >= AUDIT_KEYS_MAX) {
+	if (p == NULL && is_full(a) && !matters) {
 		a->beyond++;
 		return true;
 	}
@@ -244,6 +234,10 @@ tell(struct audit *a, const char *key, json_t *line)
 {
 	struct repeat *p = htab_get(a->repeats, slice_of(key));
 
+	if (p == NULL && is_full(a)) {
+		send_line(a->worker->gateway, line);
+		return;
+	}
 	if (p == NULL) {
 		p = mem_zalloc(sizeof(*p));
 		htab_set(a->repeats, slice_of(key), p);
@@ -256,12 +250,12 @@ tell(struct audit *a, const char *key, json_t *line)
 	send_line(a->worker->gateway, line);
 }
 
-/* What is quiet for a second is forgotten, and the table with it once all of
- * it is: entries cannot go one by one while it is walked. */
+/* What is quiet for a second is forgotten. Entries cannot go one by one while
+ * the table is walked: what stays moves to another one. */
 struct ageing {
 	struct audit	*audit;
+	struct htab	*stays;
 	int64_t		 now;
-	bool		 busy;
 };
 
 static bool
@@ -270,40 +264,63 @@ age(void *arg, struct slice key, void *value)
 	struct ageing *g = arg;
 	struct repeat *p = value;
 
-	(void)key;
-	if (g->now - p->since_us < WINDOW_US) {
-		g->busy = true;
-		return true;
-	}
-	if (p->more > 0) {
+	if (g->now - p->since_us >= WINDOW_US) {
+		if (p->more == 0) {
+			repeat_free(p);
+			return true;
+		}
 		tell_repeats(g->audit, p);
 		p->since_us = g->now;
-		g->busy = true;
 	}
+	htab_set(g->stays, key, p);
 	return true;
+}
+
+static void
+tell_beyond(struct audit *a)
+{
+	json_t *line;
+
+	if (a->beyond == 0)
+		return;
+	line = line_new("repeats", "counted");
+	json_object_set_new(line, "repeated",
+	    json_integer((json_int_t)a->beyond));
+	a->beyond = 0;
+	send_line(a->worker->gateway, line);
 }
 
 void
 audit_tick(struct audit *a)
 {
-	struct ageing g = { a, clock_now_us(), false };
+	struct ageing g = { .audit = a, .now = clock_now_us() };
 
-	if (htab_count(a->repeats) == 0)
+	if (htab_count(a->repeats) > 0) {
+		g.stays = htab_new();
+		htab_each(a->repeats, age, &g);
+		htab_free(a->repeats, NULL);
+		a->repeats = g.stays;
+	}
+	tell_beyond(a);
+}
+
+static bool
+tell_all(void *arg, struct slice key, void *value)
+{
+	(void)key;
+	tell_repeats(arg, value);
+	return true;
+}
+
+void
+audit_free(struct audit *a)
+{
+	if (a == NULL)
 		return;
-	htab_each(a->repeats, age, &g);
-	if (!g.busy || a->beyond > 0) {
-		htab_each(a->repeats, tell_all, a);
-		htab_free(a->repeats, repeat_free);
-		a->repeats = htab_new();
-	}
-	if (a->beyond > 0) {
-		json_t *line = line_new("repeats", "counted");
-
-		json_object_set_new(line, "repeated",
-		    json_integer((json_int_t)a->beyond));
-		a->beyond = 0;
-		send_line(a->worker->gateway, line);
-	}
+	htab_each(a->repeats, tell_all, a);
+	tell_beyond(a);
+	htab_free(a->repeats, repeat_free);
+	free(a);
 }
 
 /* ---- events ---- */
@@ -326,10 +343,11 @@ audit_login(struct session *s, const char *mechanism,
 
 	if (!wanted(w) || (ok && !w->config->auth.audit.logins))
 		return;
-	snprintf(key, sizeof(key), "login|%s|%s|%s|%d",
+	/* A certificate's owner claims nothing. */
+	snprintf(key, sizeof(key), "login|%s|%s|%s|%d|%s",
 	    conn_peer(s->conn)->host, mechanism, step->claimed,
-	    ok ? -1 : (int)step->failure);
-	if (counted(w->audit, key))
+	    ok ? -1 : (int)step->failure, ok ? s->login->principal->arn : "");
+	if (counted(w->audit, key, ok))
 		return;
 	line = line_new("login", ok ? "allowed" : "denied");
 	put_session(line, s);
@@ -372,7 +390,7 @@ audit_refused(struct request *r, enum policy_action action,
 	snprintf(key, sizeof(key), "refused|%s|%d|%d|%.*s",
 	    s->login->principal->arn, (int)action, (int)type,
 	    SLICE_FMT(name));
-	if (counted(s->worker->audit, key))
+	if (counted(s->worker->audit, key, false))
 		return;
 	policy_explain(s->policies, action, type, name, &v);
 	line = line_new("request", "denied");

@@ -379,7 +379,8 @@ test_wrong(void **state)
 static void
 test_refused_and_gone(void **state)
 {
-	struct slice first = SLICE_LIT("n,,\x01" "auth=Bearer aHR0cXXX\x01\x01");
+	struct slice first = SLICE_LIT("n,,\x01"
+	    "auth=Bearer aHR0cXXX\x01\x01");
 	struct source_limits limits = { .login_failures_max = 1,
 		.login_failure_ms = 60000 };
 	struct sasl_authenticate_response *a;
@@ -495,6 +496,51 @@ test_nothing_after_refusal(void **state)
 	assert_true(world.closed);
 }
 
+/* A busy kind of event does not keep others from being told of later. */
+static void
+test_repeats_are_forgotten(void **state)
+{
+	struct session *s = connect_client();
+	struct auth_step busy = { .failure = AUTH_FAILURE_SIGNATURE,
+		.claimed = "busy" };
+	struct auth_step other = busy;
+	char last[160];
+
+	(void)state;
+	for (int i = 0; i < AUDIT_KEYS_MAX + 100; i++) {
+		snprintf(other.claimed, sizeof(other.claimed), "other-%d", i);
+		audit_login(s, "PLAIN", &other, false);
+		audit_login(s, "PLAIN", &busy, false);
+		if (i % 50 == 0) {
+			world.now_us += 600 * 1000;
+			audit_tick(world.worker->audit);
+		}
+	}
+	snprintf(last, sizeof(last), "\"claimed\":\"%s\"", other.claimed);
+	assert_int_equal(audited(last), 1);
+	assert_int_equal(audited("\"claimed\":\"other-"),
+	    AUDIT_KEYS_MAX + 100);
+	assert_int_equal(audited("\"event\":\"repeats\""), 0);
+}
+
+/* Nobody hides a login behind a flood of others. */
+static void
+test_flood_hides_no_login(void **state)
+{
+	struct session *s = connect_client();
+	struct auth_step step = { .failure = AUTH_FAILURE_SIGNATURE };
+
+	(void)state;
+	for (int i = 0; i < 2 * AUDIT_KEYS_MAX; i++) {
+		snprintf(step.claimed, sizeof(step.claimed), "other-%d", i);
+		audit_login(s, "PLAIN", &step, false);
+	}
+	log_in(&world.auth.alice);
+	assert_int_equal(audited("\"outcome\":\"allowed\""), 1);
+	audit_tick(world.worker->audit);
+	assert_int_equal(audited("\"repeated\":1024"), 1);
+}
+
 int
 main(void)
 {
@@ -502,6 +548,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 		T(test_in), T(test_wrong), T(test_refused_and_gone),
 		T(test_disabled_meanwhile), T(test_disabled),
+		T(test_repeats_are_forgotten), T(test_flood_hides_no_login),
 		T(test_other_tags), T(test_nothing_after_refusal),
 #undef T
 	};

@@ -22,6 +22,7 @@ enum {
 	PARTITIONS_A_PAGE = 2000,	/* as brokers have it by default */
 	COORDINATOR_KEY_SHARE = 2,
 	SNAPSHOT_AGE_US = 500000,
+	METADATA_NAMES_MAX = 10000,	/* beyond twice the topics there are */
 };
 
 /* What an answer is built with. */
@@ -490,6 +491,17 @@ metadata_by_name(struct request *r, const struct scene *s,
 		request_answer(r, to);
 }
 
+/* An unknown name takes many times its bytes, here and in the question to a
+ * broker: whoever asks for far more topics than there are is up to no good. */
+static bool
+too_many_names(const struct request *r)
+{
+	const struct metadata_request *q = r->body;
+
+	return q->topics.n > METADATA_NAMES_MAX +
+	    2 * r->worker->cluster->topic_count;
+}
+
 void
 api_metadata(struct request *r)
 {
@@ -500,6 +512,10 @@ api_metadata(struct request *r)
 		return;
 	s = scene_of(r);
 	to = show_cluster(&s);
+	if (too_many_names(r)) {
+		request_fail(r, CONN_LIMIT, "too many topics in a request");
+		return;
+	}
 	if (!wants_all(r)) {
 		metadata_by_name(r, &s, to);
 		return;

@@ -30,7 +30,8 @@ struct api_row {
 	int16_t			 min, max;
 	enum route		 route;
 	void			(*handle)(struct request *r);
-	uint32_t		 timeout_ms;	/* 0: REQUEST_TIMEOUT_MS */
+	uint32_t		 timeout_ms;	/* at least; 0:
+						 * REQUEST_TIMEOUT_MS */
 	const struct api_schema	*schema;
 };
 

@@ -141,9 +141,37 @@ request_fail(struct request *r, enum conn_reason reason, const char *detail)
 
 /* ---- legs ---- */
 
+/* How long the client lets the broker work on it: Produce, CreateTopics and
+ * some others say so. */
+static int32_t
+own_timeout_ms(const struct request *r)
+{
+	const struct field *f = message_field(r->schema->request, "timeout_ms");
+	int32_t ms = 0;
+
+	if (f != NULL && f->type == FIELD_INT32 && r->version >= f->since &&
+	    r->version <= f->until)
+		memcpy(&ms, (const char *)r->body + f->offset, sizeof(ms));
+	return ms;
+}
+
+static uint32_t
+leg_timeout_ms(const struct request *r)
+{
+	uint32_t ms = r->api->timeout_ms ? r->api->timeout_ms :
+	    REQUEST_TIMEOUT_MS;
+	int64_t own = (int64_t)own_timeout_ms(r) + REQUEST_MARGIN_MS;
+
+	if (own > REQUEST_TIMEOUT_MAX_MS)
+		own = REQUEST_TIMEOUT_MAX_MS;
+	return own > ms ? (uint32_t)own : ms;
+}
+
 void
 request_legs(struct request *r, int32_t count)
 {
+	uint32_t timeout_ms = leg_timeout_ms(r);
+
 	r->legs = ARENA_ARRAY(&r->arena, struct leg, count ? count : 1);
 	r->leg_count = count;
 	for (int32_t i = 0; i < count; i++) {
@@ -153,7 +181,7 @@ request_legs(struct request *r, int32_t count)
 		l->session = r->session;
 		l->request = r;
 		l->arena = &r->arena;
-		l->timeout_ms = r->api->timeout_ms;
+		l->timeout_ms = timeout_ms;
 	}
 }
 
@@ -296,7 +324,7 @@ leg_send(struct leg *l, const struct api_schema *api, int version,
 	metric_add(w->metrics, metric_api(METRIC_LEGS, api->key), 1);
 	w->legs_in_flight++;
 	if (upstream_call(l->lease->upstream, &l->call, api, version, client_id,
-	    l->body, l->timeout_ms ? l->timeout_ms : REQUEST_TIMEOUT_MS, &err))
+	    l->body, l->timeout_ms, &err))
 		return;
 	log_error("request could not be encoded",
 	    "api=%s version=%d error=\"%s\"", api->name, version, err.text);

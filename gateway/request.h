@@ -30,7 +30,11 @@ struct session;
 struct worker;
 
 enum {
-	REQUEST_TIMEOUT_MS = 60000,	/* for a broker's answer */
+	REQUEST_TIMEOUT_MS = 60000,	/* for a broker's answer, and longer
+					 * where the request lets it work
+					 * longer */
+	REQUEST_TIMEOUT_MAX_MS = 1800000,
+	REQUEST_MARGIN_MS = 5000,	/* for the answer's way back */
 	REQUEST_SNAPSHOT_MS = 1500,	/* parked for a newer snapshot */
 	REQUEST_SEED = 1536,		/* bytes of arena inside it */
 	LEG_ANY = -1,			/* see worker_any_broker */
@@ -78,7 +82,7 @@ struct leg {
 	bool		 no_reply;
 	bool		 any;		/* LEG_ANY was asked for */
 	uint8_t		 tries;
-	uint32_t	 timeout_ms;	/* 0: REQUEST_TIMEOUT_MS */
+	uint32_t	 timeout_ms;
 	void		(*done)(struct leg *l);
 	void		*state;		/* the handler's */
 };

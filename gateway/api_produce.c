@@ -323,6 +323,9 @@ start(struct request *r)
 	const struct produce_request *q = r->body;
 	const struct forward_how how = {
 		.no_reply = q->acks == 0,
+		/* With one virtual broker what follows on this connection is
+		 * for all brokers, and its answers would wait too. */
+		.hold = session_virtual_count(r->session) > 1,
 		.judge = judge,
 		.finish = produced,
 		.written = written,

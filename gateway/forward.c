@@ -20,6 +20,8 @@ struct plan {
 	int32_t			*brokers;	/* by leg */
 	int32_t			 legs;
 	bool			 unknown;	/* of topic or leader */
+	bool			 leaderless;	/* an item is */
+	bool			 parked;	/* once at least */
 	bool			 moved;		/* a coordinator has */
 	struct coordinator_query *queries;
 	int32_t			 query_count;
@@ -47,15 +49,17 @@ plan_arrays(struct request *r, struct plan *p)
 {
 	int32_t room;
 
+	p->legs = 0;
+	p->unknown = p->leaderless = false;
+	p->checks = p->shape != NULL &&
+	    authorize_begin(&p->items_allowed, r);
+	if (p->leg_of != NULL)
+		return;		/* planned anew */
 	p->items = p->shape ? shape_count(p->shape, r->body) : 0;
 	room = p->items > 0 ? p->items : 1;
 	p->leg_of = ARENA_ARRAY(&r->arena, int32_t, room);
 	p->errors = ARENA_ARRAY(&r->arena, int16_t, room);
 	p->brokers = ARENA_ARRAY(&r->arena, int32_t, room);
-	p->legs = 0;
-	p->unknown = false;
-	p->checks = p->shape != NULL &&
-	    authorize_begin(&p->items_allowed, r);
 }
 
 /* FORWARD_ITEM, or the error that the item is answered with. What may become
@@ -152,12 +156,29 @@ all_written(const struct request *r, const struct plan *p)
 	return true;
 }
 
+/* Nothing has begun, so all of it may still go to other leaders. */
+static bool
+nothing_sent(const struct request *r, const struct plan *p)
+{
+	if (r->api->route != ROUTE_LEADER || p->legs == 0)
+		return false;
+	for (int32_t i = 0; i < r->leg_count; i++)
+		if (r->legs[i].outcome != CALL_NOT_SENT ||
+		    r->legs[i].error == KAFKA_INVALID_REQUEST)
+			return false;
+	return true;
+}
+
+static bool wait_for_leaders(struct request *r);
+
 static void
 legs_done(struct request *r)
 {
 	struct plan *p = r->state;
 	void *response;
 
+	if (r->session != NULL && nothing_sent(r, p) && wait_for_leaders(r))
+		return;
 	if (p->how.no_reply && p->how.written != NULL) {
 		p->how.written(r, all_written(r, p));
 		return;
@@ -241,12 +262,61 @@ leader_of_item(void *arg, int32_t i, const struct shape_item *item)
 		return;
 	}
 	l->p->unknown = true;
+	l->p->leaderless |= part != NULL;
 	if (part != NULL)
 		l->p->errors[i] = KAFKA_LEADER_NOT_AVAILABLE;
 	else if (t == NULL && item->id != NULL && !uuid_is_zero(item->id))
 		l->p->errors[i] = KAFKA_UNKNOWN_TOPIC_ID;
 	else
 		l->p->errors[i] = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+}
+
+static bool
+all_legs(const struct request *r, const struct plan *p,
+    bool (*is)(const struct pool *pool, int32_t broker))
+{
+	for (int32_t i = 0; i < p->legs; i++)
+		if (!is(r->worker->pool, p->brokers[i]))
+			return false;
+	return true;
+}
+
+static bool
+any_leg(const struct request *r, const struct plan *p,
+    bool (*is)(const struct pool *pool, int32_t broker))
+{
+	for (int32_t i = 0; i < p->legs; i++)
+		if (is(r->worker->pool, p->brokers[i]))
+			return true;
+	return false;
+}
+
+static void plan_leaders(struct request *r);
+
+static bool
+wait_for_leaders(struct request *r)
+{
+	struct plan *p = r->state;
+
+	if (!request_park(r, plan_leaders) &&
+	    !(p->how.hold && request_park_again(r, plan_leaders)))
+		return false;
+	if (!p->parked && p->how.parked != NULL)
+		p->how.parked(r);
+	p->parked = true;
+	return true;
+}
+
+/* The snapshot may be out of date when a topic, a leader or the way to it is
+ * missing: one newer one is waited for, with all of the request. Longer only
+ * where nothing of it can be sent, for what could be should not wait. */
+static bool
+worth_waiting(const struct request *r, const struct plan *p)
+{
+	if (!p->parked)
+		return p->unknown || any_leg(r, p, pool_failing);
+	return (p->leaderless || p->legs > 0) &&
+	    all_legs(r, p, pool_backing_off);
 }
 
 static void
@@ -257,12 +327,8 @@ plan_leaders(struct request *r)
 
 	plan_arrays(r, p);
 	shape_each(p->shape, r->body, leader_of_item, &l);
-	if (p->unknown && request_park(r, plan_leaders)) {
-		if (p->how.parked != NULL)
-			p->how.parked(r);
-		return;
-	}
-	send_legs(r, p);
+	if (!worth_waiting(r, p) || !wait_for_leaders(r))
+		send_legs(r, p);
 }
 
 /* ---- by coordinator ---- */

@@ -22,6 +22,9 @@ struct forward_how {
 	/* acks=0: the legs are done when written; `written` is called then,
 	 * instead of finish. */
 	bool	 no_reply;
+	/* ROUTE_LEADER: when nothing of it can be sent, it waits for other
+	 * leaders as long as request_park_again lets it. */
+	bool	 hold;
 	/* What to do with an item (ROUTE_LEADER, ROUTE_ANY): FORWARD_ITEM, or
 	 * the error that it is answered with (0: answered as empty). It may
 	 * change the item. NULL: all are forwarded. */

@@ -388,20 +388,27 @@ park_over(struct timer *t)
 }
 
 bool
-request_park(struct request *r, void (*resume)(struct request *r))
+request_park_again(struct request *r, void (*resume)(struct request *r))
 {
 	struct worker *w = r->worker;
+	int64_t now = loop_now_us(w->loop);
 
-	if (r->parked_once)
+	if (r->park_until_us == 0)
+		r->park_until_us = now + REQUEST_SNAPSHOT_MS * 1000;
+	else if (now >= r->park_until_us)
 		return false;
-	r->parked_once = true;
 	r->resume = resume;
-	r->parked_us = loop_now_us(w->loop);
+	r->parked_us = now;
 	list_append(&w->parked, &r->wait);
-	timer_set(&r->timer, w->loop,
-	    r->parked_us + REQUEST_SNAPSHOT_MS * 1000, park_over);
+	timer_set(&r->timer, w->loop, r->park_until_us, park_over);
 	worker_wish(w);
 	return true;
+}
+
+bool
+request_park(struct request *r, void (*resume)(struct request *r))
+{
+	return r->park_until_us == 0 && request_park_again(r, resume);
 }
 
 bool

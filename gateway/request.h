@@ -106,7 +106,7 @@ struct request {
 	struct timer		 timer;
 	void			(*resume)(struct request *r);
 	int64_t			 parked_us;
-	bool			 parked_once;
+	int64_t			 park_until_us;	/* 0: never parked */
 	bool			 done;		/* reply is whole (or none) */
 	struct chain		 reply;
 	int64_t			 start_us;
@@ -150,6 +150,10 @@ void		 leg_send(struct leg *l, const struct api_schema *api,
  * (or REQUEST_SNAPSHOT_MS are over), then resume(r). Once a request: false when
  * it was parked before. */
 bool		 request_park(struct request *r,
+		    void (*resume)(struct request *r));
+/* As request_park, as often as there are newer snapshots, until
+ * REQUEST_SNAPSHOT_MS since the first time are over: false then. */
+bool		 request_park_again(struct request *r,
 		    void (*resume)(struct request *r));
 /* Brokers' errors that say the snapshot or a coordinator is out of date. */
 bool		 error_wants_refresh(int16_t error);

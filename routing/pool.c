@@ -110,6 +110,32 @@ take_place(struct pool_broker *b, const struct broker *from)
 		take_addresses(b, from->addresses, from->address_count);
 }
 
+static struct upstream *
+leased_of_gone(const struct pool *p)
+{
+	LIST_FOREACH(it, &p->leased) {
+		struct upstream *u = upstream_of(it);
+
+		if (it != &p->ticked && u->broker->id >= 0 &&
+		    cluster_broker(p->cluster, u->broker->id) == NULL)
+			return u;
+	}
+	return NULL;
+}
+
+/* The cluster has given these brokers up, one that hangs for instance, and led
+ * its partitions elsewhere: who waits for an answer from there should hear of
+ * it now. What done() and lost() do may end others, so the search is begun
+ * anew each time. */
+static void
+close_gone(struct pool *p)
+{
+	struct upstream *u;
+
+	while ((u = leased_of_gone(p)) != NULL)
+		upstream_close(u, "the broker is gone");
+}
+
 void
 pool_set_cluster(struct pool *p, struct cluster *c)
 {
@@ -133,6 +159,7 @@ pool_set_cluster(struct pool *p, struct cluster *c)
 	}
 	if (old != NULL)
 		cluster_unref(old);
+	close_gone(p);
 }
 
 /* ---- the pool ---- */
@@ -428,6 +455,16 @@ pool_backing_off(const struct pool *p, int32_t broker)
 
 	return b == NULL || b->address_count == 0 ||
 	    (list_empty(&b->idle) && backing_off(p, b));
+}
+
+bool
+pool_failing(const struct pool *p, int32_t broker)
+{
+	const struct pool_broker *b = broker < 0 ? NULL :
+	    find_broker(p, broker);
+
+	return b == NULL || b->address_count == 0 ||
+	    (list_empty(&b->idle) && b->failing);
 }
 
 uint32_t

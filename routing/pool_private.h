@@ -39,7 +39,8 @@ struct pool_broker {
 	uint32_t	 losses;
 	uint32_t	 backoff_ms;
 	int64_t		 backoff_until;
-	bool		 failing;	/* said in the log */
+	bool		 failing;	/* could not be connected last time;
+					 * said in the log */
 };
 
 struct upstream {

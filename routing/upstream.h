@@ -94,8 +94,9 @@ struct upstream_stats {
 struct pool	*pool_new(struct loop *l, const struct upstream_options *o);
 /* Ends all upstreams (calls end as LOST or NOT_SENT). */
 void		 pool_free(struct pool *p);
-/* Where the brokers are from now on. Idle upstreams of brokers which are gone
- * or have moved are closed. The pool keeps a reference. */
+/* Where the brokers are from now on. All upstreams of brokers which are gone
+ * are closed, from inside, and the idle ones of those which have moved. The
+ * pool keeps a reference. */
 void		 pool_set_cluster(struct pool *p, struct cluster *c);
 void		 pool_stats(const struct pool *p, struct upstream_stats *to);
 
@@ -122,6 +123,9 @@ void		 pool_return(struct upstream *u);
 /* True when a connection attempt to the broker failed just now and is not to
  * be tried again yet. */
 bool		 pool_backing_off(const struct pool *p, int32_t broker);
+/* True when the last attempt to connect to the broker failed, and nothing is
+ * connected: what is said of it may be out of date. */
+bool		 pool_failing(const struct pool *p, int32_t broker);
 /* How many upstreams of the broker have ended without our wish so far: what
  * was learned through one may hold no longer. */
 uint32_t	 pool_losses(const struct pool *p, int32_t broker);

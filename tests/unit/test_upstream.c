@@ -546,6 +546,31 @@ test_unknown_brokers(void **state)
 	world_end(w);
 }
 
+/* The cluster has given a broker up that hangs: nobody waits for it until the
+ * time of each call is over. */
+static void
+test_broker_gone(void **state)
+{
+	struct world *w = world_with(NULL);
+	struct cluster *none = fake_cluster(NULL, 0);
+
+	(void)state;
+	lease_it(w);
+	send_call(w, false, NULL);
+	send_call(w, false, NULL);
+	TURN_UNTIL(w, w->b.request_count == 2);
+	assert_int_equal(w->done, 0);
+	pool_set_cluster(w->p, none);
+	cluster_unref(none);
+	assert_int_equal(w->done, 2);
+	assert_int_equal(w->lost, 1);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(w->calls[i].outcome, CALL_LOST);
+	assert_int_equal(stats_of(w).leased, 0);
+	w->u = NULL;
+	world_end(w);
+}
+
 /* What is leased when the broker moves does not become idle again. */
 static void
 test_broker_moves(void **state)
@@ -1068,6 +1093,7 @@ main(void)
 		cmocka_unit_test(test_backoff),
 		cmocka_unit_test(test_backoff_together),
 		cmocka_unit_test(test_unknown_brokers),
+		cmocka_unit_test(test_broker_gone),
 		cmocka_unit_test(test_broker_moves),
 		cmocka_unit_test(test_address),
 		cmocka_unit_test(test_from_inside),

@@ -8,9 +8,9 @@
 #include "gateway/base/block.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
-#include "gateway/net/listen.h"
 #include "gateway/net/loop.h"
 #include "gateway/wire/errors.h"
+#include "routing/bootstrap.h"
 #include "routing/offer.h"
 #include "routing/resolve.h"
 #include "routing/snapshot.h"
@@ -34,6 +34,8 @@ struct ask {
 	bool		 awaited;	/* the refresh waits for its offer */
 	int16_t		 versions;	/* ApiVersions' version */
 	int64_t		 until_us;
+	int64_t		 asked_us;	/* when Metadata was */
+	uint32_t	 round;		/* 0: it is about its offer only */
 	uint32_t	 losses;	/* the pool's, when it was sent */
 	struct offer	 offer;
 	void		(*done)(struct ask *a, const struct call_reply *r);
@@ -50,14 +52,9 @@ struct known {
 	uint32_t	 turn;		/* that asked it for Metadata last */
 };
 
-struct bootstrap {
-	char		 host[256];
-	int		 port;
-};
-
 enum watch_phase {
 	WATCH_RESTING,		/* the timer begins the next refresh */
-	WATCH_ASKING,		/* a broker for its Metadata */
+	WATCH_ASKING,		/* brokers for their Metadata */
 	WATCH_OFFERS,		/* the brokers for what they offer */
 };
 
@@ -70,7 +67,6 @@ struct watch {
 	void			*arg;
 	struct cluster		*cluster;	/* the last one, or NULL */
 	struct bootstrap	*bootstrap;
-	uint32_t		 bootstrap_count;
 	struct known		*known;
 	int32_t			 known_count;
 	struct offer		 somebody;	/* of who sent Metadata */
@@ -81,11 +77,14 @@ struct watch {
 	atomic_bool		 posted;	/* a wish is on its way */
 	bool			 wished;	/* not served yet */
 	bool			 serving;	/* the refresh serves one */
+	int64_t			 first_wish_us, last_wish_us;
 	bool			 doubted;	/* the refresh has asked the
 						 * last one's source as well */
 	int64_t			 started_us, asked_us;
 	uint32_t		 turn;		/* whom to ask first */
 	uint32_t		 candidate;	/* the next of this refresh */
+	uint32_t		 round;		/* asks of others are late */
+	uint32_t		 asking;	/* so many of this one */
 	uint32_t		 failures;	/* refreshes in vain */
 	struct ask		*metadata_ask;	/* holds the reply */
 	struct metadata_response *metadata;
@@ -112,10 +111,17 @@ timer_fired(struct timer *t)
 {
 	struct watch *w = LIST_ENTRY(t, struct watch, timer);
 
-	if (w->phase == WATCH_RESTING)
+	switch (w->phase) {
+	case WATCH_RESTING:
 		refresh(w);
-	else if (w->phase == WATCH_OFFERS)
+		break;
+	case WATCH_ASKING:
+		try_next(w);	/* beside those that have not answered */
+		break;
+	case WATCH_OFFERS:
 		conclude(w);
+		break;
+	}
 }
 
 static void
@@ -145,7 +151,7 @@ rest(struct watch *w)
 }
 
 static struct known *
-find_known(struct watch *w, int32_t broker)
+find_known(const struct watch *w, int32_t broker)
 {
 	for (int32_t i = 0; i < w->known_count; i++)
 		if (w->known[i].id == broker)
@@ -380,8 +386,11 @@ static bool
 worth_publishing(const struct watch *w, const struct cluster *c)
 {
 	const struct cluster *last = w->cluster;
+	const struct known *k = last ? find_known(w, last->source) : NULL;
 
 	return last == NULL || w->serving ||
+	    /* What any broker can serve should not go there now. */
+	    (k != NULL && k->failed_us != 0) ||
 	    c->asked_us - last->asked_us >= (int64_t)WATCH_SAME_MS * 1000 ||
 	    !snapshot_equal(last, c);
 }
@@ -417,7 +426,7 @@ conclude(struct watch *w)
 	w->awaited = 0;
 	w->draft = NULL;
 	snapshot_finish(c, w->metadata, &all, w->cluster);
-	c->asked_us = w->asked_us;
+	c->asked_us = w->metadata_ask->asked_us;
 	c->source = w->metadata_ask->broker;
 	ask_free(w->metadata_ask);
 	if (doubt(w, c)) {
@@ -505,6 +514,25 @@ gather_offers(struct watch *w)
 
 /* ---- Metadata ---- */
 
+/* Another one's word has been taken, or the refresh is over. */
+static bool
+is_late(const struct ask *a)
+{
+	return a->round != a->watch->round;
+}
+
+static void
+end_late(struct ask *a, const struct call_reply *r)
+{
+	struct watch *w = a->watch;
+	struct known *k = find_known(w, a->broker);
+
+	if (k != NULL)
+		k->failed_us = r->outcome == CALL_ANSWERED ? 0 :
+		    loop_now_us(w->loop);
+	ask_free(a);
+}
+
 /* The one that was asked is no help; the next one. */
 static void
 attempt_failed(struct ask *a, const char *why)
@@ -512,6 +540,7 @@ attempt_failed(struct ask *a, const char *why)
 	struct watch *w = a->watch;
 	struct known *k = find_known(w, a->broker);
 
+	w->asking--;
 	if (k != NULL)
 		k->failed_us = loop_now_us(w->loop);
 	snprintf(w->state, sizeof(w->state), "no broker answers: %.200s", why);
@@ -542,6 +571,16 @@ is_foreign(struct watch *w, const struct metadata_response *m)
 	return true;
 }
 
+/* Who wished before it was asked is served; who wished later may mean what has
+ * happened since. */
+static void
+take_wishes(struct watch *w, const struct ask *a)
+{
+	w->serving |= w->wished && w->first_wish_us <= a->asked_us;
+	w->wished = w->wished && w->last_wish_us > a->asked_us;
+	w->first_wish_us = w->last_wish_us;
+}
+
 static void
 metadata_done(struct ask *a, const struct call_reply *r)
 {
@@ -549,8 +588,13 @@ metadata_done(struct ask *a, const struct call_reply *r)
 	struct upstream *u = a->upstream;
 	struct known *k = find_known(w, a->broker);
 	const char *why;
-	struct metadata_response *m = ask_answer(a, r, a->call.version, &why);
+	struct metadata_response *m;
 
+	if (is_late(a)) {
+		end_late(a, r);
+		return;
+	}
+	m = ask_answer(a, r, a->call.version, &why);
 	if (m != NULL && m->error_code != 0)
 		why = kafka_error_name(m->error_code);
 	else if (m != NULL && m->brokers.n <= 0)
@@ -567,6 +611,9 @@ metadata_done(struct ask *a, const struct call_reply *r)
 		k->failed_us = 0;
 	a->upstream = NULL;
 	pool_return(u);
+	w->round++;
+	w->asking = 0;
+	take_wishes(w, a);
 	w->somebody = a->offer;
 	w->metadata_ask = a;
 	w->metadata = m;
@@ -587,10 +634,7 @@ send_metadata(struct ask *a)
 		attempt_failed(a, "it is too old: Metadata 7 is needed");
 		return;
 	}
-	/* Whoever wishes from now on may mean what happens after this. */
-	w->serving |= w->wished;
-	w->wished = false;
-	w->asked_us = loop_now_us(w->loop);
+	a->asked_us = w->asked_us = loop_now_us(w->loop);
 	if (!ask_send(a, API_METADATA, version, &q, metadata_done))
 		attempt_failed(a, "Metadata could not be encoded");
 }
@@ -600,6 +644,10 @@ versions_done(struct ask *a, const struct call_reply *r)
 {
 	const char *why;
 
+	if (is_late(a)) {
+		end_late(a, r);
+		return;
+	}
 	switch (take_versions(a, r, &why)) {
 	case VERSIONS_MORE:
 		break;
@@ -624,6 +672,9 @@ attempt(struct ask *a)
 		ask_free(a);
 		return false;
 	}
+	a->round = w->round;
+	w->asking++;
+	wake_in(w, WATCH_HEDGE_MS);
 	if (k != NULL && !wants_offer(w, k) && k->offer.known) {
 		a->offer = k->offer;
 		send_metadata(a);
@@ -648,33 +699,22 @@ attempt_known(struct watch *w, struct known *k)
 static bool
 attempt_bootstrap(struct watch *w, uint32_t at, bool *begun)
 {
-	struct broker_address found[BROKER_ADDRESSES_MAX];
-	uint32_t first = 0;
+	struct error err = { "" };
+	struct broker_address found;
+	const char *host = bootstrap_find(w->bootstrap, w->resolver,
+	    w->turn - 1, at, &found, &err);
+	struct ask *a;
 
-	for (uint32_t i = 0; i < w->bootstrap_count; i++) {
-		const struct bootstrap *b = &w->bootstrap[
-		    (i + w->turn - 1) % w->bootstrap_count];
-		struct error err;
-		struct ask *a;
-		uint32_t n = (uint32_t)resolver_find(w->resolver, b->host,
-		    b->port, found, &err);
-
-		if (n == 0)
-			snprintf(w->state, sizeof(w->state),
-			    "no broker answers: %.200s", err.text);
-		if (at - first < n) {
-			const struct broker_address *x = &found[at - first];
-
-			a = ask_new(w, -1);
-			a->upstream = pool_lease_address(w->pool, b->host,
-			    (const struct sockaddr *)&x->sa, x->len, ask_lost,
-			    a);
-			*begun = attempt(a);
-			return true;
-		}
-		first += n;
-	}
-	return false;
+	if (err.text[0] != '\0')
+		snprintf(w->state, sizeof(w->state),
+		    "no broker answers: %.200s", err.text);
+	if (host == NULL)
+		return false;
+	a = ask_new(w, -1);
+	a->upstream = pool_lease_address(w->pool, host,
+	    (const struct sockaddr *)&found.sa, found.len, ask_lost, a);
+	*begun = attempt(a);
+	return true;
 }
 
 static void
@@ -696,8 +736,22 @@ refresh_failed(struct watch *w)
 	wake_in(w, ms < WATCH_RETRY_MAX_MS ? ms : WATCH_RETRY_MAX_MS);
 }
 
-/* Candidates in order: known brokers that work, those that failed lately, the
- * bootstrap addresses. Only what can be asked at once is. */
+/* It has not answered, neither this refresh nor an earlier one. */
+static bool
+is_asked(const struct watch *w, int32_t broker)
+{
+	LIST_FOREACH(it, &w->asks) {
+		const struct ask *a = LIST_ENTRY(it, struct ask, link);
+
+		if (a->round != 0 && a->broker == broker)
+			return true;
+	}
+	return false;
+}
+
+/* Candidates in order: known brokers that work, those that failed lately or
+ * still owe an answer, the bootstrap addresses. Only what can be asked at once
+ * is. */
 static void
 try_next(struct watch *w)
 {
@@ -712,10 +766,12 @@ try_next(struct watch *w)
 			struct known *k = &w->known[(w->turn + at) % n];
 
 			if (!k->asking && k->turn != w->turn &&
-			    failed_lately(w, k) == (at >= n))
+			    (failed_lately(w, k) || is_asked(w, k->id)) ==
+			    (at >= n))
 				begun = attempt_known(w, k);
 		} else if (!attempt_bootstrap(w, at - 2 * n, &begun)) {
-			refresh_failed(w);
+			if (w->asking == 0)
+				refresh_failed(w);
 			return;
 		}
 	}
@@ -726,6 +782,8 @@ refresh(struct watch *w)
 {
 	w->started_us = loop_now_us(w->loop);
 	w->turn++;
+	w->round++;
+	w->asking = 0;
 	w->candidate = 0;
 	w->doubted = false;
 	try_next(w);
@@ -737,15 +795,20 @@ static void
 take_wish(void *arg)
 {
 	struct watch *w = watches;
+	int64_t now;
 
 	while (w != NULL && w != arg)
 		w = w->next;
 	if (w == NULL)
 		return;		/* freed since */
 	atomic_store(&w->posted, false);
+	now = loop_now_us(w->loop);
 	/* The first of several decides when: the others must not put it off. */
 	if (!w->wished && w->phase == WATCH_RESTING && w->failures == 0)
 		wake_in(w, gap_ms(w));
+	if (!w->wished)
+		w->first_wish_us = now;
+	w->last_wish_us = now;
 	w->wished = true;
 }
 
@@ -769,28 +832,6 @@ watch_state(const struct watch *w)
 	return w->state;
 }
 
-static void
-read_bootstrap(struct watch *w, const char *text)
-{
-	char *copy = mem_strdup(text), *save = NULL;
-	struct error err;
-
-	for (char *p = strtok_r(copy, ", ", &save); p != NULL;
-	    p = strtok_r(NULL, ", ", &save)) {
-		struct bootstrap *b;
-
-		w->bootstrap = mem_realloc(w->bootstrap,
-		    (w->bootstrap_count + 1) * sizeof(*w->bootstrap));
-		b = &w->bootstrap[w->bootstrap_count];
-		if (address_split(p, b->host, sizeof(b->host), &b->port, &err))
-			w->bootstrap_count++;
-		else
-			log_error("bootstrap address cannot be read",
-			    "error=\"%s\"", err.text);
-	}
-	free(copy);
-}
-
 struct watch *
 watch_new(struct loop *control, const char *bootstrap,
     const struct upstream_options *o, watch_publish_cb *publish_cb, void *arg)
@@ -798,7 +839,7 @@ watch_new(struct loop *control, const char *bootstrap,
 	struct watch *w = mem_zalloc(sizeof(*w));
 
 	w->loop = control;
-	read_bootstrap(w, bootstrap);
+	w->bootstrap = bootstrap_new(bootstrap);
 	w->pool = pool_new(control, o);
 	w->resolver = resolver_new();
 	w->publish = publish_cb;
@@ -830,6 +871,6 @@ watch_free(struct watch *w)
 		cluster_unref(w->cluster);
 	resolver_free(w->resolver);
 	free(w->known);
-	free(w->bootstrap);
+	bootstrap_free(w->bootstrap);
 	free(w);
 }

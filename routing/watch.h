@@ -6,9 +6,10 @@
  * waits, and when the last one is WATCH_SAME_MS old.
  *
  * One refresh asks the known brokers in turn, those that failed lately last,
- * then the bootstrap list; each has WATCH_ASK_MS, so none holds it up. When the
- * answer lacks topics or partitions of the last snapshot, the broker which that
- * one came from is asked as well, and its word holds: who answered may be
+ * then the bootstrap list; each has WATCH_ASK_MS, and when it has not answered
+ * in WATCH_HEDGE_MS the next one is asked as well, so none holds it up. When
+ * the answer lacks topics or partitions of the last snapshot, the broker which
+ * that one came from is asked too, and its word holds: who answered may be
  * behind. What a broker offers is asked when its connection was lost or
  * WATCH_OFFER_MS are over. One that does not say is waited for WATCH_OFFERS_MS,
  * then what is known is published; when it says something else later, there is
@@ -30,6 +31,7 @@ enum {
 	WATCH_SAME_MS = 30000,		/* an unchanged one is published too:
 					 * asked_us tells that it holds */
 	WATCH_ASK_MS = 2000,
+	WATCH_HEDGE_MS = 250,		/* without an answer: one more */
 	WATCH_OFFER_MS = 30000,
 	WATCH_OFFERS_MS = 200,
 	WATCH_FIRST_OFFERS_MS = 1000,	/* for the first snapshot */

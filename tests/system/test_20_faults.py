@@ -45,6 +45,21 @@ def test_broker_stopped_and_continued(env):
     return _figures(load.finish(), load, direct)
 
 
+def test_broker_hangs(env):
+    """It stays stopped: who waits for it must not wait longer than the cluster does."""
+    pair, load = Pair(env), Load(env)
+    victim = env.cluster.leader(load.topic)
+    victim.pause()
+    try:
+        load.progress("SIGSTOP of a broker")
+    finally:
+        victim.resume()
+    env.cluster.wait_whole()
+    load.progress("its return")
+    direct = pair.finish()
+    return _figures(load.finish(), load, direct)
+
+
 def moved(env, topic, victim):
     """Whether the brokers that are well see another leader than the stopped one."""
     other = next(b for b in env.cluster.brokers if b is not victim)

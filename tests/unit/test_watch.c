@@ -350,32 +350,36 @@ test_wishes_while_away(void **state)
 	world_end(w);
 }
 
-/* One that takes requests and says nothing is skipped after two seconds. */
+/* One that takes requests and says nothing: another is asked beside it. */
 static void
 test_hanging(void **state)
 {
 	struct world *w = world_with("012");
-	int64_t began;
+	int64_t began = fake_us;
 
 	(void)state;
 	w->silent = 0;
-	for (int i = 0; i < 6 && w->published == 0; i++)
-		pass_ms(w, 500);
+	TURN_UNTIL(w, w->b[0].request_count == 1);
 	assert_int_equal(w->published, 0);
-	for (int i = 0; i < 12 && w->published == 0; i++)
-		pass_ms(w, 500);
-	assert_int_equal(w->published, 1);
+	TURN_UNTIL(w, w->b[1].request_count > 0);
+	assert_true(fake_us - began >= WATCH_HEDGE_MS * 1000);
+	TURN_UNTIL(w, w->published == 1);
+	assert_true(fake_us - began < 2 * 1000000);
 	/* Its versions are not known: it takes no part in what is offered. */
 	assert_int_equal(w->c->apis[API_FETCH].max, 15);
 	/* It is not waited for again and again. */
 	began = fake_us;
-	for (int n = 1; n <= 2; n++) {
+	for (int n = 1; n <= 4; n++) {
 		watch_wish(w->watch);
 		for (int i = 0; i < 24 && w->published == n; i++)
-			pass_ms(w, 250);
+			pass_ms(w, 50);
 		assert_int_equal(w->published, n + 1);
 	}
-	assert_true(fake_us - began < 5000000);
+	assert_true(fake_us - began < 1500000);
+	/* What it says at last, when others' word has been taken. */
+	assert_int_equal(w->b[0].requests[0].head.api_key, API_API_VERSIONS);
+	answer_versions(w, &w->b[0].requests[0]);
+	pass_ms(w, 100);
 	w->silent = -1;
 	for (int i = 0; i < 3; i++)
 		pass_ms(w, WATCH_PERIOD_MS);
@@ -461,6 +465,27 @@ test_source_silent(void **state)
 	assert_int_equal(w->published, n + 1);
 	assert_int_equal(w->c->topic_count, 0);
 	assert_int_not_equal(w->c->source, w->silent);
+	world_end(w);
+}
+
+/* Nothing has changed but that the source is silent: workers must know, for
+ * they ask it whatever any broker can serve. */
+static void
+test_source_fails(void **state)
+{
+	struct world *w = world_with("0");
+	int64_t began;
+
+	(void)state;
+	TURN_UNTIL(w, w->published == 1);
+	wish(w);
+	w->silent = w->c->source;
+	began = fake_us;
+	while (w->c->source == w->silent) {
+		pass_ms(w, 500);
+		assert_true(fake_us - began < 5 * WATCH_PERIOD_MS * 1000);
+	}
+	assert_int_equal(w->published, 3);
 	world_end(w);
 }
 
@@ -661,6 +686,7 @@ main(void)
 		cmocka_unit_test(test_hanging),
 		cmocka_unit_test(test_source_asked_again),
 		cmocka_unit_test(test_source_silent),
+		cmocka_unit_test(test_source_fails),
 		cmocka_unit_test(test_other_cluster),
 		cmocka_unit_test(test_too_old),
 		cmocka_unit_test(test_late_offer),

@@ -107,26 +107,6 @@ typedef struct describe_log_dirs_response_results_topics dir_topic;
 typedef struct describe_log_dirs_response_results_topics_partitions
     dir_partition;
 
-/* A partition stands on several brokers: its leader's word counts, or what can
- * be had. */
-static void
-add_partition(struct request *r, int32_t broker, dir_topic *to,
-    struct slice name, const dir_partition *p)
-{
-	const struct topic *t = cluster_topic(r->worker->cluster, name);
-	const struct partition *part = t ?
-	    topic_partition(t, p->partition_index) : NULL;
-
-	for (int32_t i = 0; i < to->partitions.n; i++) {
-		if (to->partitions.v[i].partition_index != p->partition_index)
-			continue;
-		if (part != NULL && part->leader == broker)
-			to->partitions.v[i] = *p;
-		return;
-	}
-	to->partitions.v[to->partitions.n++] = *p;
-}
-
 static int
 compare_topics(const void *a, const void *b)
 {
@@ -142,6 +122,31 @@ struct dir_entry {
 	const dir_topic	*topic;
 	int32_t		 broker;
 };
+
+/* One broker's word on a partition. */
+struct dir_replica {
+	const dir_partition	*partition;
+	int32_t			 broker;
+	bool			 leads;
+};
+
+/* A partition stands on several brokers: its leader's word comes first, that on
+ * the current log before that on one that is being moved. */
+static int
+compare_replicas(const void *a, const void *b)
+{
+	const struct dir_replica *x = a, *y = b;
+	int32_t i = x->partition->partition_index;
+	int32_t j = y->partition->partition_index;
+
+	if (i != j)
+		return i < j ? -1 : 1;
+	if (x->leads != y->leads)
+		return x->leads ? -1 : 1;
+	if (x->partition->is_future_key != y->partition->is_future_key)
+		return x->partition->is_future_key ? 1 : -1;
+	return x->broker < y->broker ? -1 : x->broker > y->broker;
+}
 
 static int
 compare_entries(const void *a, const void *b)
@@ -184,30 +189,59 @@ gather_topics(struct request *r, struct dir_entry **entries, int16_t *error)
 	return n;
 }
 
+static bool
+leads(const struct topic *t, int32_t index, int32_t broker)
+{
+	const struct partition *p = topic_partition(t, index);
+
+	return p != NULL && p->leader == broker;
+}
+
+/* What the brokers of e[0 .. n-1] say of the topic, each partition once. */
 static void
-merge_dirs(struct request *r, struct dir_entry *e, int32_t n,
+merge_topic(struct request *r, const struct topic *t,
+    const struct dir_entry *e, int32_t n, dir_topic *to)
+{
+	struct dir_replica *all;
+	int32_t count = 0;
+
+	for (int32_t i = 0; i < n; i++)
+		count += e[i].topic->partitions.n;
+	all = ARENA_ARRAY(&r->arena, struct dir_replica, count + 1);
+	count = 0;
+	for (int32_t i = 0; i < n; i++)
+		for (int32_t j = 0; j < e[i].topic->partitions.n; j++) {
+			const dir_partition *p =
+			    &e[i].topic->partitions.v[j];
+
+			all[count++] = (struct dir_replica){ p, e[i].broker,
+			    leads(t, p->partition_index, e[i].broker) };
+		}
+	qsort(all, (size_t)count, sizeof(*all), compare_replicas);
+	to->name = e[0].topic->name;
+	to->partitions.v = ARENA_ARRAY(&r->arena, dir_partition, count + 1);
+	for (int32_t i = 0; i < count; i++)
+		if (i == 0 || all[i].partition->partition_index !=
+		    all[i - 1].partition->partition_index)
+			to->partitions.v[to->partitions.n++] =
+			    *all[i].partition;
+}
+
+static void
+merge_dirs(struct request *r, const struct dir_entry *e, int32_t n,
     struct describe_log_dirs_response_results *dir)
 {
 	dir->topics.v = ARENA_ARRAY(&r->arena, dir_topic, n + 1);
 	for (int32_t i = 0, next; i < n; i = next) {
-		dir_topic *to = &dir->topics.v[dir->topics.n];
 		const struct topic *t = cluster_topic(r->worker->cluster,
 		    e[i].topic->name);
-		int32_t room = 0;
 
 		for (next = i; next < n &&
 		    compare_topics(e[i].topic, e[next].topic) == 0; next++)
-			room += e[next].topic->partitions.n;
-		if (t == NULL || t->internal)
-			continue;
-		dir->topics.n++;
-		to->name = e[i].topic->name;
-		to->partitions.v = ARENA_ARRAY(&r->arena, dir_partition,
-		    room + 1);
-		for (int32_t j = i; j < next; j++)
-			for (int32_t k = 0; k < e[j].topic->partitions.n; k++)
-				add_partition(r, e[j].broker, to, to->name,
-				    &e[j].topic->partitions.v[k]);
+			;
+		if (t != NULL && !t->internal)
+			merge_topic(r, t, &e[i], next - i,
+			    &dir->topics.v[dir->topics.n++]);
 	}
 }
 

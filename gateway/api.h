@@ -46,7 +46,6 @@ void	 api_acls(struct request *r);
 void	 api_alter_configs(struct request *r);
 void	 api_api_versions(struct request *r);
 void	 api_change_topics(struct request *r);
-void	 api_create_partitions(struct request *r);
 void	 api_create_topics(struct request *r);
 void	 api_deny(struct request *r);
 void	 api_describe_cluster(struct request *r);

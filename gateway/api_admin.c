@@ -34,60 +34,47 @@ api_change_topics(struct request *r)
 	forward(r, changed);
 }
 
-/* Virtual brokers of a manual assignment become real ones; false when one of
- * them stands for several. */
-static bool
-map_brokers(struct request *r, int32_t *ids, int32_t n)
-{
-	int32_t count = session_virtual_count(r->session);
+struct mapping {
+	const struct cluster	*cluster;
+	int32_t			 count;
+	bool			 failed;
+};
 
-	for (int32_t i = 0; i < n; i++) {
-		ids[i] = virtual_real(r->worker->cluster, count, ids[i]);
-		if (ids[i] < 0)
-			return false;
+static enum codec_walk
+map_broker(void *arg, const struct field *f, void *value, void *parent)
+{
+	struct mapping *m = arg;
+	int32_t id;
+
+	(void)parent;
+	if (f->meaning == MEANING_broker && f->type == FIELD_INT32) {
+		memcpy(&id, value, sizeof(id));
+		id = virtual_real(m->cluster, m->count, id);
+		memcpy(value, &id, sizeof(id));
+		m->failed |= id < 0;
 	}
-	return true;
+	return CODEC_KEEP;
 }
 
+/* Virtual brokers of a manual assignment become real ones; where one of them
+ * stands for several it is refused. */
 static int16_t
-judge_create(struct request *r, const struct shape_item *item)
+judge_assignments(struct request *r, const struct shape_item *item)
 {
-	const struct create_topics_request_topics *t = item->outer;
+	struct mapping m = { r->worker->cluster,
+		session_virtual_count(r->session), false };
 
-	for (int32_t i = 0; i < t->assignments.n; i++)
-		if (!map_brokers(r, t->assignments.v[i].broker_ids.v,
-		    t->assignments.v[i].broker_ids.n))
-			return KAFKA_INVALID_REPLICA_ASSIGNMENT;
-	return FORWARD_ITEM;
+	/* The element is the request's own. */
+	codec_walk(message_field(r->schema->request, "topics")->element,
+	    r->version, (void *)(uintptr_t)item->outer, map_broker, &m);
+	return m.failed ? KAFKA_INVALID_REPLICA_ASSIGNMENT : FORWARD_ITEM;
 }
 
 void
 api_create_topics(struct request *r)
 {
 	const struct forward_how how = {
-		.judge = judge_create, .finish = changed,
-	};
-
-	forward_with(r, &how);
-}
-
-static int16_t
-judge_create_partitions(struct request *r, const struct shape_item *item)
-{
-	const struct create_partitions_request_topics *t = item->outer;
-
-	for (int32_t i = 0; i < t->assignments.n; i++)
-		if (!map_brokers(r, t->assignments.v[i].broker_ids.v,
-		    t->assignments.v[i].broker_ids.n))
-			return KAFKA_INVALID_REPLICA_ASSIGNMENT;
-	return FORWARD_ITEM;
-}
-
-void
-api_create_partitions(struct request *r)
-{
-	const struct forward_how how = {
-		.judge = judge_create_partitions, .finish = changed,
+		.judge = judge_assignments, .finish = changed,
 	};
 
 	forward_with(r, &how);

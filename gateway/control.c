@@ -175,13 +175,9 @@ static void
 show_cluster(struct gateway *g)
 {
 	const struct cluster *c = g->cluster;
-	uint64_t partitions = 0, leaderless = 0;
+	int64_t partitions, leaderless;
 
-	for (int32_t i = 0; i < c->topic_count; i++)
-		for (int32_t j = 0; j < c->topics[i].partition_count; j++) {
-			partitions++;
-			leaderless += c->topics[i].partitions[j].leader < 0;
-		}
+	cluster_count(c, &partitions, &leaderless);
 	metric_set(g->metrics, METRIC_BROKERS, (uint64_t)c->broker_count);
 	metric_set(g->metrics, METRIC_TOPICS, (uint64_t)c->topic_count);
 	metric_set(g->metrics, METRIC_PARTITIONS, partitions);

@@ -4,9 +4,13 @@
 #include "gateway/request.h"
 #include "gateway/share_session.h"
 #include "gateway/wire/errors.h"
+#include "routing/shape.h"
 #include "routing/virtual.h"
+#include "wire/messages.h"
 
 typedef struct share_fetch_response_responses_partitions reply_part;
+typedef struct share_acknowledge_response_responses_partitions
+    acknowledged_part;
 
 /* ---- what legs brought ---- */
 
@@ -182,158 +186,53 @@ struct share_fetch_request *
 share_from_acknowledge(const struct share_acknowledge_request *q,
     struct arena *a)
 {
-	struct share_fetch_request *to = ARENA_NEW(a,
-	    struct share_fetch_request);
-
-	to->group_id = q->group_id;
-	to->member_id = q->member_id;
-	to->share_session_epoch = q->share_session_epoch;
-	to->is_renew_ack = q->is_renew_ack;
-	to->topics.n = q->topics.n;
-	if (q->topics.n > 0)
-		to->topics.v = ARENA_ARRAY(a,
-		    struct share_fetch_request_topics, q->topics.n);
-	for (int32_t i = 0; i < q->topics.n; i++) {
-		const struct share_acknowledge_request_topics *from =
-		    &q->topics.v[i];
-		struct share_fetch_request_topics *t = &to->topics.v[i];
-
-		t->topic_id = from->topic_id;
-		t->partitions.n = from->partitions.n;
-		if (t->partitions.n > 0)
-			t->partitions.v = ARENA_ARRAY(a,
-			    struct share_fetch_request_topics_partitions,
-			    t->partitions.n);
-		for (int32_t j = 0; j < t->partitions.n; j++) {
-			t->partitions.v[j].partition_index =
-			    from->partitions.v[j].partition_index;
-			/* The batches look the same and are not read here. */
-			t->partitions.v[j].acknowledgement_batches.v = (void *)
-			    from->partitions.v[j].acknowledgement_batches.v;
-			t->partitions.v[j].acknowledgement_batches.n =
-			    from->partitions.v[j].acknowledgement_batches.n;
-		}
-	}
-	return to;
+	return message_like(&share_fetch_request_message,
+	    &share_acknowledge_request_message, q, a);
 }
 
 struct share_acknowledge_request *
 share_to_acknowledge(const struct share_fetch_request *q, struct arena *a)
 {
-	struct share_acknowledge_request *to = ARENA_NEW(a,
-	    struct share_acknowledge_request);
-
-	to->group_id = q->group_id;
-	to->member_id = q->member_id;
-	to->share_session_epoch = q->share_session_epoch;
-	to->is_renew_ack = q->is_renew_ack;
-	to->topics.n = q->topics.n;
-	if (q->topics.n > 0)
-		to->topics.v = ARENA_ARRAY(a,
-		    struct share_acknowledge_request_topics, q->topics.n);
-	for (int32_t i = 0; i < q->topics.n; i++) {
-		const struct share_fetch_request_topics *from =
-		    &q->topics.v[i];
-		struct share_acknowledge_request_topics *t = &to->topics.v[i];
-
-		t->topic_id = from->topic_id;
-		t->partitions.n = from->partitions.n;
-		t->partitions.v = ARENA_ARRAY(a,
-		    struct share_acknowledge_request_topics_partitions,
-		    from->partitions.n);
-		for (int32_t j = 0; j < t->partitions.n; j++) {
-			t->partitions.v[j].partition_index =
-			    from->partitions.v[j].partition_index;
-			t->partitions.v[j].acknowledgement_batches.v = (void *)
-			    from->partitions.v[j].acknowledgement_batches.v;
-			t->partitions.v[j].acknowledgement_batches.n =
-			    from->partitions.v[j].acknowledgement_batches.n;
-		}
-	}
-	return to;
+	return message_like(&share_acknowledge_request_message,
+	    &share_fetch_request_message, q, a);
 }
 
+/* What is a partition's error there is the one of acknowledging here. */
 struct share_fetch_response *
 share_from_acknowledged(const struct share_acknowledge_response *p,
     struct arena *a)
 {
-	struct share_fetch_response *to = ARENA_NEW(a,
-	    struct share_fetch_response);
+	struct share_fetch_response *to = message_like(
+	    &share_fetch_response_message, &share_acknowledge_response_message,
+	    p, a);
 
-	to->throttle_time_ms = p->throttle_time_ms;
-	to->error_code = p->error_code;
-	to->acquisition_lock_timeout_ms = p->acquisition_lock_timeout_ms;
-	to->responses.n = p->responses.n;
-	if (p->responses.n > 0)
-		to->responses.v = ARENA_ARRAY(a,
-		    struct share_fetch_response_responses, p->responses.n);
-	for (int32_t i = 0; i < p->responses.n; i++) {
-		const struct share_acknowledge_response_responses *from =
-		    &p->responses.v[i];
-		struct share_fetch_response_responses *t =
-		    &to->responses.v[i];
+	for (int32_t i = 0; i < to->responses.n; i++)
+		for (int32_t j = 0; j < to->responses.v[i].partitions.n; j++) {
+			reply_part *o = &to->responses.v[i].partitions.v[j];
 
-		t->topic_id = from->topic_id;
-		t->partitions.n = from->partitions.n;
-		if (t->partitions.n > 0)
-			t->partitions.v = ARENA_ARRAY(a, reply_part,
-			    t->partitions.n);
-		for (int32_t j = 0; j < t->partitions.n; j++) {
-			reply_part *o = &t->partitions.v[j];
-
-			o->partition_index =
-			    from->partitions.v[j].partition_index;
-			o->acknowledge_error_code =
-			    from->partitions.v[j].error_code;
-			o->current_leader.leader_id = from->partitions.v[j]
-			    .current_leader.leader_id;
-			o->current_leader.leader_epoch = from->partitions.v[j]
-			    .current_leader.leader_epoch;
+			o->acknowledge_error_code = o->error_code;
+			o->error_code = 0;
+			o->error_message = SLICE_NULL;
 		}
-	}
 	return to;
 }
 
 struct share_acknowledge_response *
 share_to_acknowledged(const struct share_fetch_response *p, struct arena *a)
 {
-	struct share_acknowledge_response *to = ARENA_NEW(a,
-	    struct share_acknowledge_response);
+	struct share_acknowledge_response *to = message_like(
+	    &share_acknowledge_response_message, &share_fetch_response_message,
+	    p, a);
 
-	to->throttle_time_ms = p->throttle_time_ms;
-	to->error_code = p->error_code;
-	to->error_message = p->error_message;
-	to->acquisition_lock_timeout_ms = p->acquisition_lock_timeout_ms;
-	to->responses.n = p->responses.n;
-	if (p->responses.n > 0)
-		to->responses.v = ARENA_ARRAY(a,
-		    struct share_acknowledge_response_responses,
-		    p->responses.n);
-	for (int32_t i = 0; i < p->responses.n; i++) {
-		const struct share_fetch_response_responses *from =
-		    &p->responses.v[i];
-		struct share_acknowledge_response_responses *t =
-		    &to->responses.v[i];
+	for (int32_t i = 0; i < to->responses.n; i++)
+		for (int32_t j = 0; j < to->responses.v[i].partitions.n; j++) {
+			const reply_part *from =
+			    &p->responses.v[i].partitions.v[j];
+			acknowledged_part *o =
+			    &to->responses.v[i].partitions.v[j];
 
-		t->topic_id = from->topic_id;
-		t->partitions.n = from->partitions.n;
-		t->partitions.v = ARENA_ARRAY(a,
-		    struct share_acknowledge_response_responses_partitions,
-		    from->partitions.n);
-		for (int32_t j = 0; j < t->partitions.n; j++) {
-			const reply_part *q = &from->partitions.v[j];
-
-			t->partitions.v[j].partition_index =
-			    q->partition_index;
-			t->partitions.v[j].error_code =
-			    q->acknowledge_error_code;
-			t->partitions.v[j].error_message =
-			    q->acknowledge_error_message;
-			t->partitions.v[j].current_leader.leader_id =
-			    q->current_leader.leader_id;
-			t->partitions.v[j].current_leader.leader_epoch =
-			    q->current_leader.leader_epoch;
+			o->error_code = from->acknowledge_error_code;
+			o->error_message = from->acknowledge_error_message;
 		}
-	}
 	return to;
 }

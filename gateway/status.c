@@ -198,7 +198,7 @@ describe_cluster(struct gateway *g, const json_t *workers)
 {
 	const struct cluster *c = g->cluster;
 	json_t *brokers = json_array();
-	json_int_t partitions = 0, leaderless = 0;
+	int64_t partitions, leaderless;
 
 	if (c == NULL)
 		return json_pack("{s:s, s:i, s:o}", "state",
@@ -207,11 +207,7 @@ describe_cluster(struct gateway *g, const json_t *workers)
 	for (int32_t i = 0; i < c->broker_count; i++)
 		json_array_append_new(brokers, describe_broker(&c->brokers[i],
 		    workers));
-	for (int32_t i = 0; i < c->topic_count; i++)
-		for (int32_t j = 0; j < c->topics[i].partition_count; j++) {
-			partitions++;
-			leaderless += c->topics[i].partitions[j].leader < 0;
-		}
+	cluster_count(c, &partitions, &leaderless);
 	return json_pack("{s:s, s:o, s:I, s:f, s:i, s:o, s:i, s:I, s:I}",
 	    "state", watch_state(g->watch),
 	    "cluster_id", slice_json(c->cluster_id),
@@ -220,8 +216,8 @@ describe_cluster(struct gateway *g, const json_t *workers)
 	    "broker_count", c->broker_count,
 	    "brokers", brokers,
 	    "topics", c->topic_count,
-	    "partitions", partitions,
-	    "leaderless", leaderless);
+	    "partitions", (json_int_t)partitions,
+	    "leaderless", (json_int_t)leaderless);
 }
 
 static json_t *

@@ -61,6 +61,20 @@ cluster_broker_rank(const struct cluster *c, int32_t id)
 	return lo < c->known.n && c->known.v[lo] == id ? lo : -1;
 }
 
+void
+cluster_count(const struct cluster *c, int64_t *partitions,
+    int64_t *leaderless)
+{
+	*partitions = *leaderless = 0;
+	for (int32_t i = 0; i < c->topic_count; i++) {
+		const struct topic *t = &c->topics[i];
+
+		*partitions += t->partition_count;
+		for (int32_t j = 0; j < t->partition_count; j++)
+			*leaderless += t->partitions[j].leader < 0;
+	}
+}
+
 const struct topic *
 cluster_topic(const struct cluster *c, struct slice name)
 {

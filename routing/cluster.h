@@ -103,6 +103,9 @@ void		 cluster_unref(struct cluster *c);
 const struct broker *cluster_broker(const struct cluster *c, int32_t id);
 /* The place of a broker id among all known ones, or -1. */
 int32_t		 cluster_broker_rank(const struct cluster *c, int32_t id);
+/* How many partitions there are, and how many of them have no leader. */
+void		 cluster_count(const struct cluster *c, int64_t *partitions,
+		    int64_t *leaderless);
 const struct topic *cluster_topic(const struct cluster *c, struct slice name);
 const struct topic *cluster_topic_by_id(const struct cluster *c,
 		    const struct uuid *id);

@@ -10,6 +10,8 @@
 #include "routing/virtual.h"
 #include "wire/messages.h"
 
+enum { HUNG_US = 500000 };
+
 /* The state of a request that is being forwarded. */
 struct plan {
 	const struct shape	*shape;		/* NULL: not split */
@@ -22,6 +24,8 @@ struct plan {
 	bool			 unknown;	/* of topic or leader */
 	bool			 leaderless;	/* an item is */
 	bool			 parked;	/* once at least */
+	bool			 hung;		/* a dial did: not once more */
+	int64_t			 sent_us;
 	bool			 moved;		/* a coordinator has */
 	struct coordinator_query *queries;
 	int32_t			 query_count;
@@ -177,8 +181,11 @@ legs_done(struct request *r)
 	struct plan *p = r->state;
 	void *response;
 
-	if (r->session != NULL && nothing_sent(r, p) && wait_for_leaders(r))
-		return;
+	if (r->session != NULL && nothing_sent(r, p)) {
+		p->hung |= loop_now_us(r->worker->loop) - p->sent_us > HUNG_US;
+		if (wait_for_leaders(r))
+			return;
+	}
 	if (p->how.no_reply && p->how.written != NULL) {
 		p->how.written(r, all_written(r, p));
 		return;
@@ -207,6 +214,7 @@ send_legs(struct request *r, struct plan *p)
 	bool whole = p->legs == 1 && !(p->checks && p->shape != NULL &&
 	    shape_hollow(p->shape, r->body));
 
+	p->sent_us = loop_now_us(r->worker->loop);
 	for (int32_t i = 0; whole && i < p->items; i++)
 		whole = p->leg_of[i] == 0;
 	request_legs(r, p->legs);
@@ -257,14 +265,16 @@ leader_of_item(void *arg, int32_t i, const struct shape_item *item)
 	l->p->errors[i] = judge_item(l->r, l->p, item);
 	if (l->p->errors[i] != FORWARD_ITEM)
 		return;
-	if (part != NULL && part->leader >= 0) {
+	if (part != NULL && part->leader >= 0 && !(l->p->hung &&
+	    pool_failing(l->r->worker->pool, part->leader))) {
 		l->p->leg_of[i] = leg_for(l->p, part->leader);
 		return;
 	}
 	l->p->unknown = true;
 	l->p->leaderless |= part != NULL;
 	if (part != NULL)
-		l->p->errors[i] = KAFKA_LEADER_NOT_AVAILABLE;
+		l->p->errors[i] = part->leader < 0 ?
+		    KAFKA_LEADER_NOT_AVAILABLE : KAFKA_NOT_LEADER_OR_FOLLOWER;
 	else if (t == NULL && item->id != NULL && !uuid_is_zero(item->id))
 		l->p->errors[i] = KAFKA_UNKNOWN_TOPIC_ID;
 	else

@@ -14,6 +14,7 @@
 #define pool_failing fake_pool_failing
 #define pool_backing_off fake_pool_backing_off
 #define session_virtual_count fake_session_virtual_count
+#define loop_now_us fake_loop_now_us
 #define cluster_topic fake_cluster_topic
 #define cluster_topic_by_id fake_cluster_topic_by_id
 
@@ -27,6 +28,7 @@
 enum { BROKERS = 3, PARTS = 3, LEGS = 8, VERSION = 9 };
 
 static struct {
+	int64_t		 now;
 	bool		 failing[BROKERS], backing_off[BROKERS];
 	int		 parks, wishes, sends, parked_told;
 	int		 parks_left;	/* then its time is over */
@@ -48,6 +50,13 @@ static struct session session;
 static struct request request;
 
 /* ---- what is played ---- */
+
+int64_t
+loop_now_us(const struct loop *l)
+{
+	(void)l;
+	return world.now;
+}
 
 void
 request_legs(struct request *r, int32_t count)
@@ -396,6 +405,20 @@ test_refused(void **state)
 	assert_int_equal(answered(1), KAFKA_NOT_LEADER_OR_FOLLOWER);
 }
 
+/* The dial took long: the same broker is not dialled once more for it. */
+static void
+test_hung(void **state)
+{
+	(void)state;
+	produce(1, false, false);
+	world.failing[0] = true;
+	world.now += 10 * 1000000;
+	end_legs(CALL_NOT_SENT, KAFKA_NOT_LEADER_OR_FOLLOWER);
+	newer_snapshot();
+	assert_int_equal(request.leg_count, 0);
+	assert_int_equal(answered(0), KAFKA_NOT_LEADER_OR_FOLLOWER);
+}
+
 /* What was sent, if only in part, is never sent again. */
 static void
 test_lost(void **state)
@@ -463,6 +486,7 @@ main(void)
 		TEST(test_no_hold),
 		TEST(test_unknown),
 		TEST(test_refused),
+		TEST(test_hung),
 		TEST(test_lost),
 		TEST(test_invalid),
 		TEST(test_no_reply),

@@ -67,6 +67,62 @@ def test_scram_sha_512_over_tls(env):
     _serves(env, "SASLSSL", "sasl_tls", _login(env, "scram_sha_512"), {"ca_file": env.ca.cert})
 
 
+REAUTHENTICATED = "successful-reauthentication-total"
+KILLED = "expired-connections-killed-count"
+
+
+def _logins(env):
+    """What the brokers have counted at the listener SASL since they started."""
+    counts = [
+        b.mbeans(
+            "kafka.server:type=socket-server-metrics,listener=SASL,networkProcessor=*",
+            [REAUTHENTICATED, KILLED],
+        )
+        for b in env.cluster.brokers
+    ]
+    return {name: sum(c[name] for c in counts) for name in (REAUTHENTICATED, KILLED)}
+
+
+@only(through_weir=True)
+def test_login_that_ends(env):
+    """Logins of a few seconds (KIP-368): connections in use log in again, idle ones are
+    closed before their time, and brokers have none to end."""
+    node = Weir(env, config={}, name="short-login")
+    sasl = _login(env, "scram_sha_512")
+    node.write_config(_config(env, node, "SASL", "sasl_plaintext", sasl))
+    before, lifetimes = _logins(env), 5
+    node.start()
+    try:
+        topic, at = env.topic("renewed"), {"bootstrap": node.address}
+        task = env.begin("produce", topic=[topic], producer="java", rate=200, **at)
+        group = Group(env, [topic], 1, **at)
+        # A share session keeps its connection for as long as its client does.
+        share = None
+        if not env.options.kafka.startswith("3."):
+            share = env.begin("share", topic=[topic], group=env.name("share"), **at)
+        group.wait_for(200 * lifetimes * kafka.LIFETIME_MS // 1000)
+        result = task.stop().result()
+        assert result["failed"] == 0, f"refused: {result}"
+        log = env.dump([topic])
+        check.topic_holds(log, {"java": check.Writes(task.log)})
+        group.wait_for(len(log.rows))
+        check.group_saw(log, group.stop())
+        if share:
+            assert not share.stop().result()["errors"], share.result()["errors"][:3]
+        after = _logins(env)
+        assert after[KILLED] == before[KILLED], f"brokers ended connections: {after}"
+        renewed = after[REAUTHENTICATED] - before[REAUTHENTICATED]
+        assert not share or renewed >= lifetimes - 1, f"renewed {renewed} times"
+        opened = node.metric("weir_upstreams_opened_total")
+        assert opened >= lifetimes, f"{opened} connections: did no login end?"
+        assert node.metric("weir_upstreams_failed_total") == 0
+        with open(node.log, encoding="utf-8") as f:
+            assert "broker did not answer" not in f.read(), node.tail()
+        return f"{renewed:.0f} logins renewed, {opened:.0f} connections opened, none ended by brokers"
+    finally:
+        node.stop(2)
+
+
 @only(through_weir=True)
 def test_tls(env):
     _serves(env, "SSL", "tls", tls={"ca_file": env.ca.cert})

@@ -18,6 +18,7 @@ IDS = (1010101, 2020202, 3030303)
 HOSTS = ("127.77.0.1", "127.77.0.2", "127.77.0.3")
 RACKS = ("rack-north", "rack-east", "rack-west")
 USER, SECRET = "weir", "weir-secret"
+LIFETIME_MS = 4000  # of a login with SCRAM-SHA-512 at the listener SASL
 LISTENERS = {
     "PLAINTEXT": "PLAINTEXT",
     "CONTROLLER": "PLAINTEXT",
@@ -67,12 +68,24 @@ ssl.keystore.location={keystore}
 ssl.truststore.type=PEM
 ssl.truststore.location={ca}
 listener.name.mtls.ssl.client.auth=required
+listener.name.sasl.scram-sha-512.connections.max.reauth.ms={lifetime}
 """
 JAAS = """
 listener.name.{name}.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_{user}="{secret}";
 listener.name.{name}.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 listener.name.{name}.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 """
+
+
+# A broker's own counters, for Broker.mbeans().
+JMX = (
+    "-Dcom.sun.management.jmxremote.port={b.jmx_port}",
+    "-Dcom.sun.management.jmxremote.rmi.port={b.jmx_port}",
+    "-Dcom.sun.management.jmxremote.host={b.host}",
+    "-Djava.rmi.server.hostname={b.host}",
+    "-Dcom.sun.management.jmxremote.authenticate=false",
+    "-Dcom.sun.management.jmxremote.ssl=false",
+)
 
 
 def classpath(version):
@@ -103,6 +116,7 @@ class Broker:
         self.folder = os.path.join(cluster.folder, f"broker{index + 1}")
         self.log = os.path.join(cluster.folder, f"broker{index + 1}.log")
         self.properties = os.path.join(cluster.folder, f"broker{index + 1}.properties")
+        self.jmx_port = proc.free_port(self.host) if cluster.ca else None
         self.process = None
 
     def address(self, listener="PLAINTEXT"):
@@ -119,18 +133,36 @@ class Broker:
         text += f"listeners={listeners}\nlistener.security.protocol.map={protocols}\n"
         if c.ca:
             keystore = c.ca.keystore(f"broker{self.index + 1}")
-            text += SECURED.format(keystore=keystore, ca=c.ca.cert)
+            text += SECURED.format(
+                keystore=keystore, ca=c.ca.cert, lifetime=LIFETIME_MS
+            )
             for name in ("sasl", "saslssl"):
                 text += JAAS.format(name=name, user=USER, secret=SECRET)
         with open(self.properties, "w", encoding="utf-8") as f:
             f.write(text)
 
     def start(self):
+        argv = java(self.cluster.version, "1g")
+        if self.jmx_port:
+            argv[1:1] = [option.format(b=self) for option in JMX]
         self.process = proc.Process(
-            f"broker{self.index + 1}",
-            java(self.cluster.version, "1g") + ["kafka.Kafka", self.properties],
-            self.log,
+            f"broker{self.index + 1}", argv + ["kafka.Kafka", self.properties], self.log
         )
+
+    def mbeans(self, name, attributes):
+        """{attribute: the sum over all MBeans of that name}, as the broker counts."""
+        tool = ["org.apache.kafka.tools.JmxTool", "--one-time", "--report-format", "properties"]
+        url = f"service:jmx:rmi:///jndi/rmi://{self.host}:{self.jmx_port}/jmxrmi"
+        tool += ["--jmx-url", url, "--object-name", name, "--attributes", ",".join(attributes)]
+        code, out, err = proc.run("JmxTool", java("4.3.1") + tool, self.log)
+        if code != 0:
+            raise RuntimeError(f"JmxTool ended with {code}: {err[-800:]}")
+        found = dict.fromkeys(attributes, 0.0)
+        for line in out.splitlines():
+            attribute, _, value = line.rpartition(":")[2].partition("=")
+            if attribute in found:
+                found[attribute] += float(value)
+        return found
 
     def kill(self):
         self.process.kill()

@@ -2,11 +2,11 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-#include "gateway/base/clock.h"
 #include "gateway/wire/errors.h"
 #include "routing/login.h"
 #include "routing/upstream.h"
 #include "tests/unit/fake_broker.h"
+#include "tests/unit/fake_time.h"
 #include "tests/unit/net_fixture.h"
 #include "wire/messages.h"
 
@@ -36,25 +36,10 @@ struct world {
 	struct upstream_options o;
 };
 
-static int64_t fake_us;
-
-static int64_t
-fake_now(void)
-{
-	return fake_us;
-}
-
-/* Time passes by ticks, so that what is due is done in its order. */
 static void
 pass_ms(struct world *w, int ms)
 {
-	for (; ms > 0; ms -= LOOP_TICK_MS) {
-		fake_us += (ms < LOOP_TICK_MS ? ms : LOOP_TICK_MS) * 1000;
-		loop_turn(w->l, 0);
-	}
-	/* What a tick does is done by the real time. */
-	for (int i = 0; i < 60; i++)
-		loop_turn(w->l, 2);
+	fake_time_pass(w->l, ms);
 }
 
 /* Turns the loop on a standing clock. */
@@ -164,8 +149,7 @@ world_with(const struct upstream_options *o)
 {
 	struct world *w = mem_zalloc(sizeof(*w));
 
-	fake_us = clock_now_us();
-	clock_replace(fake_now);
+	fake_time_begin();
 	w->l = loop_new();
 	w->o = o ? *o : (struct upstream_options){ 0 };
 	w->o.connect_ms = 1000;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "gateway/base/clock.h"
 #include "routing/watch.h"
 #include "tests/unit/fake_broker.h"
+#include "tests/unit/fake_time.h"
 #include "tests/unit/net_fixture.h"
 #include "wire/messages.h"
 
@@ -25,24 +25,10 @@ struct world {
 	char			 bootstrap[128];
 };
 
-static int64_t fake_us;
-
-static int64_t
-fake_now(void)
-{
-	return fake_us;
-}
-
 static void
 pass_ms(struct world *w, int ms)
 {
-	for (; ms > 0; ms -= LOOP_TICK_MS) {
-		fake_us += (ms < LOOP_TICK_MS ? ms : LOOP_TICK_MS) * 1000;
-		loop_turn(w->l, 0);
-	}
-	/* What a tick does is done by the real time. */
-	for (int i = 0; i < 60; i++)
-		loop_turn(w->l, 2);
+	fake_time_pass(w->l, ms);
 }
 
 /* Time passes as slowly as is needed. */
@@ -131,8 +117,7 @@ world_with(const char *bootstrap)
 	struct world *w = mem_zalloc(sizeof(*w));
 	size_t n = 0;
 
-	fake_us = clock_now_us();
-	clock_replace(fake_now);
+	fake_time_begin();
 	w->l = loop_new();
 	w->cluster_id = "one";
 	w->silent = -1;

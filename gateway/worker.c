@@ -379,6 +379,21 @@ show_gauges(struct worker *w)
 	metric_set(m, METRIC_HANDSHAKES_WAITING, l->handshakes_waiting);
 }
 
+/* A broker that hangs makes no error that would show that its partitions have
+ * other leaders now: its silence must. */
+static void
+doubt_snapshot(struct worker *w)
+{
+	int64_t now = loop_now_us(w->loop);
+	struct upstream_stats u;
+
+	pool_stats(w->pool, &u);
+	if (u.silent == 0 || now - w->doubted_us < UPSTREAM_SILENT_MS * 1000)
+		return;
+	w->doubted_us = now;
+	worker_wish(w);
+}
+
 static void
 worker_tick(void *arg)
 {
@@ -386,6 +401,7 @@ worker_tick(void *arg)
 
 	show_gauges(w);
 	audit_tick(w->audit);
+	doubt_snapshot(w);
 	if (w->draining)
 		close_idle_sessions(w);
 }

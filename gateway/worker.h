@@ -58,6 +58,7 @@ struct worker {
 	struct list		 free_requests;
 	uint32_t		 free_count;
 	uint32_t		 any_next;	/* turn of LEG_ANY */
+	int64_t			 doubted_us;	/* see doubt_snapshot */
 	uint32_t		 fetch_sessions;
 	bool			 draining;
 	struct listener		*listeners[WORKER_LISTENERS_MAX];

@@ -226,6 +226,7 @@ pool_tick(void *arg)
 	if (p->ending)
 		return;
 	free_dead(p);
+	p->stats.silent = 0;
 	tick_leased(p, now);
 	LIST_FOREACH(it, &p->brokers)
 		close_unused(p, broker_of(it), now);

@@ -9,6 +9,7 @@
 #include "gateway/wire/frame.h"
 #include "routing/login.h"
 #include "routing/pool_private.h"
+#include "wire/messages.h"
 
 enum {
 	/* A login is renewed when this part of its lifetime is over. */
@@ -455,11 +456,23 @@ overdue(struct upstream *u, int64_t now)
 	return now > u->due_us;
 }
 
+/* Long polls may take their time. */
+static bool
+is_silent(const struct upstream *u, int64_t now)
+{
+	const struct call *c = first_call(&u->calls);
+
+	return !list_empty(&u->calls) && c->written &&
+	    c->api->key == API_PRODUCE &&
+	    now - c->sent_us > UPSTREAM_SILENT_MS * 1000;
+}
+
 void
 upstream_tick(struct upstream *u, int64_t now)
 {
 	if (u->state == UPSTREAM_CLOSED)
 		return;
+	u->pool->stats.silent += is_silent(u, now);
 	if (overdue(u, now)) {
 		u->pool->stats.timeouts++;
 		conn_close(u->conn, CONN_REQUEST_TIME, NULL);

@@ -88,7 +88,12 @@ struct call {
 struct upstream_stats {
 	uint64_t		 opened, failed, calls, timeouts;
 	uint32_t		 leased, idle, connecting;
+	/* Leased ones that have owed a Produce's answer for UPSTREAM_SILENT_MS,
+	 * at the last tick. */
+	uint32_t		 silent;
 };
+
+enum { UPSTREAM_SILENT_MS = 1000 };
 
 /* `options` is copied; a reference of tls is taken. */
 struct pool	*pool_new(struct loop *l, const struct upstream_options *o);

@@ -530,6 +530,37 @@ test_unknown_brokers(void **state)
 	world_end(w);
 }
 
+/* Who owes a Produce's answer for long is counted; a long poll is not. */
+static void
+test_silent(void **state)
+{
+	struct world *w = world_with(NULL);
+	struct produce_request q = { .acks = -1 };
+	struct my_call *m = &w->calls[1];
+	struct error err;
+
+	(void)state;
+	lease_it(w);
+	send_call(w, false, NULL);
+	TURN_UNTIL(w, w->b.request_count == 1);
+	pass_ms(w, UPSTREAM_SILENT_MS + 200);
+	assert_int_equal(stats_of(w).silent, 0);
+	reply_n(&w->b.requests[0], 1);
+	TURN_UNTIL(w, w->done == 1);
+	m->w = w;
+	m->call.done = call_done;
+	assert_true(upstream_call(w->u, &m->call, api_schema_find(API_PRODUCE),
+	    9, SLICE_LIT("me"), &q, TIMEOUT_MS, &err));
+	pass_ms(w, UPSTREAM_SILENT_MS - 200);
+	assert_int_equal(stats_of(w).silent, 0);
+	pass_ms(w, 500);
+	assert_int_equal(stats_of(w).silent, 1);
+	upstream_close(w->u, "enough");
+	pass_ms(w, 200);
+	assert_int_equal(stats_of(w).silent, 0);
+	world_end(w);
+}
+
 /* The cluster has given a broker up that hangs: nobody waits for it until the
  * time of each call is over. */
 static void
@@ -1077,6 +1108,7 @@ main(void)
 		cmocka_unit_test(test_backoff),
 		cmocka_unit_test(test_backoff_together),
 		cmocka_unit_test(test_unknown_brokers),
+		cmocka_unit_test(test_silent),
 		cmocka_unit_test(test_broker_gone),
 		cmocka_unit_test(test_broker_moves),
 		cmocka_unit_test(test_address),

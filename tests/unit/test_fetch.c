@@ -31,6 +31,7 @@
 #include "gateway/fetch_flight.c"
 #include "gateway/fetch_session.c"
 #include "gateway/fetch_table.c"
+#include "tests/unit/read_fixture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -38,8 +39,7 @@
 #include <cmocka.h>
 
 enum {
-	BROKERS = 3, PARTS = 7, LEGS_MAX = 64, RECORD = 10, VERSION = 12,
-	MS = 1000,
+	PARTS = 7, LEGS_MAX = 64, RECORD = 10, VERSION = 12,
 };
 
 /* ---- the world ---- */
@@ -51,10 +51,8 @@ struct sim_session {
 };
 
 static struct {
-	int64_t		 now;
-	struct timer	*timer;
 	bool		 over_limit, output_full, down[BROKERS];
-	int		 wishes, parks;
+	int		 parks;
 	struct leg	*legs[LEGS_MAX];
 	struct lease	 leases[LEGS_MAX];
 	int64_t		 asked_at[LEGS_MAX];
@@ -66,7 +64,6 @@ static struct {
 	int64_t		 end[PARTS];
 } world;
 
-static struct arena memory;		/* replies as the client sees them */
 static struct config config = {
 	.workers = 1,
 	.limits = {
@@ -75,48 +72,12 @@ static struct config config = {
 		.fetch_bytes_max = INT32_MAX,
 	},
 };
-static struct worker worker;
-static struct cluster snapshot;
-static struct session session;
-static struct broker brokers[BROKERS];
 static struct partition partitions[PARTS];
-static struct topic topic;
-
-int64_t
-loop_now_us(const struct loop *l)
-{
-	(void)l;
-	return world.now;
-}
-
-void
-timer_set(struct timer *t, struct loop *l, int64_t at_us,
-    void (*fire)(struct timer *t))
-{
-	(void)l;
-	t->at_us = at_us;
-	t->fire = fire;
-	world.timer = t;
-}
-
-void
-timer_cancel(struct timer *t)
-{
-	if (world.timer == t)
-		world.timer = NULL;
-}
 
 bool
 loop_over_limit(void)
 {
 	return world.over_limit;
-}
-
-void
-worker_wish(struct worker *w)
-{
-	(void)w;
-	world.wishes++;
 }
 
 bool
@@ -156,48 +117,11 @@ session_virtual_count(struct session *s)
 	return 2;
 }
 
-void
-session_address(struct session *s, int32_t id, struct arena *a,
-    struct slice *host, int32_t *port)
-{
-	(void)s;
-	*host = arena_printf(a, "virtual-%d", id);
-	*port = 9092;
-}
-
-int32_t
-virtual_broker(const struct cluster *c, int32_t count, int32_t real)
-{
-	(void)c;
-	return real < 0 || real >= BROKERS ? -1 : real % count;
-}
-
-const struct broker *
-cluster_broker(const struct cluster *c, int32_t id)
-{
-	(void)c;
-	return id >= 0 && id < BROKERS ? &brokers[id] : NULL;
-}
-
 const struct topic *
 cluster_topic(const struct cluster *c, struct slice name)
 {
 	(void)c;
 	return slice_is(name, "t") ? &topic : NULL;
-}
-
-const struct topic *
-cluster_topic_by_id(const struct cluster *c, const struct uuid *id)
-{
-	(void)c;
-	return uuid_eq(id, &topic.id) ? &topic : NULL;
-}
-
-const struct partition *
-topic_partition(const struct topic *t, int32_t index)
-{
-	return index >= 0 && index < t->partition_count ?
-	    &t->partitions[index] : NULL;
 }
 
 /* ---- calls ---- */
@@ -242,7 +166,7 @@ leg_send(struct leg *l, const struct api_schema *api, int version,
 	}
 	assert_true(world.leg_count < LEGS_MAX);
 	l->lease = &world.leases[0];
-	world.asked_at[world.leg_count] = world.now;
+	world.asked_at[world.leg_count] = played.now;
 	world.legs[world.leg_count++] = l;
 }
 
@@ -397,7 +321,7 @@ sim_answer(struct leg *l, int64_t asked_at)
 		    &to->responses.v[0].partitions.v[*n], l->arena);
 		++*n;
 	}
-	if (!news && world.now < asked_at + r->max_wait_ms * (int64_t)MS) {
+	if (!news && played.now < asked_at + r->max_wait_ms * (int64_t)MS) {
 		*s = before;
 		return NULL;
 	}
@@ -429,11 +353,11 @@ sim_settle(void)
 static void
 sim_pass(int64_t us)
 {
-	world.now += us;
-	if (world.timer != NULL && world.timer->at_us <= world.now) {
-		struct timer *t = world.timer;
+	played.now += us;
+	if (played.timer != NULL && played.timer->at_us <= played.now) {
+		struct timer *t = played.timer;
 
-		world.timer = NULL;
+		played.timer = NULL;
 		t->fire(t);
 	}
 }
@@ -445,7 +369,8 @@ setup(void **state)
 {
 	(void)state;
 	memset(&world, 0, sizeof(world));
-	world.now = 1000000;
+	memset(&played, 0, sizeof(played));
+	played.now = 1000000;
 	memset(&worker, 0, sizeof(worker));
 	memset(&session, 0, sizeof(session));
 	memset(&snapshot, 0, sizeof(snapshot));
@@ -471,7 +396,7 @@ teardown(void **state)
 		end_request(LIST_ENTRY(session.requests.next, struct request,
 		    link));
 	assert_int_equal(world.leg_count, 0);
-	assert_null(world.timer);
+	assert_null(played.timer);
 	arena_fini(&memory);
 	return 0;
 }
@@ -712,7 +637,7 @@ test_broker_down(void **state)
 	assert_int_equal(told(0)->error_code, KAFKA_NOT_LEADER_OR_FOLLOWER);
 	assert_int_equal(told(1)->error_code, KAFKA_NOT_LEADER_OR_FOLLOWER);
 	assert_int_equal(world.legs_sent, 2);
-	assert_true(world.wishes > 0);
+	assert_true(played.wishes > 0);
 
 	/* One of them is back, and has data: no reason to wait. */
 	world.down[0] = false;
@@ -792,7 +717,7 @@ test_leader_named(void **state)
 	assert_true(slice_is(world.reply->node_endpoints.v[0].host,
 	    "virtual-0"));
 	assert_null(world.reply->node_endpoints.v[0].rack.data);
-	assert_int_equal(world.wishes, 1);
+	assert_int_equal(played.wishes, 1);
 
 	partitions[0].leader = 0;	/* the snapshot does not know yet */
 	again = fetch_of(16, world.reply->session_id, 1, 500);
@@ -905,7 +830,7 @@ test_client_gone(void **state)
 	fetch_state_free(&session);
 	assert_int_equal(world.leg_count, 0);
 	assert_null(session.fetch);
-	assert_null(world.timer);
+	assert_null(played.timer);
 	assert_int_equal(worker.fetch_sessions, 0);
 }
 
@@ -944,7 +869,7 @@ consumer_ask(struct consumer *c)
 	}
 	((struct fetch_request *)r->body)->max_bytes = rand() % 200;
 	c->waiting = true;
-	c->since = world.now;
+	c->since = played.now;
 	ask_client(r);
 }
 
@@ -1036,7 +961,7 @@ random_consumer(bool sessions, int version)
 		if (c.waiting && world.answered != NULL)
 			consumer_take(&c);
 		/* Its wait, and what the broker takes on top. */
-		assert_true(!c.waiting || world.now - c.since < 450 * MS);
+		assert_true(!c.waiting || played.now - c.since < 450 * MS);
 		if (!c.waiting) {
 			c.paused[rand() % PARTS] ^= rand() % 3 == 0;
 			consumer_ask(&c);

@@ -6,6 +6,7 @@
 #include "gateway/share_answer.c"
 #include "gateway/share_plan.c"
 #include "gateway/share_session.c"
+#include "tests/unit/read_fixture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +15,7 @@
 
 #include "gateway/wire/errors.h"
 
-enum { BROKERS = 3, PARTS = 6, LEGS_MAX = 16, VERSION = 2, MS = 1000 };
+enum { PARTS = 6, LEGS_MAX = 16, VERSION = 2 };
 
 /* ---- the world ---- */
 
@@ -25,10 +26,8 @@ struct sim_session {
 };
 
 static struct {
-	int64_t		 now;
-	struct timer	*timer;
 	bool		 down[BROKERS];
-	int		 wishes, legs_sent, answers;
+	int		 legs_sent, answers;
 	bool		 parks;
 	struct leg	*legs[LEGS_MAX];
 	int64_t		 asked_at[LEGS_MAX];
@@ -45,45 +44,8 @@ static struct {
 	int64_t		 next[PARTS], acked[PARTS], end[PARTS];
 } world;
 
-static struct arena memory;
-static struct worker worker;
-static struct cluster snapshot;
-static struct session session;
-static struct broker brokers[BROKERS];
 static struct partition partitions[PARTS];
-static struct topic topic;
 static int32_t virtual_seen;
-
-int64_t
-loop_now_us(const struct loop *l)
-{
-	(void)l;
-	return world.now;
-}
-
-void
-timer_set(struct timer *t, struct loop *l, int64_t at_us,
-    void (*fire)(struct timer *t))
-{
-	(void)l;
-	t->at_us = at_us;
-	t->fire = fire;
-	world.timer = t;
-}
-
-void
-timer_cancel(struct timer *t)
-{
-	if (world.timer == t)
-		world.timer = NULL;
-}
-
-void
-worker_wish(struct worker *w)
-{
-	(void)w;
-	world.wishes++;
-}
 
 bool
 error_wants_refresh(int16_t error)
@@ -107,43 +69,6 @@ session_virtual_count(struct session *s)
 {
 	(void)s;
 	return virtual_seen;
-}
-
-void
-session_address(struct session *s, int32_t id, struct arena *a,
-    struct slice *host, int32_t *port)
-{
-	(void)s;
-	*host = arena_printf(a, "virtual-%d", id);
-	*port = 9092;
-}
-
-int32_t
-virtual_broker(const struct cluster *c, int32_t count, int32_t real)
-{
-	(void)c;
-	return real < 0 || real >= BROKERS ? -1 : real % count;
-}
-
-const struct broker *
-cluster_broker(const struct cluster *c, int32_t id)
-{
-	(void)c;
-	return id >= 0 && id < BROKERS ? &brokers[id] : NULL;
-}
-
-const struct topic *
-cluster_topic_by_id(const struct cluster *c, const struct uuid *id)
-{
-	(void)c;
-	return uuid_eq(id, &topic.id) ? &topic : NULL;
-}
-
-const struct partition *
-topic_partition(const struct topic *t, int32_t index)
-{
-	return index >= 0 && index < t->partition_count ?
-	    &t->partitions[index] : NULL;
 }
 
 /* ---- leases and legs ---- */
@@ -253,7 +178,7 @@ leg_send(struct leg *l, const struct api_schema *api, int version,
 	}
 	l->lease = world.leases[l->broker];
 	l->lease->calls++;
-	world.asked_at[world.leg_count] = world.now;
+	world.asked_at[world.leg_count] = played.now;
 	world.legs[world.leg_count++] = l;
 }
 
@@ -466,7 +391,7 @@ sim_try(int i)
 	const struct share_fetch_request *q = sim_body(l, fetch);
 	struct share_fetch_response *p;
 
-	p = sim_answer(l, fetch, world.now >= world.asked_at[i] +
+	p = sim_answer(l, fetch, played.now >= world.asked_at[i] +
 	    q->max_wait_ms * (int64_t)MS);
 	if (p == NULL)
 		return false;
@@ -489,11 +414,11 @@ sim_settle(void)
 static void
 sim_pass(int64_t us)
 {
-	world.now += us;
-	if (world.timer != NULL && world.timer->at_us <= world.now) {
-		struct timer *t = world.timer;
+	played.now += us;
+	if (played.timer != NULL && played.timer->at_us <= played.now) {
+		struct timer *t = played.timer;
 
-		world.timer = NULL;
+		played.timer = NULL;
 		t->fire(t);
 	}
 	sim_settle();
@@ -509,7 +434,8 @@ setup(void **state)
 {
 	(void)state;
 	memset(&world, 0, sizeof(world));
-	world.now = 1000000;
+	memset(&played, 0, sizeof(played));
+	played.now = 1000000;
 	virtual_seen = 1;
 	request_count = 0;
 	memset(&worker, 0, sizeof(worker));
@@ -844,7 +770,7 @@ test_broker_lost(void **state)
 	assert_int_equal(part_in(p, 3)->error_code,
 	    KAFKA_NOT_LEADER_OR_FOLLOWER);
 	assert_int_equal(part_in(p, 0)->current_leader.leader_id, -1);
-	assert_true(world.wishes > 0);
+	assert_true(played.wishes > 0);
 	assert_int_equal(records_in(ask(new_ask(2), true)), 5);
 	/* Idle, and then acknowledged: it holds these records no more. */
 	lose(0);
@@ -865,12 +791,12 @@ test_broker_down(void **state)
 	(void)state;
 	for (int i = 0; i < BROKERS; i++)
 		world.down[i] = true;
-	before = world.now;
+	before = played.now;
 	p = open_all();
 	for (int i = 0; i < PARTS; i++)
 		assert_int_equal(part_in(p, i)->error_code,
 		    KAFKA_NOT_LEADER_OR_FOLLOWER);
-	assert_true(world.now - before >= TROUBLE_MS * MS);
+	assert_true(played.now - before >= TROUBLE_MS * MS);
 	world.down[0] = world.down[1] = world.down[2] = false;
 	world.end[2] = 3;
 	assert_int_equal(records_in(ask(new_ask(1), true)), 3);

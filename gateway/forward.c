@@ -491,7 +491,7 @@ plan_coordinators(struct request *r)
 	struct slice id = coordinated_id(r);
 	struct judging j = { r, p };
 
-	if (!authorize_nested(r, r->parked_once, &p->nested)) {
+	if (!authorize_nested(r, r->park_until_us != 0, &p->nested)) {
 		request_park(r, plan_coordinators);
 		return;
 	}

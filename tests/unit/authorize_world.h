@@ -206,6 +206,14 @@ worker_any_broker(struct worker *w, bool again)
 }
 
 bool
+pool_failing(const struct pool *p, int32_t broker)
+{
+	(void)p;
+	(void)broker;
+	return false;
+}
+
+bool
 pool_backing_off(const struct pool *p, int32_t broker)
 {
 	(void)p;
@@ -241,12 +249,20 @@ lease_close(struct worker *w, struct lease *l)
 bool
 request_park(struct request *r, void (*resume)(struct request *r))
 {
-	if (r->parked_once)
+	if (r->park_until_us != 0)
 		return false;
-	r->parked_once = true;
+	r->park_until_us = 1;
 	r->resume = resume;
 	world.parked = r;
 	return true;
+}
+
+bool
+request_park_again(struct request *r, void (*resume)(struct request *r))
+{
+	(void)r;
+	(void)resume;
+	return false;
 }
 
 bool

@@ -4,7 +4,7 @@
 #include "gateway/request.h"
 #include "gateway/share_session.h"
 #include "gateway/wire/errors.h"
-#include "routing/shape.h"
+#include "routing/alike.h"
 #include "routing/virtual.h"
 #include "wire/messages.h"
 

@@ -72,10 +72,5 @@ int16_t	 shape_errors(const struct api_schema *api, int version,
 
 /* Raw access by field name, for generic code: NULL when there is none. */
 const struct field *message_field(const struct message *m, const char *name);
-/* A struct of `to` with what the fields of the same name and type hold in obj,
- * a struct of `from`; zero where there are none. Texts, bytes and arrays of the
- * same layout are shared. Nullable structs are left out. */
-void	*message_like(const struct message *to, const struct message *from,
-	    const void *obj, struct arena *a);
 
 #endif

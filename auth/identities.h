@@ -28,7 +28,7 @@ enum {
 	IDENTITIES_MAX = 100000,
 	IDENTITIES_FILE_MAX = 64 * 1024 * 1024,
 	IDENTITIES_TTL_MAX_S = 12 * 3600,	/* as AWS's of a role */
-	IDENTITIES_TTL_MIN_S = 60,
+	IDENTITIES_TTL_MIN_S = 15,	/* a login wants 10 s to be left */
 	IDENTITIES_TTL_DEFAULT_S = 3600,
 };
 

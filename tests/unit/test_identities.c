@@ -172,7 +172,7 @@ static const struct fault_row {
 	  "12h" },
 	{ "{\"roles\": {\"a\": {\"max_ttl\": \"13h\"}}}", "roles.a.max_ttl",
 	  "12h" },
-	{ "{\"roles\": {\"a\": {\"max_ttl\": \"59s\"}}}", "roles.a.max_ttl",
+	{ "{\"roles\": {\"a\": {\"max_ttl\": \"14s\"}}}", "roles.a.max_ttl",
 	  "12h" },
 	{ "{\"roles\": {\"a\": {\"max_ttl\": \"soon\"}}}", "roles.a.max_ttl",
 	  "12h" },

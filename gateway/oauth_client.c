@@ -18,6 +18,13 @@
 #include "gateway/http_client.h"
 #include "gateway/net/loop.h"
 
+enum {
+	/* Sessions at brokers end with the token, and pools renew them when
+	 * 80 % of that is over (routing/upstream.c): the next token must be
+	 * there by then, or they go on with what is left of the old one. */
+	REFRESH_PERCENT = 70,
+};
+
 struct oauth_client {
 	struct loop		*loop;
 	char			*url, *ca_file;
@@ -143,7 +150,8 @@ keep(struct oauth_client *c, struct slice token, int64_t life_s)
 	c->backoff_ms = 0;
 	log_info("access token for brokers fetched", "life_s=%lld",
 	    (long long)life_s);
-	timer_set(&c->timer, c->loop, now + life_s * 800000, on_timer);
+	timer_set(&c->timer, c->loop, now +
+	    life_s * (1000000 / 100 * REFRESH_PERCENT), on_timer);
 }
 
 static void

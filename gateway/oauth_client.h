@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Weir's own access token for brokers: the client credentials grant (RFC 6749
- * section 4.4), kept, and asked for anew at 80 % of its life. What is there
+ * section 4.4), kept, and asked for anew at 70 % of its life. What is there
  * stays in use until it ends when the server cannot be reached.
  *
  * Ownership: oauth_client_new's caller. Thread: control; oauth_client_token is

@@ -343,7 +343,7 @@ audit_login(struct session *s, const char *mechanism,
 
 	if (!wanted(w) || (ok && !w->config->auth.audit.logins))
 		return;
-	/* A certificate's owner claims nothing. */
+	/* What it claims need not be its name: rules make it of a subject. */
 	snprintf(key, sizeof(key), "login|%s|%s|%s|%d|%s",
 	    conn_peer(s->conn)->host, mechanism, step->claimed,
 	    ok ? -1 : (int)step->failure, ok ? s->login->principal->arn : "");

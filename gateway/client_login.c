@@ -531,6 +531,17 @@ certificate_principal(const struct client_login *l, const struct auth *a,
 	return auth_certificate_principal(a, &to, err);
 }
 
+/* Who it says it is, for log and audit, should no rule fit: its subject. */
+static void
+claim_subject(const struct client_login *l, struct auth_step *step)
+{
+	struct certificate c;
+	struct error err;
+
+	if (conn_certificate(l->session->conn, &c, &err))
+		snprintf(step->claimed, sizeof(step->claimed), "%s", c.subject);
+}
+
 static void
 revoke(struct session *s, const char *why)
 {
@@ -566,6 +577,7 @@ client_login_by_certificate(struct session *s)
 	    listener_of(s)->auth != CONFIG_AUTH_CERTIFICATE)
 		return;
 	(void)is_newest(l);
+	claim_subject(l, &step);
 	step.principal = certificate_principal(l, l->auth, &step.error);
 	if (step.principal != NULL && admit(l, &step) == AUTH_DONE) {
 		step.expires_ms = step.principal->expires_ms;

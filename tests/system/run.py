@@ -90,7 +90,7 @@ def keep_logs(folder):
     kept = os.path.join(ROOT, "build", "test-logs")
     shutil.rmtree(kept, ignore_errors=True)
     for path in glob.glob(folder + "/**/*", recursive=True):
-        if path.endswith((".log", ".json", ".properties", ".cfg", ".ops")):
+        if path.endswith((".log", ".json", ".properties", ".cfg", ".ops", ".jsonl")):
             if os.path.getsize(path) < 50_000_000:
                 there = os.path.join(kept, os.path.relpath(path, folder))
                 os.makedirs(os.path.dirname(there), exist_ok=True)

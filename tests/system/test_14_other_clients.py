@@ -8,9 +8,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 COUNT = 3000
 
 
-def run(env, name, argv, with_transactions=False, bootstrap=None, login=None):
+def run(env, name, argv, with_transactions=False, bootstrap=None, login=None, topic=None):
     """Each of these clients takes the same arguments and writes the same journals."""
-    topic, group = env.name(name), env.name(name + "-group")
+    topic, group = topic or env.name(name), env.name(name + "-group")
     writes, reads = env.path(topic + ".writes"), env.path(topic + ".reads")
     args = [bootstrap or env.bootstrap, topic, group, COUNT, writes, reads]
     code, out, err = proc.run(name, argv + args, env.path("clients.log"), 150, env=login)

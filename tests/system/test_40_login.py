@@ -1,109 +1,17 @@
 """Logging in to weir in front of a plain cluster: mechanisms, refusals, renewal, reload, audit."""
 
-import contextlib
 import json
-import os
-import socket
 import struct
 import time
 
 from rig import check, proc, wire
 from rig.driver import ScenarioFailed
 from rig.env import only
-from rig.identity import ALL, Identities, document, plain, scram, statement
-from rig.weir import Weir
-from rig.workload import Group
-
-HANDSHAKE, AUTHENTICATE = 17, 36
-UNSUPPORTED_MECHANISM, ILLEGAL_STATE, FAILED = 33, 34, 58
-MECHANISMS = ["AWS_MSK_IAM", "OAUTHBEARER", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
-
-
-@contextlib.contextmanager
-def secured(env, name, ids=None, limits=None, mechanisms=None, **auth):
-    """A node with a login; gives it and its identities."""
-    ids = ids or Identities(env, name)
-    node = Weir(env, config={}, name=name)
-    node.audit = os.path.join(ids.folder, "audit.jsonl")
-    node.config = {
-        "cluster": {"bootstrap": env.cluster.bootstrap()},
-        "listeners": [
-            {
-                "name": "kafka",
-                "address": node.address,
-                "auth": "sasl",
-                "mechanisms": mechanisms or MECHANISMS,
-            }
-        ],
-        "auth": ids.config(
-            plain_without_tls=True, audit={"file": node.audit}, **auth
-        ),
-        "limits": limits or {},
-        "admin": {"address": f"127.0.0.1:{node.admin_port}"},
-    }
-    node.write_config(node.config)
-    try:
-        yield node, ids
-    finally:
-        node.stop(2)
-        node.logged = node.tail(100000)
-
-
-def audited(node, **want):
-    """The audit's lines that have these members."""
-    with open(node.audit, encoding="utf-8") as f:
-        lines = [json.loads(line) for line in f]
-    return [row for row in lines if all(row.get(k) == v for k, v in want.items())]
-
-
-def reload(node):
-    before = node.metric(r"^weir_reloads_total")
-    node.hang_up()
-    proc.wait_until("the reload", lambda: node.metric(r"^weir_reloads_total") > before, 10)
-
-
-def serves(env, node, config, what="login"):
-    """A Java client produces and a group reads it all."""
-    topic = env.topic(what)
-    task = env.begin(
-        "produce", node.address, topic=[topic], producer="java", count=600, config=config
-    )
-    assert task.result()["failed"] == 0
-    log = env.dump([topic])
-    check.topic_holds(log, {"java": check.Writes(task.log)})
-    group = Group(env, [topic], 1, bootstrap=node.address, config=config).wait_for(600)
-    check.group_saw(log, group.stop())
-
-
-class Raw(wire.Connection):
-    """Speaks SASL by hand."""
-
-    def __init__(self, node):
-        super().__init__(node.host, node.port)
-
-    def handshake(self, mechanism, version=1):
-        r = self.call(HANDSHAKE, version, wire.string(mechanism))
-        return r.take("h"), r.array(r.string)
-
-    def authenticate(self, data):
-        """(error, text, bytes, lifetime in ms)"""
-        r = self.call(AUTHENTICATE, 1, struct.pack(">i", len(data)) + data)
-        error, text = r.take("h"), r.string()
-        n = r.take("i")
-        r.at += max(n, 0)
-        return error, text, r.data[r.at - max(n, 0) : r.at], r.take("q")
-
-    def plain(self, key):
-        return self.authenticate(b"\0" + key[0].encode() + b"\0" + key[1].encode())
-
-    def closed(self, seconds=20):
-        self.sock.settimeout(seconds)
-        try:
-            return self.sock.recv(1) == b""
-        except ConnectionResetError:
-            return True
-        except socket.timeout:
-            raise proc.Timeout(f"not closed within {seconds} s") from None
+from rig.identity import ALL, document, plain, scram, statement
+from rig.login import (
+    AUTHENTICATE, FAILED, HANDSHAKE, ILLEGAL_STATE, MECHANISMS, UNSUPPORTED_MECHANISM, Raw,
+    audited, reload, secured, serves,
+)  # fmt: skip
 
 
 @only(through_weir=True)

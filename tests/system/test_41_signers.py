@@ -7,11 +7,10 @@ import test_14_other_clients as clients
 from rig import kafka, proc
 from rig.driver import ScenarioFailed
 from rig.env import only
-from rig.identity import ALL, jaas
-from test_40_login import audited, secured, serves
+from rig.identity import ALL, OAUTH, jaas
+from rig.login import audited, secured, serves
 
 IAM = "software.amazon.msk.auth.iam."
-OAUTH = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule"
 REGION = "us-east-1"
 # Java signs for the name it finds for the address it has dialled.
 NAMES = ["localhost"]

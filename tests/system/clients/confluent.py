@@ -2,7 +2,8 @@
 
     confluent.py BOOTSTRAP TOPIC GROUP COUNT WRITES READS
 WRITES and READS get one line an operation, as tests/system/rig/check.py reads them.
-LOGIN=aws logs in with AWS's signer and the AWS_* variables; CA_FILE means TLS.
+LOGIN=aws logs in with AWS's signer and the AWS_* variables, LOGIN=token with what TOKEN_FILE
+holds; CA_FILE means TLS.
 """
 
 import os
@@ -25,18 +26,25 @@ def login():
     """How to log in, as the environment says."""
     ca = os.environ.get("CA_FILE")
     config = {"ssl.ca.location": ca, "security.protocol": "ssl"} if ca else {}
-    if os.environ.get("LOGIN") != "aws":
+    way = {"aws": signed_token, "token": token_of_file}.get(os.environ.get("LOGIN"))
+    if not way:
         return config
-    from aws_msk_iam_sasl_signer import MSKAuthTokenProvider
-
-    def token(_):
-        value, expires_ms = MSKAuthTokenProvider.generate_auth_token(os.environ["AWS_REGION"])
-        return value, expires_ms / 1000
-
     return {
         **config, "security.protocol": "sasl_ssl" if ca else "sasl_plaintext",
-        "sasl.mechanism": "OAUTHBEARER", "oauth_cb": token,
+        "sasl.mechanism": "OAUTHBEARER", "oauth_cb": way,
     }  # fmt: skip
+
+
+def signed_token(_):
+    from aws_msk_iam_sasl_signer import MSKAuthTokenProvider
+
+    value, expires_ms = MSKAuthTokenProvider.generate_auth_token(os.environ["AWS_REGION"])
+    return value, expires_ms / 1000
+
+
+def token_of_file(_):
+    with open(os.environ["TOKEN_FILE"], encoding="ascii") as f:
+        return f.read(), time.time() + 300
 
 
 def administrate(config, topic):

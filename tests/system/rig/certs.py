@@ -11,6 +11,12 @@ def _openssl(*args, text=None):
         raise RuntimeError(f"openssl {' '.join(args)}: {done.stderr}")
 
 
+def _kind(host):
+    if "://" in host:
+        return "URI:"
+    return "IP:" if host.replace(".", "").isdigit() or ":" in host else "DNS:"
+
+
 class CA:
     """Certificates are EC (quick to make) and good for two days."""
 
@@ -27,11 +33,10 @@ class CA:
         )  # fmt: skip
 
     def issue(self, name, hosts=("127.0.0.1",)):
-        """Returns (certificate file, key file); NAME.pem holds key and chain for Java."""
+        """Returns (certificate file, key file); NAME.pem holds key and chain for Java. A host
+        may be a URI."""
         base = os.path.join(self.folder, name)
-        names = ",".join(
-            ("IP:" if h.replace(".", "").isdigit() or ":" in h else "DNS:") + h for h in hosts
-        )
+        names = ",".join(_kind(h) + h for h in hosts)
         extensions = base + ".ext"
         with open(extensions, "w", encoding="ascii") as f:
             f.write(f"subjectAltName={names}\nextendedKeyUsage=serverAuth,clientAuth\n")

@@ -64,13 +64,18 @@ class Task:
 
 
 class Driver:
-    def __init__(self, folder):
+    def __init__(self, folder, options=()):
         classes = os.path.join(kafka.DEPS, "driver")
         if not os.path.isdir(classes):
             raise RuntimeError("the Java driver is missing: run tests/setup/setup.sh test")
         argv = kafka.java("4.3.1", "1g")
         argv[-1] = f"{classes}:{argv[-1]}:{kafka.DEPS}/msk-iam/*"
         self.folder = folder
+        self.token_file = os.path.join(folder, "token.jwt")
+        files = "-Dorg.apache.kafka.sasl.oauthbearer.allowed"
+        argv[1:1] = [
+            *options, f"{files}.files={self.token_file}", f"{files}.urls=file://{self.token_file}"
+        ]  # fmt: skip
         self.aws_credentials = os.path.join(folder, "aws-credentials")
         os.makedirs(folder, exist_ok=True)
         aws = {

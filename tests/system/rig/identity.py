@@ -5,6 +5,7 @@ import os
 import secrets
 import subprocess
 
+OAUTH = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule"
 CLUSTER = "arn:aws:kafka:us-east-1:000000000000:{}/weir/00000000-0000-0000-0000-000000000000-1"
 
 
@@ -42,7 +43,10 @@ class Identities:
         os.makedirs(self.policies)
         with open(self.master, "w", encoding="ascii") as f:
             f.write(secrets.token_hex(32) + "\n")
-        os.chmod(self.master, 0o600)
+        with open(self.keys, "w", encoding="ascii") as f:
+            f.write('{ "version": 1, "keys": [] }\n')
+        for path in (self.master, self.keys):
+            os.chmod(path, 0o600)
         self.known = {"users": {}, "roles": {}, "groups": {}, "subjects": {}, "certificates": {}}
         self.write()
 
@@ -94,7 +98,7 @@ class Identities:
 
 def jaas(module, **options):
     text = " ".join(f'{k}="{v}"' for k, v in options.items())
-    return f"{module} required {text};"
+    return f"{module} required {text};".replace(" ;", ";")
 
 
 def plain(key):

@@ -19,7 +19,10 @@
 #include "gateway/client_login.h"
 #include "gateway/session.h"
 
-enum { KEY_MAX = 1024, TEXT_MAX = 512, WINDOW_US = 1000000 };
+enum {
+	KEY_MAX = 1024, TEXT_MAX = 512, WINDOW_US = 1000000,
+	FLUSH_TURN_MS = 10,
+};
 
 /* One kind of event within its current second. */
 struct repeat {
@@ -487,7 +490,7 @@ void
 audit_sink_tick(struct audit_sink *k)
 {
 	uint64_t lost = atomic_exchange(&k->gateway->audit_lost, 0) +
-	    k->failed;
+	    k->failed + publisher_take_lost(k->publisher);
 	json_t *line;
 
 	publisher_tick(k->publisher);
@@ -497,4 +500,17 @@ audit_sink_tick(struct audit_sink *k)
 	line = line_new("audit", "lost");
 	json_object_set_new(line, "lost", json_integer((json_int_t)lost));
 	send_line(k->gateway, line);
+}
+
+void
+audit_sink_flush(struct audit_sink *k)
+{
+	struct gateway *g = k->gateway;
+	int64_t until = clock_now_us() + AUDIT_FLUSH_MS * 1000;
+
+	do {
+		loop_turn(g->control, FLUSH_TURN_MS);
+		audit_sink_tick(k);
+	} while ((atomic_load(&g->audit_queued) > 0 ||
+	    !publisher_idle(k->publisher)) && clock_now_us() < until);
 }

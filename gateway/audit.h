@@ -12,7 +12,8 @@
  * Ownership: a worker's audit is the worker's, the sink the gateway's.
  * Thread: audit_* the worker's own; audit_admin and the sink: control.
  * Bounds: AUDIT_KEYS_MAX repeats remembered a worker, AUDIT_QUEUE_MAX lines
- * under way to the control thread, AUDIT_LINE_MAX bytes a line.
+ * under way to the control thread, AUDIT_LINE_MAX bytes a line (its texts are
+ * cut).
  */
 #ifndef WEIR_AUDIT_H
 #define WEIR_AUDIT_H
@@ -29,7 +30,8 @@ struct worker;
 enum {
 	AUDIT_KEYS_MAX = 1024,
 	AUDIT_QUEUE_MAX = 10000,
-	AUDIT_LINE_MAX = 4096,
+	AUDIT_LINE_MAX = 16 * 1024,
+	AUDIT_FLUSH_MS = 2000,		/* at the end, for the topic */
 };
 
 /* A worker's repeats. */
@@ -63,5 +65,8 @@ void	 audit_admin(struct gateway *g, const char *what, bool ok,
 	    const char *detail);
 /* Writes what has come in; call it once a tick. */
 void	 audit_sink_tick(struct audit_sink *k);
+/* At the end, when no worker is left: turns the control loop until all is
+ * written, for AUDIT_FLUSH_MS at most. */
+void	 audit_sink_flush(struct audit_sink *k);
 
 #endif

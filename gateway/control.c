@@ -528,6 +528,8 @@ gateway_setup(struct gateway *g, struct error *err)
 static void
 gateway_end(struct gateway *g)
 {
+	if (g->control != NULL)
+		loop_off_tick(g->control, control_tick, g);
 	if (g->admin != NULL)
 		admin_close(g->admin);
 	/* Workers wish for snapshots to their last moment. */
@@ -537,8 +539,11 @@ gateway_end(struct gateway *g)
 		watch_free(g->watch);
 	if (g->cluster != NULL)
 		cluster_unref(g->cluster);
-	audit_sink_free(g->audit);
 	auth_control_free(g);
+	/* What workers said last; nothing else is left in the loop. */
+	if (g->audit != NULL)
+		audit_sink_flush(g->audit);
+	audit_sink_free(g->audit);
 	drop_contexts(g->listener_tls);
 	if (g->upstream_tls != NULL)
 		tls_context_unref(g->upstream_tls);

@@ -37,6 +37,8 @@ struct publisher {
 	char		*topic;		/* NULL: nowhere */
 	struct list	 waiting, flying;
 	uint32_t	 count;
+	uint32_t	 most;		/* lines at once, less when refused */
+	uint64_t	 lost;
 	struct call	 call;
 	struct upstream	*upstream;	/* while a call is in flight */
 	struct arena	 arena;		/* of the batch in flight */
@@ -52,6 +54,7 @@ publisher_new(struct loop *l, const struct upstream_options *o)
 
 	p->loop = l;
 	p->pool = pool_new(l, o);
+	p->most = PUBLISHER_BATCH_MAX;
 	list_init(&p->waiting);
 	list_init(&p->flying);
 	return p;
@@ -69,12 +72,24 @@ drop_lines(struct publisher *p, struct list *from)
 	}
 }
 
+static void
+lose_lines(struct publisher *p, struct list *from)
+{
+	uint32_t before = p->count;
+
+	drop_lines(p, from);
+	p->lost += before - p->count;
+}
+
 void
 publisher_free(struct publisher *p)
 {
 	if (p == NULL)
 		return;
 	pool_free(p->pool);	/* ends the call */
+	if (p->count > 0)
+		log_warn("lines were not written to a topic",
+		    "topic=%s lines=%u", p->topic ? p->topic : "", p->count);
 	drop_lines(p, &p->waiting);
 	drop_lines(p, &p->flying);
 	if (p->cluster != NULL)
@@ -96,7 +111,7 @@ void
 publisher_set_topic(struct publisher *p, const char *topic)
 {
 	if (topic == NULL)
-		drop_lines(p, &p->waiting);
+		lose_lines(p, &p->waiting);
 	free(p->topic);
 	p->topic = topic != NULL ? mem_strdup(topic) : NULL;
 	p->complained = false;
@@ -116,6 +131,15 @@ publisher_add(struct publisher *p, const char *text, size_t len)
 	list_append(&p->waiting, &l->link);
 	p->count++;
 	return true;
+}
+
+uint64_t
+publisher_take_lost(struct publisher *p)
+{
+	uint64_t n = p->lost;
+
+	p->lost = 0;
+	return n;
 }
 
 bool
@@ -143,7 +167,26 @@ try_again(struct publisher *p, const char *why)
 	p->complained = true;
 }
 
-/* The error code of the one partition; -1: not to be read. */
+/* A batch that brokers will never take goes in halves; a line alone is lost,
+ * so that the others are not. */
+static void
+split(struct publisher *p, int16_t code)
+{
+	uint32_t flying = 0;
+
+	LIST_FOREACH(it, &p->flying)
+		flying++;
+	if (code != KAFKA_MESSAGE_TOO_LARGE &&
+	    code != KAFKA_RECORD_LIST_TOO_LARGE && code != KAFKA_INVALID_RECORD)
+		return;
+	if (flying == 1)
+		lose_lines(p, &p->flying);
+	else
+		p->most = flying / 2;
+}
+
+/* The error code of the one partition; one that is not known when it cannot be
+ * read. */
 static int16_t
 outcome_of(const struct call_reply *reply)
 {
@@ -175,7 +218,10 @@ call_done(struct call *c, const struct call_reply *reply)
 	if (reply->outcome == CALL_ANSWERED && code == 0) {
 		drop_lines(p, &p->flying);
 		p->complained = false;
+		if (p->most < PUBLISHER_BATCH_MAX)
+			p->most++;
 	} else {
+		split(p, code);
 		try_again(p, reply->outcome != CALL_ANSWERED ?
 		    "the broker did not answer" : kafka_error_text(code));
 	}
@@ -210,11 +256,15 @@ make_batch(struct publisher *p)
 {
 	struct batch_record v[PUBLISHER_BATCH_MAX];
 	uint32_t n = 0;
+	size_t bytes = 0;
 
-	while (n < PUBLISHER_BATCH_MAX && !list_empty(&p->waiting)) {
+	while (n < p->most && !list_empty(&p->waiting)) {
 		struct line *l = LIST_ENTRY(p->waiting.next, struct line,
 		    link);
 
+		bytes += l->len;
+		if (n > 0 && bytes > PUBLISHER_BYTES_MAX)
+			break;
 		list_remove(&l->link);
 		list_append(&p->flying, &l->link);
 		v[n++] = (struct batch_record){ SLICE_NULL,

@@ -15,6 +15,7 @@
 #include <openssl/rsa.h>
 
 #include "auth/base64url.h"
+#include "auth/file.h"
 #include "auth/strict_json.h"
 #include "gateway/base/mem.h"
 
@@ -408,23 +409,15 @@ jwks_parse(struct slice text, struct error *err)
 struct jwks *
 jwks_load(const char *path, struct error *err)
 {
-	FILE *f = fopen(path, "re");
 	struct jwks *j = NULL;
-	uint8_t *text;
-	size_t n;
+	size_t len;
+	char *text = file_read(path, JWKS_SIZE_MAX, false, &len, err);
 
-	if (f == NULL) {
-		error_set(err, "%s cannot be read: %m", path);
-		return NULL;
-	}
-	text = mem_alloc(JWKS_SIZE_MAX + 1);
-	n = fread(text, 1, JWKS_SIZE_MAX + 1, f);
-	if (ferror(f))
-		error_set(err, "%s cannot be read", path);
-	else if ((j = jwks_parse((struct slice){ text, (uint32_t)n },
-	    err)) == NULL)
+	if (text != NULL)
+		j = jwks_parse((struct slice){ (const uint8_t *)text,
+		    (uint32_t)len }, err);
+	if (j == NULL)
 		error_prefix(err, "%s", path);
-	fclose(f);
 	free(text);
 	return j;
 }

@@ -121,17 +121,11 @@ principal_unref(struct principal *p)
 	free(p);
 }
 
-static bool
-same_text(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
 bool
 principal_same(const struct principal *a, const struct principal *b)
 {
-	return a->kind == b->kind && same_text(a->name, b->name) &&
-	    same_text(a->tenant, b->tenant);
+	return a->kind == b->kind && text_eq(a->name, b->name) &&
+	    text_eq(a->tenant, b->tenant);
 }
 
 bool

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/audit.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <time.h>
@@ -454,30 +455,33 @@ audit_sink_free(struct audit_sink *k)
 	free(k);
 }
 
-void
-audit_sink_configure(struct audit_sink *k, const struct config_audit *c)
+static void
+set_file(struct audit_sink *k, int fd, const char *path)
 {
-	int fd;
-
-	k->topic = c->topic != NULL;
-	publisher_set_topic(k->publisher, c->topic);
-	if (c->file == NULL) {
-		if (k->fd >= 0)
-			close(k->fd);
-		k->fd = -1;
-		return;
-	}
-	fd = open(c->file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
-	if (fd < 0) {
-		/* The old one is better than none. */
-		log_error("audit file cannot be opened", "file=%s", c->file);
-		return;
-	}
 	if (k->fd >= 0)
 		close(k->fd);
-	k->fd = fd;
 	free(k->path);
-	k->path = mem_strdup(c->file);
+	k->fd = fd;
+	k->path = path != NULL ? mem_strdup(path) : NULL;
+}
+
+bool
+audit_sink_configure(struct audit_sink *k, const struct config_audit *c,
+    struct error *err)
+{
+	int fd = -1;
+
+	if (c->file != NULL) {
+		fd = open(c->file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC,
+		    0640);
+		if (fd < 0)
+			return error_set(err, "%s cannot be opened: %s",
+			    c->file, strerror(errno));
+	}
+	set_file(k, fd, c->file);
+	k->topic = c->topic != NULL;
+	publisher_set_topic(k->publisher, c->topic);
+	return true;
 }
 
 void

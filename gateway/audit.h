@@ -55,9 +55,10 @@ void	 audit_refused(struct request *r, enum policy_action action,
 struct audit_sink;
 struct audit_sink *audit_sink_new(struct gateway *g);
 void	 audit_sink_free(struct audit_sink *k);
-/* At start and at each reload: opens the file anew. */
-void	 audit_sink_configure(struct audit_sink *k,
-	    const struct config_audit *c);
+/* At start and at each reload: opens the file anew. False: it cannot be, and
+ * all stays as it was. */
+bool	 audit_sink_configure(struct audit_sink *k,
+	    const struct config_audit *c, struct error *err) MUST_CHECK;
 /* Where the topic's leaders are. */
 void	 audit_sink_cluster(struct audit_sink *k, struct cluster *c);
 /* A reload, a drain: what, the outcome and a detail (or NULL). */

@@ -29,12 +29,6 @@ control_of(struct gateway *g)
 	return g->auth_control;
 }
 
-static bool
-same_text(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
 static char *
 copy_of(const char *s)
 {
@@ -70,7 +64,7 @@ auth_control_load(struct gateway *g, const struct config *c,
 {
 	struct auth_control *k = control_of(g);
 
-	return auth_from_config(c, same_text(k->url, c->auth.jwt.jwks_url) ?
+	return auth_from_config(c, text_eq(k->url, c->auth.jwt.jwks_url) ?
 	    k->jwks : NULL, errs);
 }
 
@@ -93,11 +87,11 @@ fetch_from(struct gateway *g, const struct config_jwt *j)
 	struct jwks_fetch_options o = { .url = j->jwks_url,
 	    .ca_file = j->jwks_ca_file, .refresh_ms = j->jwks_refresh_ms };
 
-	if (same_text(k->url, j->jwks_url) &&
-	    same_text(k->ca_file, j->jwks_ca_file) &&
+	if (text_eq(k->url, j->jwks_url) &&
+	    text_eq(k->ca_file, j->jwks_ca_file) &&
 	    k->refresh_ms == j->jwks_refresh_ms)
 		return;
-	if (!same_text(k->url, j->jwks_url)) {
+	if (!text_eq(k->url, j->jwks_url)) {
 		jwks_unref(k->jwks);
 		k->jwks = NULL;
 	}

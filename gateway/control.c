@@ -242,6 +242,7 @@ static bool
 reload_config(struct gateway *g, struct error_list *errs)
 {
 	struct tls_context *contexts[WORKER_LISTENERS_MAX] = { NULL };
+	struct error err;
 	struct auth *auth;
 	struct config *c;
 
@@ -263,6 +264,14 @@ reload_config(struct gateway *g, struct error_list *errs)
 		config_unref(c);
 		return false;
 	}
+	/* The last that may fail: it takes effect at once. */
+	if (!audit_sink_configure(g->audit, &c->auth.audit, &err)) {
+		error_list_add(errs, "auth.audit.file", "%s", err.text);
+		drop_contexts(contexts);
+		auth_unref(auth);
+		config_unref(c);
+		return false;
+	}
 	config_unref(g->config);
 	g->config = c;
 	drop_contexts(g->listener_tls);
@@ -271,7 +280,6 @@ reload_config(struct gateway *g, struct error_list *errs)
 	if (g->admin != NULL)
 		admin_set_config(g->admin, &c->admin);
 	set_limits(g);
-	audit_sink_configure(g->audit, &c->auth.audit);
 	for (int i = 0; i < g->worker_count; i++)
 		worker_set_config(g->workers[i], c);
 	auth_control_take(g, c, auth);
@@ -513,7 +521,8 @@ gateway_setup(struct gateway *g, struct error *err)
 	if (!make_upstream_tls(g, err))
 		return error_prefix(err, "cluster.tls");
 	g->audit = audit_sink_new(g);
-	audit_sink_configure(g->audit, &g->config->auth.audit);
+	if (!audit_sink_configure(g->audit, &g->config->auth.audit, err))
+		return error_prefix(err, "auth.audit.file");
 	if (!open_admin(g, err))
 		return error_prefix(err, "admin.address");
 	g->upstream_login = upstream_login_new(g->control,

@@ -6,8 +6,9 @@
  * loopback addresses.
  *
  * Ownership: http_call_start returns the call; it is freed after done(), or by
- * http_call_cancel. What is sent is cleansed. Thread: the loop's (control): a
- * host's name is looked up there, which may wait.
+ * http_call_cancel. What came is cleansed; what is sent is libevent's, and not.
+ * Thread: the loop's (control): a host's name is looked up there, which may
+ * wait.
  * Bounds: HTTP_* and those of the options; redirects are answers like others.
  */
 #ifndef WEIR_HTTP_CLIENT_H

@@ -7,6 +7,7 @@
 #include "gateway/base/cidr.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/option_private.h"
+#include "gateway/base/slice.h"
 
 void
 error_list_add(struct error_list *l, const char *path, const char *fmt, ...)
@@ -117,12 +118,6 @@ option_free(const struct option_group *g, void *from)
 }
 
 static bool
-same_text(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
-static bool
 same_networks(const struct cidr_list *a, const struct cidr_list *b)
 {
 	return a->n == b->n &&
@@ -152,7 +147,7 @@ same_value(const struct option *o, const void *a, const void *b)
 	case OPTION_TEXT:
 	case OPTION_PATH:
 	case OPTION_SECRET:
-		return same_text(*(char *const *)a, *(char *const *)b);
+		return text_eq(*(char *const *)a, *(char *const *)b);
 	case OPTION_NETWORKS:
 		return same_networks(a, b);
 	case OPTION_TEXTS:

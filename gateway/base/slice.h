@@ -61,6 +61,13 @@ slice_is(struct slice a, const char *s)
 	return a.data != NULL && slice_eq(a, slice_of(s));
 }
 
+/* NULL is the same as NULL only. */
+static inline bool
+text_eq(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
 static inline bool
 uuid_eq(const struct uuid *a, const struct uuid *b)
 {

@@ -110,6 +110,7 @@ static int
 set_up(void **state)
 {
 	struct gateway *g = &world.gateway;
+	struct error err;
 
 	(void)state;
 	memset(&world, 0, sizeof(world));
@@ -127,7 +128,8 @@ set_up(void **state)
 	g->auth = auth_ref(world.auth.auth);
 	g->control = loop_new();
 	g->audit = audit_sink_new(g);
-	audit_sink_configure(g->audit, &g->config->auth.audit);
+	assert_true(audit_sink_configure(g->audit, &g->config->auth.audit,
+	    &err));
 	g->bound_port[0] = 9092;
 	g->connections_most = UINT32_MAX;
 	world.worker = worker_new(g, 0);
@@ -541,6 +543,21 @@ test_flood_hides_no_login(void **state)
 	assert_int_equal(audited("\"repeated\":1024"), 1);
 }
 
+/* A file that cannot be opened is a fault, and the old one goes on. */
+static void
+test_audit_file_fault(void **state)
+{
+	struct config_audit c = { .file = (char[]){ "/nowhere/audit" } };
+	struct error err;
+
+	(void)state;
+	assert_false(audit_sink_configure(world.gateway.audit, &c, &err));
+	assert_non_null(strstr(err.text, "/nowhere/audit"));
+	connect_client();
+	log_in(&world.auth.alice);
+	assert_int_equal(audited("\"outcome\":\"allowed\""), 1);
+}
+
 int
 main(void)
 {
@@ -549,7 +566,8 @@ main(void)
 		T(test_in), T(test_wrong), T(test_refused_and_gone),
 		T(test_disabled_meanwhile), T(test_disabled),
 		T(test_repeats_are_forgotten), T(test_flood_hides_no_login),
-		T(test_other_tags), T(test_nothing_after_refusal),
+		T(test_audit_file_fault), T(test_other_tags),
+		T(test_nothing_after_refusal),
 #undef T
 	};
 

@@ -245,6 +245,17 @@ merge_dirs(struct request *r, const struct dir_entry *e, int32_t n,
 	}
 }
 
+/* What brokers have and the snapshot has not was created just now. */
+static bool
+knows_all(const struct request *r, const struct dir_entry *e, int32_t n)
+{
+	for (int32_t i = 0; i < n; i++)
+		if (cluster_topic(r->worker->cluster, e[i].topic->name) ==
+		    NULL)
+			return false;
+	return true;
+}
+
 static void
 dirs_described(struct request *r)
 {
@@ -256,6 +267,8 @@ dirs_described(struct request *r)
 		return;
 	to = codec_new(&describe_log_dirs_response_message, &r->arena);
 	n = gather_topics(r, &entries, &to->error_code);
+	if (!knows_all(r, entries, n) && request_park(r, dirs_described))
+		return;
 	to->results.n = 1;
 	to->results.v = ARENA_NEW(&r->arena,
 	    struct describe_log_dirs_response_results);

@@ -1,5 +1,7 @@
 """What a principal may do: Java clients with the rights of a use case, and with all of them but one."""
 
+import contextlib
+
 from rig import check, proc
 from rig.driver import ScenarioFailed
 from rig.env import only
@@ -94,8 +96,16 @@ def test_use_cases(env):
             said = use(env, node, case, topic, plain(key))
             if (error or "None") not in str(said):
                 wrong.append(f"{case} without {missing}: {said}")
-            lines = audited(node, event="request", outcome="denied")
-            mine = {r["action"] for r in lines if r["principal"].endswith(f"/{case}-{missing}")}
+            who = f"/{case}-{missing}"
+            mine = lambda w=who: {  # noqa: E731
+                r["action"]
+                for r in audited(node, event="request", outcome="denied")
+                if r["principal"].endswith(w)
+            }
+            # The control thread writes it a moment after the client was told.
+            with contextlib.suppress(proc.Timeout):
+                proc.wait_until("the audit", lambda m=mine: not missing or m(), 5)
+            mine = mine()
             if mine != ({missing} if missing else set()):
                 wrong.append(f"{case} without {missing}: the audit has {mine}")
         assert not wrong, "\n".join(wrong)

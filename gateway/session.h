@@ -19,6 +19,7 @@ struct client_login;
 struct policy_set;
 struct produce_state;
 struct share_state;
+struct tenant;
 
 enum { SESSION_NAME_MAX = 64, SESSION_CLIENT_ID_MAX = 64 };
 
@@ -45,6 +46,7 @@ struct session {
 	uint64_t		 id;
 	int64_t			 opened_us, last_us;
 	struct client_login	*login;		/* NULL: a listener without */
+	struct tenant		*tenant;	/* a reference, or NULL: none */
 	struct policy_set	*policies;	/* NULL: everything is allowed;
 						 * the login's */
 	struct fetch_state	*fetch;		/* NULL until the first Fetch */

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How a tenant's names stand on the cluster: topics, groups and transactional
+ * ids, inward (as its clients say them) to physical, and outward.
+ *
+ *	prefixed	"orders" is "ID.orders" on the cluster
+ *	shared		names are as they are, except those of prefixed tenants
+ *
+ * In both, adopted names go first: a rule shows chosen existing names under
+ * chosen ones. A name that is not the tenant's has no outward form: it is to
+ * look as if it did not exist.
+ *
+ * Kafka refuses some names whoever asks ("", "." and ".." as topics); they stay
+ * as they are both ways, so that brokers' refusal is the client's.
+ *
+ * Ownership: immutable once built; what comes out lives in the arena given, in
+ * the input, or as long as the names. Thread: any.
+ * Bounds: O(length of the name), and of the adopt rules with a star
+ * (NAMES_PATTERNS_MAX) each.
+ */
+#ifndef WEIR_ROUTING_NAMES_H
+#define WEIR_ROUTING_NAMES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gateway/base/arena.h"
+#include "gateway/base/error.h"
+#include "gateway/base/slice.h"
+
+enum name_kind { NAME_TOPIC, NAME_GROUP, NAME_TXN, NAME_KINDS };
+
+enum {
+	NAMES_PATTERNS_MAX = 64,	/* adopt rules with a star, of a kind */
+	NAMES_ADOPTED_MAX = 10000,	/* of a kind */
+	NAMES_TOPIC_MAX = 249,		/* bytes of a topic's name in Kafka */
+	NAMES_LONG = 32767,		/* a Kafka string's most */
+};
+
+struct names;
+
+/* One of the tenant's own prefix, or shared when prefix is NULL. Copied. */
+struct names	*names_new(const char *prefix);
+void		 names_free(struct names *n);
+/* Shows the physical name (or, when both end in a star, each that begins so)
+ * as `as`. False: twice, or too many, or one has a star and the other not. */
+bool		 names_adopt(struct names *n, enum name_kind kind,
+		    const char *physical, const char *as, struct error *err);
+/* Shared ones: names that begin with that are another tenant's. */
+void		 names_except(struct names *n, const char *prefix);
+
+/* NULL: a session without a tenant, whose names are the cluster's. */
+
+/* The physical name. Null stays null. */
+struct slice	 names_inward(const struct names *n, enum name_kind kind,
+		    struct slice name, struct arena *a);
+/* The name as the tenant says it; false: it is not the tenant's. */
+bool		 names_outward(const struct names *n, enum name_kind kind,
+		    struct slice physical, struct slice *name,
+		    struct arena *a);
+/* names_outward without the name. */
+bool		 names_owns(const struct names *n, enum name_kind kind,
+		    struct slice physical);
+/* "ID." or null when it is shared. */
+struct slice	 names_prefix(const struct names *n);
+/* Prefixed, without any adopted topic: what is the tenant's is exactly what
+ * begins with the prefix. */
+bool		 names_plain(const struct names *n);
+
+/* The regular expression (RE2 syntax, matched against whole names: KIP-848)
+ * over physical names that fits what `regex` fits over the tenant's own ones.
+ * False: it is not a valid expression by itself. Adopted names it does not
+ * fit. */
+bool		 names_regex_inward(const struct names *n, struct slice regex,
+		    struct arena *a, struct slice *to);
+/* What it was made of; false: it was not made by names_regex_inward. */
+bool		 names_regex_outward(const struct names *n, struct slice regex,
+		    struct arena *a, struct slice *to);
+
+#endif

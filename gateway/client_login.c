@@ -55,6 +55,39 @@ client_login_begin(struct session *s)
 }
 
 static void
+last_too_late(struct timer *t)
+{
+	struct client_login *l = LIST_ENTRY(t, struct client_login, timer);
+
+	session_close(l->session, CONN_LOGIN, "what it had asked before was "
+	    "not answered in time");
+}
+
+/* Replies leave in order: that of a login which failed stands behind those of
+ * what was asked before it. Call it before the answer, which may end the
+ * session. */
+static void
+close_when_answered(struct client_login *l)
+{
+	struct session *s = l->session;
+
+	s->state = SESSION_CLOSING;
+	conn_pause(s->conn);
+	l->ending = true;
+	timer_set(&l->timer, s->worker->loop, now_us(s) +
+	    LOGIN_LAST_MS * 1000, last_too_late);
+}
+
+void
+client_login_answered(struct session *s)
+{
+	if (s->login == NULL || !s->login->ending)
+		return;
+	timer_cancel(&s->login->timer);
+	conn_close_after_flush(s->conn, CONN_LOGIN);
+}
+
+static void
 drop_principal(struct client_login *l)
 {
 	if (l->policies != NULL)
@@ -248,9 +281,8 @@ refuse_mechanism(struct request *r)
 	error_set(&step.error, "the client asked for %s",
 	    log_quote(q->mechanism, &text));
 	note(s->login, "none", &step, false);
+	close_when_answered(s->login);
 	answer_handshake(r, KAFKA_UNSUPPORTED_SASL_MECHANISM);
-	s->state = SESSION_CLOSING;
-	conn_close_after_flush(s->conn, CONN_LOGIN);
 }
 
 /* Its address has had too many failures: nothing is even tried. */
@@ -404,8 +436,8 @@ refuse_now(struct timer *t)
 		session_close(s, CONN_LOGIN, NULL);
 		return;
 	}
+	close_when_answered(l);
 	answer_refused(r);
-	conn_close_after_flush(s->conn, CONN_LOGIN);
 }
 
 /* Not at once: who guesses is to be slowed. r: NULL without a reply. */

@@ -5,7 +5,8 @@
  * or wrong is auth/'s to say; here is when it may be said, and what follows.
  *
  * A login that fails is answered after LOGIN_DELAY_MS and a bit, in the same
- * words whatever was wrong, and then the connection ends.
+ * words whatever was wrong, and then the connection ends; where requests from
+ * before it are still out, when they are answered, or after LOGIN_LAST_MS.
  *
  * Ownership: the session's; freed with it. Thread: worker.
  * Bounds: limits.login_requests_max requests and limits.login_ms before the
@@ -26,6 +27,7 @@ enum {
 					 * .delay.ms of a broker */
 	LOGIN_JITTER_MS = 50,
 	LOGIN_AGAIN_MS = 1000,		/* between two logins of a session */
+	LOGIN_LAST_MS = 5000,		/* for replies before a refusal */
 };
 
 struct client_login {
@@ -37,6 +39,7 @@ struct client_login {
 	bool			 raw;		/* SaslHandshake v0: tokens come
 						 * without a request header */
 	bool			 noted;		/* its refusal is known */
+	bool			 ending;	/* when all is answered */
 	uint32_t		 requests;	/* before login */
 	struct principal	*principal;	/* NULL: not logged in */
 	struct policy_set	*policies;
@@ -45,7 +48,8 @@ struct client_login {
 	char			 user_agent[128];
 	int64_t			 ends_us;	/* of the session; 0: never */
 	int64_t			 in_us;		/* when it last logged in */
-	struct timer		 timer;		/* to log in, or refused */
+	struct timer		 timer;		/* to log in, refused, or for
+						 * the last replies */
 	struct request		*refused;	/* told when it fires */
 };
 
@@ -66,6 +70,8 @@ bool	 client_login_count(struct session *s);
 /* Whether the session has outlived its credential (KIP-368): then all but a new
  * login closes it. */
 bool	 client_login_over(const struct session *s);
+/* A closing session's last reply is on its way. */
+void	 client_login_answered(struct session *s);
 /* Its client id, a condition key, is another one now. */
 void	 client_login_client_id(struct session *s);
 /* Another snapshot (keys, policies): ends the session or changes what it may

@@ -57,6 +57,8 @@ session_flush(struct session *s)
 		s->paused = false;
 		conn_resume(s->conn);
 	}
+	if (s->state == SESSION_CLOSING && list_empty(&s->requests))
+		client_login_answered(s);
 }
 
 /* ---- requests ---- */

@@ -498,6 +498,96 @@ test_nothing_after_refusal(void **state)
 	assert_true(world.closed);
 }
 
+/* As if a request was with a broker. */
+static struct request *
+hold_request(struct session *s)
+{
+	struct request *held = request_new(world.worker);
+
+	held->session = s;
+	held->schema = api_schema_find(API_METADATA);
+	list_append(&s->requests, &held->link);
+	s->in_flight++;
+	return held;
+}
+
+static struct request *
+fail_renewal(void)
+{
+	struct session *s = connect_client();
+	struct key wrong = world.auth.alice;
+	struct request *held;
+
+	log_in(&world.auth.alice);
+	wrong.secret[0] ^= 1;
+	pass(LOGIN_AGAIN_MS);
+	held = hold_request(s);
+	assert_int_equal(shake_hands("PLAIN"), -1);
+	say(plain(&wrong));
+	pass(LOGIN_DELAY_MS + LOGIN_JITTER_MS);
+	receive();
+	assert_int_equal(s->state, SESSION_CLOSING);
+	assert_int_equal(world.got_len, 0);
+	return held;
+}
+
+/* A refusal waits behind the replies of what was asked before it. */
+static void
+test_refusal_in_order(void **state)
+{
+	struct request *held = fail_renewal();
+	struct sasl_handshake_response *first;
+	struct sasl_authenticate_response *second;
+
+	(void)state;
+	assert_false(world.closed);
+	request_finish(held);
+	first = take_reply(API_SASL_HANDSHAKE, 1);
+	assert_non_null(first);
+	second = take_reply(API_SASL_AUTHENTICATE, 2);
+	assert_non_null(second);
+	assert_int_equal(second->error_code, KAFKA_SASL_AUTHENTICATION_FAILED);
+	receive();
+	assert_true(world.closed);
+}
+
+/* But not for ever. */
+static void
+test_refusal_not_for_ever(void **state)
+{
+	(void)state;
+	fail_renewal();
+	pass(LOGIN_LAST_MS - 1);
+	receive();
+	assert_false(world.closed);
+	pass(1);
+	receive();
+	assert_true(world.closed);
+	assert_int_equal(world.got_len, 0);
+}
+
+/* So does that of a mechanism which is not offered. */
+static void
+test_mechanism_in_order(void **state)
+{
+	struct session *s = connect_client();
+	struct request *held;
+	struct sasl_handshake_response *a;
+
+	(void)state;
+	log_in(&world.auth.alice);
+	pass(LOGIN_AGAIN_MS);
+	held = hold_request(s);
+	assert_int_equal(shake_hands("SCRAM-SHA-256"), -1);
+	assert_false(world.closed);
+	request_finish(held);
+	a = take_reply(API_SASL_HANDSHAKE, 1);
+	assert_non_null(a);
+	assert_int_equal(a->error_code, KAFKA_UNSUPPORTED_SASL_MECHANISM);
+	receive();
+	assert_true(world.closed);
+}
+
 /* A busy kind of event does not keep others from being told of later. */
 static void
 test_repeats_are_forgotten(void **state)
@@ -567,7 +657,8 @@ main(void)
 		T(test_disabled_meanwhile), T(test_disabled),
 		T(test_repeats_are_forgotten), T(test_flood_hides_no_login),
 		T(test_audit_file_fault), T(test_other_tags),
-		T(test_nothing_after_refusal),
+		T(test_nothing_after_refusal), T(test_refusal_in_order),
+		T(test_refusal_not_for_ever), T(test_mechanism_in_order),
 #undef T
 	};
 

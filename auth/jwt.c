@@ -279,7 +279,9 @@ check_times(const struct jwt_judge *j, const json_t *claims,
 		return false;
 	}
 	p->issued_ms = iat * 1000;
-	p->expires_ms = to->expires_ms = exp * 1000;
+	/* What lets a token in keeps it in: else one that our clock calls
+	 * expired would be let in for no time at all. */
+	p->expires_ms = to->expires_ms = (exp + skew) * 1000;
 	return true;
 }
 

@@ -33,8 +33,9 @@ struct jwt_judge {
 	int64_t				 now_ms;
 };
 
-/* AUTH_DONE with principal and expires_ms, or AUTH_FAILED and why. `claimed` is
- * set once the signature was right. */
+/* AUTH_DONE with principal and expires_ms (exp and the skew, and later than
+ * now), or AUTH_FAILED and why. `claimed` is set once the signature was right.
+ */
 enum auth_result	 jwt_judge(const struct jwt_judge *j,
 			    struct slice token, struct auth_step *to);
 

@@ -282,7 +282,8 @@ auth_still_valid(const struct auth *a, const struct principal *p,
 		return a->known->seal != NULL && role_for(a, p->name,
 		    p->issued_ms, p->expires_ms, NULL) != NULL;
 	case PRINCIPAL_TOKEN:
-		return a->jwks != NULL;
+		return a->jwks != NULL &&
+		    jwt_still_taken(&a->known->settings.jwt, p);
 	case PRINCIPAL_CERTIFICATE:
 		return a->known->settings.rule_count > 0;
 	}
@@ -303,6 +304,10 @@ auth_principal_again(const struct auth *a, const struct principal *p)
 
 	to->tenant = copy_of(p->tenant);
 	to->key_id = copy_of(p->key_id);
+	to->issuer = copy_of(p->issuer);
+	to->audience = copy_of(p->audience);
+	to->claims = copy_of(p->claims);
+	to->algorithm = p->algorithm;
 	to->issued_ms = p->issued_ms;
 	to->expires_ms = p->expires_ms;
 	if (p->session_policy != NULL)

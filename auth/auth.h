@@ -102,7 +102,8 @@ void		 auth_unref(struct auth *a);
 const struct auth_settings *auth_settings(const struct auth *a);
 
 /* Whether a principal that logged in before is still one: its key is there
- * and enabled, its role exists, it has not expired. */
+ * and enabled, its role exists, the settings still take its token, it has not
+ * expired. */
 bool		 auth_still_valid(const struct auth *a,
 		    const struct principal *p, int64_t now_ms);
 /* The same one as this snapshot has it (a new reference): groups and tags of

@@ -287,42 +287,45 @@ check_times(const struct jwt_judge *j, const json_t *claims,
 
 static bool
 check_issuer(const struct jwt_judge *j, const json_t *claims,
-    struct auth_step *to)
+    struct principal *p, struct auth_step *to)
 {
 	struct slice iss = strict_json_text(claims, "iss");
 	struct log_quoted q;
 
 	if (iss.data == NULL)
 		return claim_wrong(to, "iss", "is missing or no string");
-	if (slice_is(iss, j->settings->issuer))
+	if (slice_is(iss, j->settings->issuer)) {
+		p->issuer = mem_strdup(j->settings->issuer);
 		return true;
+	}
 	auth_fail(to, AUTH_FAILURE_ISSUER, "the token is of another issuer: "
 	    "%s", log_quote(iss, &q));
 	return false;
 }
 
-static bool
-is_audience(const struct auth_jwt_settings *s, const json_t *v)
+/* As the settings have it; NULL: it is none of theirs. */
+static const char *
+audience_of(const struct auth_jwt_settings *s, const json_t *v)
 {
 	struct slice one;
 
 	if (!json_is_string(v))
-		return false;
+		return NULL;
 	one = (struct slice){ (const uint8_t *)json_string_value(v),
 	    (uint32_t)json_string_length(v) };
 	for (uint32_t i = 0; i < s->audiences.n; i++)
 		if (slice_is(one, s->audiences.v[i]))
-			return true;
-	return false;
+			return s->audiences.v[i];
+	return NULL;
 }
 
 static bool
 check_audience(const struct jwt_judge *j, const json_t *claims,
-    struct auth_step *to)
+    struct principal *p, struct auth_step *to)
 {
 	const json_t *aud = json_object_get(claims, "aud");
 	size_t n = json_is_array(aud) ? json_array_size(aud) : 0;
-	bool found = is_audience(j->settings, aud);
+	const char *found = audience_of(j->settings, aud);
 
 	if (n > JWT_AUDIENCES_MAX)
 		return claim_wrong(to, "aud", "has more than 64 values");
@@ -331,13 +334,16 @@ check_audience(const struct jwt_judge *j, const json_t *claims,
 
 		if (!json_is_string(v))
 			return claim_wrong(to, "aud", "has what is no string");
-		found = found || is_audience(j->settings, v);
+		if (found == NULL)
+			found = audience_of(j->settings, v);
 	}
 	if (!json_is_string(aud) && !json_is_array(aud))
 		return claim_wrong(to, "aud", "is missing or no string or "
 		    "list");
-	if (found)
+	if (found != NULL) {
+		p->audience = mem_strdup(found);
 		return true;
+	}
 	auth_fail(to, AUTH_FAILURE_AUDIENCE, "the token is for another "
 	    "audience");
 	return false;
@@ -480,16 +486,58 @@ set_tenant(const struct jwt_judge *j, const json_t *claims,
 	return true;
 }
 
+/* Which claims make a principal, and of which type of tokens, as one text. */
+static char *
+claim_names(const struct auth_jwt_settings *s)
+{
+	const char *const names[] = { s->principal_claim, s->groups_claim,
+		s->tenant_claim, s->type };
+	char *to = mem_strdup("");
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const char *name = names[i] != NULL ? names[i] : "";
+		size_t size = strlen(to) + strlen(name) + 2;
+		char *longer = mem_alloc(size);
+
+		snprintf(longer, size, "%s%s\n", to, name);
+		free(to);
+		to = longer;
+	}
+	return to;
+}
+
+static bool
+is_one_of(const struct auth_names *names, const char *name)
+{
+	for (uint32_t i = 0; i < names->n; i++)
+		if (text_eq(names->v[i], name))
+			return true;
+	return false;
+}
+
+bool
+jwt_still_taken(const struct auth_jwt_settings *s, const struct principal *p)
+{
+	char *names = claim_names(s);
+	bool same = text_eq(names, p->claims);
+
+	free(names);
+	return same && text_eq(s->issuer, p->issuer) &&
+	    is_one_of(&s->audiences, p->audience) &&
+	    is_one_of(&s->algorithms, p->algorithm);
+}
+
 static enum auth_result
 check_claims(const struct jwt_judge *j, const json_t *claims,
     struct auth_step *to)
 {
 	struct principal *p = subject_of(j, claims, to);
 
-	if (p != NULL && check_issuer(j, claims, to) &&
-	    check_audience(j, claims, to) && check_times(j, claims, p, to) &&
+	if (p != NULL && check_issuer(j, claims, p, to) &&
+	    check_audience(j, claims, p, to) && check_times(j, claims, p, to) &&
 	    check_confirmation(j, claims, to) &&
 	    add_groups(j, claims, p, to) && set_tenant(j, claims, p, to)) {
+		p->claims = claim_names(j->settings);
 		to->principal = p;
 		return AUTH_DONE;
 	}
@@ -537,7 +585,10 @@ judge_parts(const struct jwt_judge *j, const struct parts *p,
 	if (!jwk_verify(key, a, p->signed_text, p->signature))
 		return auth_fail(to, AUTH_FAILURE_SIGNATURE, "the token's "
 		    "signature is wrong");
-	return judge_claims(j, p, to);
+	if (judge_claims(j, p, to) != AUTH_DONE)
+		return AUTH_FAILED;
+	to->principal->algorithm = jwt_algorithm_name(a);
+	return AUTH_DONE;
 }
 
 enum auth_result

@@ -39,6 +39,11 @@ struct jwt_judge {
 enum auth_result	 jwt_judge(const struct jwt_judge *j,
 			    struct slice token, struct auth_step *to);
 
+/* Whether a token that was taken would be by these settings, too: issuer,
+ * audience, algorithm, and the claims that make its principal. (It may have
+ * another audience that is good; its client is asked to log in anew then.) */
+bool			 jwt_still_taken(const struct auth_jwt_settings *s,
+			    const struct principal *p);
 /* Whether tokens are accepted at all: there is a key source. */
 bool			 jwt_is_on(const struct auth_jwt_settings *s);
 /* Adds a fault for each thing that would let tokens through unverified, or none

@@ -118,6 +118,9 @@ principal_unref(struct principal *p)
 	free(p->principal_arn);
 	free(p->tenant);
 	free(p->key_id);
+	free(p->issuer);
+	free(p->audience);
+	free(p->claims);
 	free(p);
 }
 

@@ -61,6 +61,9 @@ struct principal {
 	int64_t			 issued_ms;	/* TokenIssueTime, or 0 */
 	int64_t			 expires_ms;	/* 0: never */
 	struct policy		*session_policy; /* counted, or NULL */
+	/* Of a token: what it was judged by, as the settings had it. */
+	char			*issuer, *audience, *claims;
+	const char		*algorithm;	/* a constant */
 	/* Of a client certificate, for revocation: SHA-256 of its DER. */
 	uint8_t			 certificate[32];
 	bool			 has_certificate;

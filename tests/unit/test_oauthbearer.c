@@ -18,6 +18,7 @@
 static struct {
 	EVP_PKEY	*key;
 	struct auth	*auth;
+	struct jwks	*keys;
 	char		*token;		/* of alice, tenant blue */
 } world;
 
@@ -38,23 +39,36 @@ token_of(const char *header, const char *claims)
 	return token;
 }
 
+static char *const audiences[] = { TEXT("weir"), TEXT("other") };
+static char *const algorithms[] = { TEXT("ES256"), TEXT("RS256") };
+
+static const struct auth_jwt_settings rules = {
+	.jwks_url = TEXT("https://issuer.example/keys"),
+	.issuer = TEXT("https://issuer.example"),
+	.audiences = { (char **)(uintptr_t)audiences, 1 },
+	.algorithms = { (char **)(uintptr_t)algorithms, 1 },
+	.principal_claim = TEXT("sub"),
+	.tenant_claim = TEXT("tenant"),
+	.skew_s = 60,
+};
+
+static struct auth *
+load(const struct auth_jwt_settings *jwt, struct jwks *j)
+{
+	struct auth_settings s = {
+		.cluster = { "aws", "eu-west-1", "123456789012", "c", "u" },
+		.jwt = *jwt,
+	};
+	struct error_list errs = { 0 };
+	struct auth *a = auth_load(&s, j, &errs);
+
+	assert_non_null(a);
+	return a;
+}
+
 static int
 setup(void **state)
 {
-	static char *names[] = { TEXT("ES256"), TEXT("weir") };
-	struct auth_settings s = {
-		.cluster = { "aws", "eu-west-1", "123456789012", "c", "u" },
-		.jwt = {
-			.jwks_url = TEXT("https://issuer.example/keys"),
-			.issuer = TEXT("https://issuer.example"),
-			.audiences = { names + 1, 1 },
-			.algorithms = { names, 1 },
-			.principal_claim = TEXT("sub"),
-			.tenant_claim = TEXT("tenant"),
-			.skew_s = 60,
-		},
-	};
-	struct error_list errs = { 0 };
 	char *jwk, *text = mem_alloc(MAKER_TEXT);
 	struct error err;
 	struct jwks *j;
@@ -65,8 +79,8 @@ setup(void **state)
 	snprintf(text, MAKER_TEXT, "{\"keys\":[%s]}", jwk);
 	j = jwks_parse(slice_of(text), &err);
 	assert_non_null(j);
-	world.auth = auth_load(&s, j, &errs);
-	assert_non_null(world.auth);
+	world.auth = load(&rules, j);
+	world.keys = jwks_ref(j);
 	world.token = token_of(NULL, NULL);
 	jwks_unref(j);
 	free(text);
@@ -80,6 +94,7 @@ teardown(void **state)
 	(void)state;
 	EVP_PKEY_free(world.key);
 	auth_unref(world.auth);
+	jwks_unref(world.keys);
 	free(world.token);
 	return 0;
 }
@@ -443,6 +458,61 @@ test_abandoned(void **state)
 	talk_end(&t);
 }
 
+static bool
+still_valid(struct principal *p, const struct auth_jwt_settings *s)
+{
+	struct auth *a = load(s, world.keys);
+	bool valid = auth_still_valid(a, p, clock_wall_ms());
+
+	auth_unref(a);
+	return valid;
+}
+
+/* A live session ends when its token would not be taken any more. */
+static void
+test_still_taken(void **state)
+{
+	struct auth_jwt_settings s = rules;
+	struct principal *p, *again;
+	struct talk t;
+
+	(void)state;
+	talk_begin(&t);
+	assert_int_equal(say_first(&t, accepted[0].text, world.token),
+	    AUTH_DONE);
+	/* As a reload leaves it. */
+	p = t.step.principal;
+	again = auth_principal_again(world.auth, p);
+	principal_unref(p);
+	p = again;
+	assert_true(still_valid(p, &s));
+	s.audiences.n = s.algorithms.n = 2;
+	s.skew_s = 1;
+	assert_true(still_valid(p, &s));
+	s.audiences = (struct auth_names){ rules.audiences.v + 1, 1 };
+	assert_false(still_valid(p, &s));
+	s.audiences = rules.audiences;
+	s.algorithms = (struct auth_names){ rules.algorithms.v + 1, 1 };
+	assert_false(still_valid(p, &s));
+	s = rules;
+	s.issuer = TEXT("https://other.example");
+	assert_false(still_valid(p, &s));
+	s = rules;
+	s.principal_claim = TEXT("azp");
+	assert_false(still_valid(p, &s));
+	s = rules;
+	s.groups_claim = TEXT("groups");
+	assert_false(still_valid(p, &s));
+	s = rules;
+	s.tenant_claim = NULL;
+	assert_false(still_valid(p, &s));
+	s = rules;
+	s.type = TEXT("at+jwt");
+	assert_false(still_valid(p, &s));
+	principal_unref(p);
+	talk_end(&t);
+}
+
 int
 main(void)
 {
@@ -456,6 +526,7 @@ main(void)
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_start_is_refused),
 		cmocka_unit_test(test_abandoned),
+		cmocka_unit_test(test_still_taken),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

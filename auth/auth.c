@@ -200,24 +200,40 @@ has_group(const struct principal *p, const char *name)
 	return false;
 }
 
-void
-auth_complete(const struct auth *a, struct principal *p)
+bool
+auth_complete(const struct auth *a, struct principal *p, struct error *err)
 {
 	const struct identity *id = identity_of(a, p);
 
 	p->own_groups = p->group_count;
 	p->own_tags = p->tag_count;
 	if (id == NULL)
-		return;
+		return true;
 	for (uint32_t i = 0; i < id->group_count; i++)
-		if (!has_group(p, id->group_names[i]))
-			(void)principal_add_group(p,
-			    slice_of(id->group_names[i]));
+		if (!has_group(p, id->group_names[i]) &&
+		    !principal_add_group(p, slice_of(id->group_names[i])))
+			return error_set(err, "%s has more than %d groups: "
+			    "%u of its own, and those of identities_file",
+			    p->arn, PRINCIPAL_GROUPS_MAX, p->own_groups);
 	/* A session's own tags go before its role's. */
 	for (uint32_t i = 0; i < id->tag_count; i++)
-		if (!has_tag(p, id->tags[i].key))
-			(void)principal_add_tag(p, slice_of(id->tags[i].key),
-			    slice_of(id->tags[i].value));
+		if (!has_tag(p, id->tags[i].key) &&
+		    !principal_add_tag(p, slice_of(id->tags[i].key),
+		    slice_of(id->tags[i].value)))
+			return error_set(err, "%s has more than %d tags: %u "
+			    "of its own, and those of identities_file",
+			    p->arn, PRINCIPAL_TAGS_MAX, p->own_tags);
+	return true;
+}
+
+/* As auth_complete, and drops p when it cannot be. */
+static struct principal *
+completed(const struct auth *a, struct principal *p, struct error *err)
+{
+	if (auth_complete(a, p, err))
+		return p;
+	principal_unref(p);
+	return NULL;
 }
 
 static struct principal *
@@ -317,8 +333,7 @@ auth_principal_again(const struct auth *a, const struct principal *p)
 	for (uint32_t i = 0; i < p->own_tags; i++)
 		(void)principal_add_tag(to, slice_of(p->tags[i].key),
 		    slice_of(p->tags[i].value));
-	auth_complete(a, to);
-	return to;
+	return completed(a, to, NULL);
 }
 
 /* ---- policies ---- */
@@ -466,9 +481,7 @@ auth_principal_named(const struct auth *a, struct slice text,
 		p = named_stranger(a, PRINCIPAL_TOKEN, name, err);
 	else if (take_prefix(&name, "certificate/"))
 		p = named_stranger(a, PRINCIPAL_CERTIFICATE, name, err);
-	if (p != NULL)
-		auth_complete(a, p);
-	return p;
+	return p != NULL ? completed(a, p, err) : NULL;
 }
 
 /* ---- secrets ---- */
@@ -518,15 +531,16 @@ auth_find_key(struct auth *a, struct slice id, struct principal **principal,
 	    keys_find(a->known->keys, id);
 	struct principal *p = new_principal(a, PRINCIPAL_USER,
 	    slice_of(k == NULL ? "nobody" : k->user), SLICE_NULL);
-
 	/* Made even for nobody: it takes the same time. */
-	auth_complete(a, p);
+	bool complete = auth_complete(a, p, err);
+
 	*principal = NULL;
-	if (k == NULL || k->disabled) {
+	if (k == NULL || k->disabled || !complete) {
 		*why = k == NULL ? AUTH_FAILURE_UNKNOWN_KEY :
-		    AUTH_FAILURE_DISABLED;
-		error_set(err, k == NULL ? "nobody has this key" :
-		    "the key is disabled");
+		    k->disabled ? AUTH_FAILURE_DISABLED : AUTH_FAILURE_GROUPS;
+		if (k == NULL || k->disabled)
+			error_set(err, k == NULL ? "nobody has this key" :
+			    "the key is disabled");
 		principal_unref(p);
 		return NULL;
 	}
@@ -537,7 +551,7 @@ auth_find_key(struct auth *a, struct slice id, struct principal **principal,
 
 static struct principal *
 session_principal(const struct auth *a, struct slice key_id,
-    struct credentials_session *s)
+    struct credentials_session *s, struct error *err)
 {
 	struct principal *p = new_principal(a, PRINCIPAL_ROLE,
 	    slice_of(s->role), slice_of(s->session));
@@ -552,8 +566,7 @@ session_principal(const struct auth *a, struct slice key_id,
 		    slice_of(s->tags[i].value));
 	for (uint32_t i = 0; i < s->group_count; i++)
 		(void)principal_add_group(p, slice_of(s->groups[i]));
-	auth_complete(a, p);
-	return p;
+	return completed(a, p, err);
 }
 
 static enum auth_failure
@@ -583,9 +596,12 @@ find_session(struct auth *a, struct slice key_id, struct slice token,
 		to->failure = failure_of(v);
 	} else if (role_for(a, s.role, s.issued_ms, s.expires_ms,
 	    &to->error) != NULL) {
+		to->failure = AUTH_FAILURE_GROUPS;
+		to->principal = session_principal(a, key_id, &s, &to->error);
+	}
+	if (to->principal != NULL) {
 		to->failure = AUTH_FAILURE_NONE;
 		set_secret(to, s.secret);
-		to->principal = session_principal(a, key_id, &s);
 	}
 	credentials_session_fini(&s);
 }

@@ -107,7 +107,8 @@ const struct auth_settings *auth_settings(const struct auth *a);
 bool		 auth_still_valid(const struct auth *a,
 		    const struct principal *p, int64_t now_ms);
 /* The same one as this snapshot has it (a new reference): groups and tags of
- * its identity may have changed. Not for certificates, whose rules decide. */
+ * its identity may have changed. NULL: they are too many now. Not for
+ * certificates, whose rules decide. */
 struct principal *auth_principal_again(const struct auth *a,
 		    const struct principal *p);
 /* The policies that hold for it: its own by name, its role's, its groups'.

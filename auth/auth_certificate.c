@@ -190,8 +190,10 @@ made_by(const struct auth *a, const struct auth_certificate_rule *r,
 	memcpy(p->certificate, c->sha256, sizeof(p->certificate));
 	p->has_certificate = true;
 	p->expires_ms = c->not_after_ms;
-	auth_complete(a, p);
-	return p;
+	if (auth_complete(a, p, err))
+		return p;
+	principal_unref(p);
+	return NULL;
 }
 
 struct principal *

@@ -97,8 +97,14 @@ auth_login_step(struct auth_login *l, struct slice in, struct arena *arena,
 
 	memset(to, 0, sizeof(*to));
 	r = checked_step(l, in, arena, to);
-	if (r == AUTH_DONE && to->principal->kind == PRINCIPAL_TOKEN)
-		auth_complete(l->auth, to->principal);
+	if (r == AUTH_DONE && to->principal->kind == PRINCIPAL_TOKEN &&
+	    !auth_complete(l->auth, to->principal, &to->error)) {
+		principal_unref(to->principal);
+		to->principal = NULL;
+		to->expires_ms = 0;
+		to->failure = AUTH_FAILURE_GROUPS;
+		r = AUTH_FAILED;
+	}
 	l->over = r != AUTH_MORE;
 	return r;
 }

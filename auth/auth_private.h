@@ -24,8 +24,11 @@ void	 auth_settings_fini(struct auth_settings *s);
 void	 auth_certificate_check(const struct auth_settings *s,
 	    struct error_list *errs);
 /* Adds the groups and tags that the identities give to a principal of this
- * kind and name. Only before anybody else has seen it. */
-void	 auth_complete(const struct auth *a, struct principal *p);
+ * kind and name. Only before anybody else has seen it. False, and why: they are
+ * too many with those it has; one left out could be one that is denied
+ * something, so it must not be let in. */
+bool	 auth_complete(const struct auth *a, struct principal *p,
+	    struct error *err) MUST_CHECK;
 /* The key of that id, enabled, and a principal of its user (a reference);
  * NULL and why. The key is borrowed from the snapshot. */
 const struct key *auth_find_key(struct auth *a, struct slice id,

@@ -216,16 +216,18 @@ read_policies(struct reading *r, const json_t *list, struct identity *id,
 }
 
 static void
-read_groups(struct reading *r, const json_t *list, struct identity *id,
-    const char *path)
+read_groups(struct reading *r, enum identity_kind kind, const json_t *list,
+    struct identity *id, const char *path)
 {
+	/* The rule that makes a certificate's principal may give one more. */
+	size_t most = PRINCIPAL_GROUPS_MAX - (kind == IDENTITY_CERTIFICATE);
 	char where[PATH_SIZE + 32];
 	uint32_t sum = id->policy_count;
 	json_t *v;
 	size_t i;
 
 	snprintf(where, sizeof(where), "%s.groups", path);
-	if (!is_list(r, list, PRINCIPAL_GROUPS_MAX, where))
+	if (!is_list(r, list, most, where))
 		return;
 	id->groups = mem_zalloc(json_array_size(list) *
 	    sizeof(struct identity *));
@@ -312,7 +314,7 @@ read_ttl(struct reading *r, const json_t *v, struct identity *id,
 	    id->max_ttl_s < IDENTITIES_TTL_MIN_S ||
 	    id->max_ttl_s > IDENTITIES_TTL_MAX_S)
 		error_list_add(r->errs, where, "must be a time such as \"1h\","
-		    " from 60s to 12h");
+		    " from %us to 12h", IDENTITIES_TTL_MIN_S);
 }
 
 static void
@@ -345,7 +347,7 @@ read_identity(struct reading *r, enum identity_kind kind, json_t *in,
 	}
 	check_members(r, in, sections[kind].members, path);
 	read_policies(r, json_object_get(in, "policies"), id, path);
-	read_groups(r, json_object_get(in, "groups"), id, path);
+	read_groups(r, kind, json_object_get(in, "groups"), id, path);
 	read_tags(r, json_object_get(in, "tags"), id, path);
 	if (kind == IDENTITY_ROLE)
 		read_ttl(r, json_object_get(in, "max_ttl"), id, path);

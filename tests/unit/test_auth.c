@@ -150,6 +150,57 @@ test_temporary(void **state)
 	credentials_fini(&c);
 }
 
+/* The role app with so many groups and tags. */
+static void
+write_groups(int groups, int tags)
+{
+	char text[8192], list[2048] = "", all[2048] = "", tag[2048] = "";
+	size_t at = 0, to = 0, of = 0;
+
+	for (int i = 0; i < groups; i++) {
+		at += (size_t)snprintf(list + at, sizeof(list) - at,
+		    "%s\"g%d\"", i ? "," : "", i);
+		to += (size_t)snprintf(all + to, sizeof(all) - to,
+		    "%s\"g%d\": {}", i ? "," : "", i);
+	}
+	for (int i = 0; i < tags; i++)
+		of += (size_t)snprintf(tag + of, sizeof(tag) - of,
+		    "%s\"t%d\": \"x\"", i ? "," : "", i);
+	snprintf(text, sizeof(text), "{\"groups\": {%s}, \"roles\": "
+	    "{\"app\": {\"groups\": [%s], \"tags\": {%s}, "
+	    "\"max_ttl\": \"2h\"}}}", all, list, tag);
+	fixture_write(f.identities, text);
+	fixture_reload(&f);
+}
+
+/* A group that was left out could be one that is denied something. */
+static void
+test_too_many_groups(void **state)
+{
+	struct credentials c = fixture_issue(&f, "app", 3600, NOW_MS);
+	struct slice id = slice_of(c.key_id), token = slice_of(c.token);
+	struct auth_secret s;
+	struct principal *p;
+
+	(void)state;
+	/* The session has a group and a tag of its own. */
+	write_groups(PRINCIPAL_GROUPS_MAX - 1, PRINCIPAL_TAGS_MAX - 1);
+	auth_find_secret(f.auth, id, token, NOW_MS, &s);
+	assert_non_null(s.principal);
+	assert_int_equal(s.principal->group_count, PRINCIPAL_GROUPS_MAX);
+	p = principal_ref(s.principal);
+	auth_secret_fini(&s);
+	write_groups(PRINCIPAL_GROUPS_MAX, 0);
+	expect_nobody(id, token, NOW_MS, AUTH_FAILURE_GROUPS);
+	/* One that is in is no more. */
+	assert_null(auth_principal_again(f.auth, p));
+	write_groups(0, PRINCIPAL_TAGS_MAX);
+	expect_nobody(id, token, NOW_MS, AUTH_FAILURE_GROUPS);
+	assert_null(auth_principal_again(f.auth, p));
+	principal_unref(p);
+	credentials_fini(&c);
+}
+
 /* ---- principals that are there already ---- */
 
 static struct principal *
@@ -571,6 +622,7 @@ main(void)
 		TEST(test_long_term),
 		TEST(test_nobody),
 		TEST(test_temporary),
+		TEST(test_too_many_groups),
 		TEST(test_still_valid),
 		TEST(test_policies),
 		TEST(test_named),

@@ -251,6 +251,38 @@ test_most_policies(void **state)
 	error_list_free(&errs);
 }
 
+/* A rule may give a certificate's principal one more than its entry has. */
+static void
+test_most_groups(void **state)
+{
+	static const char *const kinds[] = { "users", "certificates" };
+	char text[8192], list[2048] = "", all[2048] = "";
+	size_t n = 0, m = 0;
+
+	(void)state;
+	for (int i = 0; i < PRINCIPAL_GROUPS_MAX; i++) {
+		n += (size_t)snprintf(list + n, sizeof(list) - n, "%s\"g%d\"",
+		    i ? "," : "", i);
+		m += (size_t)snprintf(all + m, sizeof(all) - m, "%s\"g%d\":{}",
+		    i ? "," : "", i);
+	}
+	for (int i = 0; i < 2; i++) {
+		struct error_list errs = { NULL, 0 };
+		struct identities *ids;
+
+		snprintf(text, sizeof(text), "{\"groups\": {%s}, \"%s\": "
+		    "{\"a\": {\"groups\": [%s]}}}", all, kinds[i], list);
+		ids = identities_parse(text, strlen(text), "i.json", folder,
+		    &errs);
+		assert_int_equal(ids == NULL, i);
+		assert_int_equal(errs.n, i);
+		if (i == 1)
+			assert_non_null(strstr(errs.v[0].reason, "99 names"));
+		identities_unref(ids);
+		error_list_free(&errs);
+	}
+}
+
 static const struct duration_row {
 	const char	*text;
 	int64_t		 seconds;	/* -1: none */
@@ -282,6 +314,7 @@ main(void)
 		cmocka_unit_test(test_faults),
 		cmocka_unit_test(test_broken_once),
 		cmocka_unit_test(test_most_policies),
+		cmocka_unit_test(test_most_groups),
 		cmocka_unit_test(test_durations),
 	};
 

@@ -6,9 +6,9 @@
  *	prefixed	"orders" is "ID.orders" on the cluster
  *	shared		names are as they are, except those of prefixed tenants
  *
- * In both, adopted names go first: a rule shows chosen existing names under
- * chosen ones. A name that is not the tenant's has no outward form: it is to
- * look as if it did not exist.
+ * With a prefix, adopted names go first: a rule shows chosen existing names
+ * under chosen ones, and hides what else would have these. A name that is not
+ * the tenant's has no outward form: it is to look as if it did not exist.
  *
  * Kafka refuses some names whoever asks ("", "." and ".." as topics); they stay
  * as they are both ways, so that brokers' refusal is the client's.
@@ -43,7 +43,8 @@ struct names;
 struct names	*names_new(const char *prefix);
 void		 names_free(struct names *n);
 /* Shows the physical name (or, when both end in a star, each that begins so)
- * as `as`. False: twice, or too many, or one has a star and the other not. */
+ * as `as`. False and why: twice, too many, or one has a star and the other not;
+ * names that are the tenant's anyway; a shared namespace. */
 bool		 names_adopt(struct names *n, enum name_kind kind,
 		    const char *physical, const char *as, struct error *err);
 /* Shared ones: names that begin with that are another tenant's. */
@@ -51,9 +52,11 @@ void		 names_except(struct names *n, const char *prefix);
 
 /* NULL: a session without a tenant, whose names are the cluster's. */
 
-/* The physical name. Null stays null. */
-struct slice	 names_inward(const struct names *n, enum name_kind kind,
-		    struct slice name, struct arena *a);
+/* The physical name; null stays null. False: the arena's cap is reached, or the
+ * name is longer than a Kafka string. */
+bool		 names_inward(const struct names *n, enum name_kind kind,
+		    struct slice name, struct slice *physical,
+		    struct arena *a);
 /* The name as the tenant says it; false: it is not the tenant's. */
 bool		 names_outward(const struct names *n, enum name_kind kind,
 		    struct slice physical, struct slice *name,
@@ -63,9 +66,12 @@ bool		 names_owns(const struct names *n, enum name_kind kind,
 		    struct slice physical);
 /* "ID." or null when it is shared. */
 struct slice	 names_prefix(const struct names *n);
-/* Prefixed, without any adopted topic: what is the tenant's is exactly what
- * begins with the prefix. */
-bool		 names_plain(const struct names *n);
+/* Calls cb with what the tenant's names of that kind begin with, or, when
+ * `whole`, are: each of its names is under exactly one of them, and one that
+ * names_owns says no to may be too. Begins with "" for a shared namespace. */
+void		 names_ranges(const struct names *n, enum name_kind kind,
+		    void (*cb)(void *arg, struct slice physical, bool whole),
+		    void *arg);
 
 /* The regular expression (RE2 syntax, matched against whole names: KIP-848)
  * over physical names that fits what `regex` fits over the tenant's own ones.

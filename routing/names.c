@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "routing/names.h"
+
+#include <stdlib.h>
+
+#include "gateway/base/htab.h"
+#include "gateway/base/mem.h"
+
+/* Names that begin with `physical` are shown with `as` in its place. */
+struct pattern {
+	struct slice	 physical, as;
+};
+
+/* The adopted names of one kind. */
+struct adopted {
+	struct htab	*by_name;	/* -> struct pattern, of one name */
+	struct htab	*by_physical;
+	struct pattern	 patterns[NAMES_PATTERNS_MAX];
+	uint32_t	 pattern_count;
+};
+
+struct names {
+	struct slice	 prefix;	/* null: shared */
+	struct adopted	 adopted[NAME_KINDS];
+	struct htab	*except;	/* first parts, with their '.' */
+	struct arena	 arena;		/* texts and pairs */
+};
+
+/* ---- making ---- */
+
+struct names *
+names_new(const char *prefix)
+{
+	struct names *n = mem_zalloc(sizeof(*n));
+
+	arena_init(&n->arena, 0);
+	n->prefix = arena_slice(&n->arena, slice_of(prefix));
+	n->except = htab_new();
+	for (int i = 0; i < NAME_KINDS; i++) {
+		n->adopted[i].by_name = htab_new();
+		n->adopted[i].by_physical = htab_new();
+	}
+	return n;
+}
+
+void
+names_free(struct names *n)
+{
+	if (n == NULL)
+		return;
+	for (int i = 0; i < NAME_KINDS; i++) {
+		htab_free(n->adopted[i].by_name, NULL);
+		htab_free(n->adopted[i].by_physical, NULL);
+	}
+	htab_free(n->except, NULL);
+	arena_fini(&n->arena);
+	free(n);
+}
+
+void
+names_except(struct names *n, const char *prefix)
+{
+	htab_set(n->except, slice_of(prefix), n);
+}
+
+static bool
+begins_with(struct slice s, struct slice with)
+{
+	return s.len >= with.len &&
+	    (with.len == 0 || memcmp(s.data, with.data, with.len) == 0);
+}
+
+static struct slice
+behind(struct slice s, struct slice prefix)
+{
+	return (struct slice){ s.data + prefix.len, s.len - prefix.len };
+}
+
+/* One is the beginning of the other. */
+static bool
+overlap(struct slice a, struct slice b)
+{
+	return begins_with(a, b) || begins_with(b, a);
+}
+
+static bool
+adopt_pattern(struct names *n, struct adopted *a, struct pattern p,
+    struct error *err)
+{
+	if (a->pattern_count == NAMES_PATTERNS_MAX)
+		return error_set(err, "there are more than %d names with a "
+		    "star", NAMES_PATTERNS_MAX);
+	if (overlap(p.physical, n->prefix))
+		return error_set(err, "it takes in names that are the tenant's "
+		    "own");
+	for (uint32_t i = 0; i < a->pattern_count; i++)
+		if (overlap(a->patterns[i].physical, p.physical) ||
+		    overlap(a->patterns[i].as, p.as))
+			return error_set(err, "it overlaps with %.*s*",
+			    SLICE_FMT(a->patterns[i].physical));
+	a->patterns[a->pattern_count++] = p;
+	return true;
+}
+
+static bool
+adopt_name(struct names *n, struct adopted *a, struct pattern p,
+    struct error *err)
+{
+	struct pattern *kept;
+
+	if (p.physical.len == 0 || p.as.len == 0)
+		return error_set(err, "a name is empty");
+	if (htab_count(a->by_name) >= NAMES_ADOPTED_MAX)
+		return error_set(err, "there are more than %d names",
+		    NAMES_ADOPTED_MAX);
+	if (begins_with(p.physical, n->prefix))
+		return error_set(err, "it is the tenant's own already");
+	if (htab_get(a->by_physical, p.physical) != NULL)
+		return error_set(err, "it is adopted twice");
+	if (htab_get(a->by_name, p.as) != NULL)
+		return error_set(err, "another one is shown as %.*s",
+		    SLICE_FMT(p.as));
+	kept = ARENA_NEW(&n->arena, struct pattern);
+	*kept = p;
+	htab_set(a->by_name, p.as, kept);
+	htab_set(a->by_physical, p.physical, kept);
+	return true;
+}
+
+bool
+names_adopt(struct names *n, enum name_kind kind, const char *physical,
+    const char *as, struct error *err)
+{
+	struct pattern p = {
+		arena_slice(&n->arena, slice_of(physical)),
+		arena_slice(&n->arena, slice_of(as)),
+	};
+	bool star = p.physical.len > 0 &&
+	    p.physical.data[p.physical.len - 1] == '*';
+
+	if (n->prefix.data == NULL)
+		return error_set(err, "in a shared namespace names are as they "
+		    "are: policies say what is seen");
+	if (star != (p.as.len > 0 && p.as.data[p.as.len - 1] == '*'))
+		return error_set(err, "both names must end in a star, or "
+		    "none");
+	if (!star)
+		return adopt_name(n, &n->adopted[kind], p, err);
+	p.physical.len--;
+	p.as.len--;
+	return adopt_pattern(n, &n->adopted[kind], p, err);
+}
+
+/* ---- the mapping ---- */
+
+/* As a topic, Kafka refuses it under any circumstances. */
+static bool
+impossible(enum name_kind kind, struct slice s)
+{
+	return kind == NAME_TOPIC && (s.len == 0 || slice_is(s, ".") ||
+	    slice_is(s, ".."));
+}
+
+static bool
+join(struct arena *a, struct slice x, struct slice y, struct slice *joined)
+{
+	size_t len = (size_t)x.len + y.len;
+	uint8_t *to = len > NAMES_LONG ? NULL : arena_try(a, len + 1);
+
+	if (to == NULL)
+		return false;
+	if (x.len > 0)
+		memcpy(to, x.data, x.len);
+	if (y.len > 0)
+		memcpy(to + x.len, y.data, y.len);
+	*joined = (struct slice){ to, (uint32_t)len };
+	return true;
+}
+
+/* The rule by which the name is an adopted one; NULL: there is none. */
+static const struct pattern *
+rule_of_name(const struct adopted *a, struct slice name)
+{
+	const struct pattern *p = htab_get(a->by_name, name);
+
+	for (uint32_t i = 0; p == NULL && i < a->pattern_count; i++)
+		if (begins_with(name, a->patterns[i].as))
+			p = &a->patterns[i];
+	return p;
+}
+
+static const struct pattern *
+rule_of_physical(const struct adopted *a, struct slice physical)
+{
+	const struct pattern *p = htab_get(a->by_physical, physical);
+
+	for (uint32_t i = 0; p == NULL && i < a->pattern_count; i++)
+		if (begins_with(physical, a->patterns[i].physical))
+			p = &a->patterns[i];
+	return p;
+}
+
+static bool
+adopts(const struct adopted *a)
+{
+	return a->pattern_count > 0 || htab_count(a->by_name) > 0;
+}
+
+bool
+names_inward(const struct names *n, enum name_kind kind, struct slice name,
+    struct slice *physical, struct arena *a)
+{
+	const struct pattern *p;
+
+	*physical = name;
+	if (n == NULL || name.data == NULL || n->prefix.data == NULL ||
+	    impossible(kind, name))
+		return true;
+	p = adopts(&n->adopted[kind]) ?
+	    rule_of_name(&n->adopted[kind], name) : NULL;
+	if (p != NULL)
+		return join(a, p->physical, behind(name, p->as), physical);
+	return join(a, n->prefix, name, physical);
+}
+
+/* Up to and with the first '.'. */
+static struct slice
+first_part(struct slice s)
+{
+	const uint8_t *dot = s.len > 0 ? memchr(s.data, '.', s.len) : NULL;
+
+	return (struct slice){ s.data, dot == NULL ? 0 :
+	    (uint32_t)(dot - s.data) + 1 };
+}
+
+static bool
+adopted_outward(const struct adopted *adopted, struct slice physical,
+    struct slice *name, struct arena *a)
+{
+	const struct pattern *p = rule_of_physical(adopted, physical);
+	struct slice rest;
+
+	if (p == NULL)
+		return false;
+	rest = behind(physical, p->physical);
+	if (slice_eq(p->physical, p->as))
+		*name = physical;
+	else if (!join(a, p->as, rest, name))
+		return false;
+	/* A rule for just that name goes before one with a star. */
+	return rule_of_name(adopted, *name) == p;
+}
+
+bool
+names_outward(const struct names *n, enum name_kind kind,
+    struct slice physical, struct slice *name, struct arena *a)
+{
+	const struct adopted *adopted;
+
+	*name = physical;
+	if (n == NULL || physical.data == NULL || impossible(kind, physical))
+		return true;
+	if (n->prefix.data == NULL)
+		return htab_count(n->except) == 0 ||
+		    htab_get(n->except, first_part(physical)) == NULL;
+	adopted = &n->adopted[kind];
+	if (!begins_with(physical, n->prefix))
+		return adopts(adopted) &&
+		    adopted_outward(adopted, physical, name, a);
+	*name = behind(physical, n->prefix);
+	return !impossible(kind, *name) &&
+	    (!adopts(adopted) || rule_of_name(adopted, *name) == NULL);
+}
+
+bool
+names_owns(const struct names *n, enum name_kind kind, struct slice physical)
+{
+	_Alignas(8) char memory[512];
+	struct arena a;
+	struct slice name;
+	bool owns;
+
+	arena_init_in(&a, 0, memory, sizeof(memory));
+	owns = names_outward(n, kind, physical, &name, &a);
+	arena_fini(&a);
+	return owns;
+}
+
+struct slice
+names_prefix(const struct names *n)
+{
+	return n != NULL ? n->prefix : SLICE_NULL;
+}
+
+struct ranges {
+	const struct names	*n;
+	const struct adopted	*adopted;
+	void			(*cb)(void *arg, struct slice physical,
+				    bool whole);
+	void			*arg;
+};
+
+static bool
+show_name(void *arg, struct slice key, void *value)
+{
+	struct ranges *r = arg;
+
+	(void)value;
+	/* One that a pattern takes in comes with that. */
+	for (uint32_t i = 0; i < r->adopted->pattern_count; i++)
+		if (begins_with(key, r->adopted->patterns[i].physical))
+			return true;
+	r->cb(r->arg, key, true);
+	return true;
+}
+
+void
+names_ranges(const struct names *n, enum name_kind kind,
+    void (*cb)(void *arg, struct slice physical, bool whole), void *arg)
+{
+	struct ranges r = { n, NULL, cb, arg };
+
+	if (n == NULL || n->prefix.data == NULL) {
+		cb(arg, SLICE_LIT(""), false);
+		return;
+	}
+	r.adopted = &n->adopted[kind];
+	cb(arg, n->prefix, false);
+	for (uint32_t i = 0; i < r.adopted->pattern_count; i++)
+		cb(arg, r.adopted->patterns[i].physical, false);
+	htab_each(r.adopted->by_physical, show_name, &r);
+}

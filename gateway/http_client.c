@@ -23,12 +23,18 @@
 #include "gateway/base/list.h"
 #include "gateway/base/mem.h"
 #include "gateway/net/listen.h"
+#include "gateway/net/lookup.h"
 #include "gateway/net/loop.h"
 
 /* evhttp does not like to be freed from inside its callbacks: those only note
  * what came, and the timer, which is also the deadline, ends the call. */
 struct http_call {
 	struct loop		*loop;
+	/* What is still to be sent, while the host is looked up. */
+	struct lookup		*lookup;	/* NULL: it is known, or not */
+	struct http_url		 url;
+	char			*authorization, *form;	/* cleansed; or NULL */
+	uint32_t		 attempt, body_max;
 	struct evhttp_connection *http;		/* NULL: never connected */
 	SSL			*ssl;		/* a reference, or NULL */
 	struct timer		 timer;
@@ -111,9 +117,20 @@ http_url_parse(const char *text, struct http_url *to, struct error *err)
 /* ---- the end of a call ---- */
 
 static void
+free_secret(char *text)
+{
+	if (text != NULL)
+		OPENSSL_cleanse(text, strlen(text));
+	free(text);
+}
+
+static void
 call_free(struct http_call *c)
 {
 	timer_cancel(&c->timer);
+	lookup_cancel(c->lookup);
+	free_secret(c->authorization);
+	free_secret(c->form);
 	if (c->http != NULL)
 		evhttp_connection_free(c->http);
 	SSL_free(c->ssl);
@@ -140,6 +157,8 @@ on_timer(struct timer *t)
 	if (!c->over)
 		a.fault = "the time is over";
 	a.body = (struct slice){ c->body, c->len };
+	lookup_cancel(c->lookup);
+	c->lookup = NULL;
 	/* First the connection, then whoever waits: they may start another. */
 	if (c->http != NULL)
 		evhttp_connection_free(c->http);
@@ -211,28 +230,23 @@ on_answer(struct evhttp_request *req, void *arg)
 
 /* ---- the beginning ---- */
 
-/* The attempt-th address of the host, as text. */
+/* The attempt-th of the addresses, as text. */
 static bool
-find_address(const struct http_url *u, uint32_t attempt, char *to,
+take_address(const struct http_call *c, const struct addrinfo *found, char *to,
     size_t size, struct error *err)
 {
-	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
-		.ai_flags = AI_ADDRCONFIG };
-	struct addrinfo *found, *a;
+	const struct addrinfo *a;
 	uint32_t n = 0;
-	int fault = getaddrinfo(u->host, NULL, &hints, &found);
+	int fault;
 
-	if (fault != 0)
-		return error_set(err, "%s: %s", u->host, gai_strerror(fault));
 	for (a = found; a != NULL; a = a->ai_next)
 		n++;
 	a = found;
-	for (uint32_t i = attempt % n; i > 0; i--)
+	for (uint32_t i = c->attempt % n; i > 0; i--)
 		a = a->ai_next;
 	fault = getnameinfo(a->ai_addr, a->ai_addrlen, to, (socklen_t)size,
 	    NULL, 0, NI_NUMERICHOST);
-	freeaddrinfo(found);
-	return fault == 0 || error_set(err, "%s: %s", u->host,
+	return fault == 0 || error_set(err, "%s: %s", c->url.host,
 	    gai_strerror(fault));
 }
 
@@ -278,10 +292,10 @@ make_ssl(const struct http_url *u, const char *ca_file, struct error *err)
 }
 
 static void
-add_headers(struct evhttp_request *req, const struct http_url *u,
-    const struct http_options *o)
+add_headers(struct evhttp_request *req, const struct http_call *c)
 {
 	struct evkeyvalq *h = evhttp_request_get_output_headers(req);
+	const struct http_url *u = &c->url;
 	bool six = strchr(u->host, ':') != NULL;
 	char host[300];
 
@@ -292,32 +306,24 @@ add_headers(struct evhttp_request *req, const struct http_url *u,
 	evhttp_add_header(h, "Accept", "application/json");
 	evhttp_add_header(h, "User-Agent", "weir");
 	evhttp_add_header(h, "Connection", "close");
-	if (o->authorization != NULL)
-		evhttp_add_header(h, "Authorization", o->authorization);
-	if (o->form == NULL)
+	if (c->authorization != NULL)
+		evhttp_add_header(h, "Authorization", c->authorization);
+	if (c->form == NULL)
 		return;
 	evhttp_add_header(h, "Content-Type",
 	    "application/x-www-form-urlencoded");
-	evbuffer_add(evhttp_request_get_output_buffer(req), o->form,
-	    strlen(o->form));
+	evbuffer_add(evhttp_request_get_output_buffer(req), c->form,
+	    strlen(c->form));
 }
 
 static bool
-begin(struct http_call *c, const struct http_options *o, struct error *err)
+send_request(struct http_call *c, const char *address, struct error *err)
 {
 	struct event_base *base = loop_base(c->loop);
 	struct bufferevent *bev = NULL;
 	struct evhttp_request *req;
-	char address[64];
-	struct http_url u;
 
-	if (!http_url_parse(o->url, &u, err) ||
-	    !find_address(&u, o->attempt, address, sizeof(address), err))
-		return false;
-	if (u.tls) {
-		c->ssl = make_ssl(&u, o->ca_file, err);
-		if (c->ssl == NULL)
-			return false;
+	if (c->ssl != NULL) {
 		SSL_up_ref(c->ssl);
 		bev = bufferevent_openssl_socket_new(base, -1, c->ssl,
 		    BUFFEREVENT_SSL_CONNECTING, BEV_OPT_CLOSE_ON_FREE);
@@ -326,16 +332,57 @@ begin(struct http_call *c, const struct http_options *o, struct error *err)
 		bufferevent_openssl_set_allow_dirty_shutdown(bev, 1);
 	}
 	c->http = evhttp_connection_base_bufferevent_new(base, NULL, bev,
-	    address, (unsigned short)u.port);
+	    address, (unsigned short)c->url.port);
 	evhttp_connection_set_max_headers_size(c->http, HTTP_HEADERS_MAX);
-	evhttp_connection_set_max_body_size(c->http, (ev_ssize_t)o->body_max);
+	evhttp_connection_set_max_body_size(c->http, (ev_ssize_t)c->body_max);
 	req = evhttp_request_new(on_answer, c);
 	evhttp_request_set_error_cb(req, on_error);
-	add_headers(req, &u, o);
+	add_headers(req, c);
 	/* When it fails it has freed the request, and perhaps told on_answer */
-	if (evhttp_make_request(c->http, req, o->form != NULL ?
-	    EVHTTP_REQ_POST : EVHTTP_REQ_GET, u.target) != 0)
+	if (evhttp_make_request(c->http, req, c->form != NULL ?
+	    EVHTTP_REQ_POST : EVHTTP_REQ_GET, c->url.target) != 0)
 		return error_set(err, "it cannot be connected");
+	return true;
+}
+
+static void
+found_host(void *arg, const struct addrinfo *found, int fault)
+{
+	struct http_call *c = arg;
+	char address[64];
+	struct error err;
+
+	c->lookup = NULL;
+	if (found == NULL) {
+		error_set(&err, "%s: %s", c->url.host, gai_strerror(fault));
+		fail(c, err.text);
+	} else if (!take_address(c, found, address, sizeof(address), &err) ||
+	    !send_request(c, address, &err)) {
+		fail(c, err.text);
+	}
+}
+
+static char *
+copy_of(const char *s)
+{
+	return s != NULL ? mem_strdup(s) : NULL;
+}
+
+static bool
+begin(struct http_call *c, const struct http_options *o, struct error *err)
+{
+	if (!http_url_parse(o->url, &c->url, err))
+		return false;
+	if (c->url.tls) {
+		c->ssl = make_ssl(&c->url, o->ca_file, err);
+		if (c->ssl == NULL)
+			return false;
+	}
+	c->authorization = copy_of(o->authorization);
+	c->form = copy_of(o->form);
+	c->attempt = o->attempt;
+	c->body_max = o->body_max;
+	c->lookup = lookup_start(c->loop, c->url.host, found_host, c);
 	return true;
 }
 

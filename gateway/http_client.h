@@ -7,8 +7,7 @@
  *
  * Ownership: http_call_start returns the call; it is freed after done(), or by
  * http_call_cancel. What came is cleansed; what is sent is libevent's, and not.
- * Thread: the loop's (control): a host's name is looked up there, which may
- * wait.
+ * Thread: the loop's (control), which waits for nothing, not for DNS either.
  * Bounds: HTTP_* and those of the options; redirects are answers like others.
  */
 #ifndef WEIR_HTTP_CLIENT_H

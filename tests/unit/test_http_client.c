@@ -4,7 +4,13 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
+#include <dlfcn.h>
+#include <netdb.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+
 #include "gateway/http_client.h"
+#include "gateway/net/lookup.h"
 
 static const struct {
 	const char	*text;
@@ -68,6 +74,32 @@ test_urls(void **state)
 		assert_int_equal(u.port, urls[i].port);
 		assert_string_equal(u.target, urls[i].target);
 	}
+}
+
+/* ---- a resolver that hangs ---- */
+
+static struct {
+	atomic_bool	 hangs;
+	atomic_int	 asked;
+	sem_t		 go_on;
+} resolver;
+
+/* Instead of libc's: names wait while the resolver hangs. */
+int
+getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+    struct addrinfo **found)
+{
+	int (*real)(const char *h, const char *s, const struct addrinfo *i,
+	    struct addrinfo **f);
+
+	*(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+	if (strcmp(host, "localhost") == 0 &&
+	    (hints->ai_flags & AI_NUMERICHOST) == 0 &&
+	    atomic_load(&resolver.hangs)) {
+		atomic_fetch_add(&resolver.asked, 1);
+		sem_wait(&resolver.go_on);
+	}
+	return real(host, service, hints, found);
 }
 
 /* ---- exchanges ---- */
@@ -248,6 +280,62 @@ test_cancel(void **state)
 	end();
 }
 
+static struct http_call *
+ask_name(uint32_t timeout_ms)
+{
+	const struct http_options o = { .url = url_of("http", "localhost",
+	    "/t"), .form = "secret=x", .authorization = "Basic abc",
+	    .body_max = 100, .timeout_ms = timeout_ms };
+
+	return http_call_start(world.loop, &o, on_done, &world);
+}
+
+/* Nobody waits for the resolver: not the thread, nor the deadline. */
+static void
+test_slow_resolver(void **state)
+{
+	(void)state;
+	begin(NULL);
+	atomic_store(&resolver.hangs, true);
+	ask_name(50);
+	UNTIL(world.loop, world.done == 1);
+	assert_string_equal(world.fault, "the time is over");
+	http_call_cancel(ask_name(0));
+	turns(world.loop, 5);
+	assert_int_equal(world.done, 1);
+	/* The third finds its server, with all that was to be sent. */
+	ask_name(0);
+	UNTIL(world.loop, atomic_load(&resolver.asked) == 3);
+	assert_int_equal(world.server.requests, 0);
+	for (int i = 0; i < 3; i++)
+		sem_post(&resolver.go_on);
+	UNTIL(world.loop, world.done == 2);
+	assert_int_equal(world.status, 200);
+	assert_int_equal(world.server.requests, 1);
+	assert_string_equal(world.server.form, "secret=x");
+	assert_string_equal(world.server.authorization, "Basic abc");
+	atomic_store(&resolver.hangs, false);
+	end();
+}
+
+/* Lookups that hang are bounded, and end all the same. */
+static void
+test_many_lookups(void **state)
+{
+	(void)state;
+	begin(NULL);
+	atomic_store(&resolver.hangs, true);
+	for (int i = 0; i < LOOKUPS_MAX + 1; i++)
+		http_call_cancel(ask_name(0));
+	ask_name(0);
+	UNTIL(world.loop, world.done == 1);
+	assert_non_null(strstr(world.fault, "localhost: "));
+	atomic_store(&resolver.hangs, false);
+	for (int i = 0; i < LOOKUPS_MAX; i++)
+		sem_post(&resolver.go_on);
+	end();
+}
+
 /* ---- TLS ---- */
 
 static void
@@ -302,6 +390,7 @@ static int
 setup(void **state)
 {
 	(void)state;
+	sem_init(&resolver.go_on, 0, 0);
 	snprintf(world.ca, sizeof(world.ca), "/tmp/weir-http-%d.pem",
 	    (int)getpid());
 	snprintf(world.other_ca, sizeof(world.other_ca),
@@ -332,6 +421,8 @@ main(void)
 		cmocka_unit_test(test_mute),
 		cmocka_unit_test(test_nobody_there),
 		cmocka_unit_test(test_cancel),
+		cmocka_unit_test(test_slow_resolver),
+		cmocka_unit_test(test_many_lookups),
 		cmocka_unit_test(test_tls),
 		cmocka_unit_test(test_plain_server),
 	};

@@ -12,6 +12,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/base/metric.h"
 #include "gateway/config.h"
+#include "gateway/guesses.h"
 #include "gateway/net/certificate.h"
 #include "gateway/net/source.h"
 #include "gateway/session.h"
@@ -40,18 +41,25 @@ too_late(struct timer *t)
 	session_close(l->session, CONN_LOGIN_TIME, "limits.login_ms");
 }
 
+static void
+set_deadline(struct client_login *l)
+{
+	struct session *s = l->session;
+
+	timer_set(&l->timer, s->worker->loop, s->opened_us +
+	    (int64_t)s->worker->config->limits.login_ms * 1000, too_late);
+}
+
 void
 client_login_begin(struct session *s)
 {
-	struct worker *w = s->worker;
 	struct client_login *l = mem_zalloc(sizeof(*l));
 
 	l->session = s;
-	l->auth = auth_ref(w->auth);
+	l->auth = auth_ref(s->worker->auth);
 	s->login = l;
 	s->state = SESSION_LOGIN;
-	timer_set(&l->timer, w->loop, now_us(s) +
-	    (int64_t)w->config->limits.login_ms * 1000, too_late);
+	set_deadline(l);
 }
 
 static void
@@ -87,6 +95,8 @@ client_login_answered(struct session *s)
 	conn_close_after_flush(s->conn, CONN_LOGIN);
 }
 
+static void held_free(struct client_login_held *h);
+
 static void
 drop_principal(struct client_login *l)
 {
@@ -103,6 +113,7 @@ client_login_free(struct client_login *l)
 	if (l == NULL)
 		return;
 	timer_cancel(&l->timer);
+	held_free(l->held);
 	if (l->exchange != NULL)
 		auth_login_free(l->exchange);
 	drop_principal(l);
@@ -230,8 +241,10 @@ note(struct client_login *l, const char *mechanism,
 	metric_add(s->worker->metrics, ok ? (unsigned)METRIC_LOGINS :
 	    metric_failure(METRIC_LOGIN_FAILURES, (int)step->failure), 1);
 	audit_login(s, mechanism, step, ok);
-	if (!ok)
+	if (!ok) {
 		source_login_failed(&conn_peer(s->conn)->remote.sa);
+		guesses_failed(slice_of(step->claimed));
+	}
 	if (!ok)
 		log_warn("login failed",
 		    "session=%llu peer=%s mechanism=%s claimed=%s reason=%s "
@@ -306,6 +319,8 @@ may_begin(const struct session *s)
 {
 	const struct client_login *l = s->login;
 
+	if (l->held != NULL)
+		return false;
 	if (l->principal == NULL)
 		return l->exchange == NULL;
 	return l->ends_us != 0 && now_us(s) >= l->in_us +
@@ -367,26 +382,39 @@ api_sasl_handshake(struct request *r)
 
 /* ---- SaslAuthenticate ---- */
 
-/* One message of the client's; what comes of it for the session. */
+/* One message of the client's. */
 static enum auth_result
 step_exchange(struct client_login *l, struct slice in, struct arena *a,
     struct auth_step *step)
 {
-	struct session *s = l->session;
 	enum auth_result result;
 
 	memset(step, 0, sizeof(*step));
 	result = auth_login_step(l->exchange, in, a, step);
+	if (step->unknown_kid)
+		worker_wish_jwks(l->session->worker);
+	return result;
+}
+
+/* OAUTHBEARER says why it refuses, and fails when the client has heard it (RFC
+ * 7628, 3.2.3); many never come back. */
+static bool
+is_verdict(const struct client_login *l, enum auth_result result,
+    const struct auth_step *step)
+{
+	return !l->noted &&
+	    (result != AUTH_MORE || step->failure != AUTH_FAILURE_NONE);
+}
+
+/* What comes of it for the session. */
+static enum auth_result
+settle(struct client_login *l, enum auth_result result, struct auth_step *step)
+{
 	if (result == AUTH_DONE)
 		result = admit(l, step);
-	if (step->unknown_kid)
-		worker_wish_jwks(s->worker);
-	/* OAUTHBEARER says why it refuses, and fails when the client has heard
-	 * it (RFC 7628, 3.2.3); many never come back. */
-	if (result != AUTH_MORE || step->failure != AUTH_FAILURE_NONE) {
-		if (!l->noted)
-			note(l, auth_mechanism_name(l->mechanism), step,
-			    result == AUTH_DONE);
+	if (is_verdict(l, result, step)) {
+		note(l, auth_mechanism_name(l->mechanism), step,
+		    result == AUTH_DONE);
 		l->noted = result == AUTH_MORE;
 	}
 	if (result == AUTH_MORE)
@@ -440,45 +468,27 @@ refuse_now(struct timer *t)
 	answer_refused(r);
 }
 
+static int64_t
+jitter_ms(void)
+{
+	uint8_t random = 0;
+
+	if (RAND_bytes(&random, 1) != 1)
+		random = 0;
+	return random * LOGIN_JITTER_MS / 256;
+}
+
 /* Not at once: who guesses is to be slowed. r: NULL without a reply. */
 static void
 refuse_later(struct client_login *l, struct request *r)
 {
 	struct session *s = l->session;
-	uint8_t jitter = 0;
 
-	if (RAND_bytes(&jitter, 1) != 1)
-		jitter = 0;
 	s->state = SESSION_CLOSING;
 	conn_pause(s->conn);
 	l->refused = r;
 	timer_set(&l->timer, s->worker->loop, now_us(s) +
-	    (LOGIN_DELAY_MS + jitter * LOGIN_JITTER_MS / 256) * 1000,
-	    refuse_now);
-}
-
-void
-api_sasl_authenticate(struct request *r)
-{
-	const struct sasl_authenticate_request *q = r->body;
-	struct client_login *l = r->session->login;
-	struct auth_step step;
-
-	if (l == NULL || l->exchange == NULL) {
-		request_answer_error(r, KAFKA_ILLEGAL_SASL_STATE);
-		return;
-	}
-	switch (step_exchange(l, q->auth_bytes, &r->arena, &step)) {
-	case AUTH_MORE:
-		answer_authenticate(r, step.out, 0);
-		break;
-	case AUTH_DONE:
-		answer_authenticate(r, step.out, let_in(l, &step));
-		break;
-	case AUTH_FAILED:
-		refuse_later(l, r);
-		break;
-	}
+	    (LOGIN_DELAY_MS + jitter_ms()) * 1000, refuse_now);
 }
 
 /* ---- tokens without a header (SaslHandshake v0) ---- */
@@ -503,29 +513,121 @@ send_raw(struct session *s, struct slice out)
 	chain_fini(&c);
 }
 
+/* r: NULL for a token without a header. */
+static void
+respond(struct client_login *l, struct request *r, enum auth_result result,
+    struct auth_step *step)
+{
+	int64_t lifetime = 0;
+
+	if (result == AUTH_FAILED) {
+		/* Without a header there is no way to say why. */
+		refuse_later(l, r);
+		return;
+	}
+	if (result == AUTH_DONE) {
+		l->raw = false;
+		lifetime = let_in(l, step);
+	}
+	if (r != NULL)
+		answer_authenticate(r, step->out, lifetime);
+	else
+		send_raw(l->session, step->out);
+}
+
+/* ---- names that are guessed at ---- */
+
+/* A verdict that is told later. */
+struct client_login_held {
+	struct request		*request;	/* NULL: without a header */
+	enum auth_result	 result;
+	struct auth_step	 step;		/* out is this one's own */
+};
+
+static void
+held_free(struct client_login_held *h)
+{
+	if (h == NULL)
+		return;
+	principal_unref(h->step.principal);
+	free((uint8_t *)(uintptr_t)h->step.out.data);
+	free(h);
+}
+
+static void
+tell_held(struct timer *t)
+{
+	struct client_login *l = LIST_ENTRY(t, struct client_login, timer);
+	struct client_login_held *h = l->held;
+	enum auth_result result;
+
+	l->held = NULL;
+	result = settle(l, h->result, &h->step);
+	if (result == AUTH_MORE && l->principal == NULL)
+		set_deadline(l);
+	respond(l, h->request, result, &h->step);
+	held_free(h);
+}
+
+/* Too many logins in this name have failed: this one's verdict, whatever it is,
+ * comes later. */
+static void
+hold(struct client_login *l, struct request *r, enum auth_result result,
+    const struct auth_step *step)
+{
+	struct worker *w = l->session->worker;
+	struct client_login_held *h = mem_zalloc(sizeof(*h));
+
+	*h = (struct client_login_held){ r, result, *step };
+	if (step->out.data != NULL)
+		h->step.out.data = (uint8_t *)mem_strndup(step->out.data,
+		    step->out.len);
+	l->held = h;
+	metric_add(w->metrics, METRIC_LOGINS_DELAYED, 1);
+	timer_set(&l->timer, w->loop, now_us(l->session) +
+	    (w->config->limits.principal_delay_ms + jitter_ms()) * 1000,
+	    tell_held);
+}
+
+static void
+hear(struct client_login *l, struct request *r, struct slice in,
+    struct arena *a)
+{
+	struct auth_step step;
+	enum auth_result result = step_exchange(l, in, a, &step);
+
+	if (is_verdict(l, result, &step) &&
+	    guesses_over(slice_of(step.claimed)))
+		hold(l, r, result, &step);
+	else
+		respond(l, r, settle(l, result, &step), &step);
+}
+
+void
+api_sasl_authenticate(struct request *r)
+{
+	const struct sasl_authenticate_request *q = r->body;
+	struct client_login *l = r->session->login;
+
+	if (l == NULL || l->exchange == NULL || l->held != NULL) {
+		request_answer_error(r, KAFKA_ILLEGAL_SASL_STATE);
+		return;
+	}
+	hear(l, r, q->auth_bytes, &r->arena);
+}
+
 void
 client_login_raw(struct session *s, const uint8_t *data, size_t len)
 {
-	struct client_login *l = s->login;
-	struct slice in = { data, (uint32_t)len };
-	struct auth_step step;
 	struct arena a;
 
-	arena_init(&a, 0);
-	switch (step_exchange(l, in, &a, &step)) {
-	case AUTH_MORE:
-		send_raw(s, step.out);
-		break;
-	case AUTH_DONE:
-		send_raw(s, step.out);
-		l->raw = false;
-		let_in(l, &step);
-		break;
-	case AUTH_FAILED:
-		/* There is no way to say why. */
-		refuse_later(l, NULL);
-		break;
+	if (s->login->held != NULL) {
+		session_close(s, CONN_LOGIN, "it sent more before it was "
+		    "answered");
+		return;
 	}
+	arena_init(&a, 0);
+	hear(s->login, NULL, (struct slice){ data, (uint32_t)len }, &a);
 	arena_fini(&a);
 }
 

@@ -8,6 +8,9 @@
  * words whatever was wrong, and then the connection ends; where requests from
  * before it are still out, when they are answered, or after LOGIN_LAST_MS.
  *
+ * A login in a name that is guessed at (guesses.h), right or wrong, gets its
+ * verdict after limits.principal_delay_ms.
+ *
  * Ownership: the session's; freed with it. Thread: worker.
  * Bounds: limits.login_requests_max requests and limits.login_ms before the
  * login; frames of limits.frame_max_login until then.
@@ -51,6 +54,7 @@ struct client_login {
 	struct timer		 timer;		/* to log in, refused, or for
 						 * the last replies */
 	struct request		*refused;	/* told when it fires */
+	struct client_login_held *held;		/* told when it fires */
 };
 
 /* At a session's begin, for a listener with a login. */

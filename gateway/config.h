@@ -160,6 +160,7 @@ struct config_limits {
 	uint32_t		 source_connections_max, source_connection_rate;
 	uint32_t		 login_requests_max, login_ms;
 	uint32_t		 login_failures_max, login_failure_ms;
+	uint32_t		 principal_failures_max, principal_delay_ms;
 	uint32_t		 setup_ms, frame_ms, stall_ms, idle_ms;
 	uint32_t		 handshake_rate;
 	uint32_t		 fetch_sessions_max, fetch_partitions_max;

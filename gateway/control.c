@@ -22,6 +22,7 @@
 #include "gateway/explain.h"
 #include "gateway/fetch_table.h"
 #include "gateway/gateway.h"
+#include "gateway/guesses.h"
 #include "gateway/net/source.h"
 #include "gateway/net/tls.h"
 #include "gateway/net/watchdog.h"
@@ -232,6 +233,7 @@ set_limits(const struct gateway *g)
 	loop_set_node_limit(l->buffered_max);
 	fetch_table_limit(l->fetch_partitions_max);
 	source_set_limits(&source);
+	guesses_set_limit(l->principal_failures_max, l->principal_delay_ms);
 	if (l->connections_max > g->connections_most)
 		log_warn("file descriptors are too few for connections_max",
 		    "connections_max=%u possible=%u", l->connections_max,
@@ -563,6 +565,7 @@ gateway_end(struct gateway *g)
 	metric_free(g->metrics);
 	watchdog_free(g->watchdog);
 	source_forget();
+	guesses_forget();
 	free(g);
 }
 

@@ -21,6 +21,7 @@
 #include "gateway/client_login.h"
 #include "gateway/config.h"
 #include "gateway/gateway.h"
+#include "gateway/guesses.h"
 #include "gateway/net/source.h"
 #include "gateway/session.h"
 #include "gateway/wire/frame.h"
@@ -38,6 +39,7 @@ static struct {
 	struct worker		*worker;
 	char			 audit[128];
 	int64_t			 now_us;
+	uint64_t		 delayed_before;	/* a metric */
 	/* The client's side. */
 	int			 fd;
 	bool			 closed;
@@ -115,6 +117,7 @@ set_up(void **state)
 	(void)state;
 	memset(&world, 0, sizeof(world));
 	world.now_us = 1000 * 1000 * 1000;
+	world.delayed_before = metric_total(METRIC_LOGINS_DELAYED);
 	signal(SIGPIPE, SIG_IGN);
 	clock_replace(fake_now);
 	log_to_file("/dev/null");
@@ -166,6 +169,8 @@ tear_down(void **state)
 	config_unref(g->first_config);
 	loop_free(g->control);
 	source_forget();
+	guesses_forget();
+	guesses_set_limit(0, 0);
 	arena_fini(&world.arena);
 	fixture_teardown(&world.auth);
 	clock_replace(NULL);
@@ -588,6 +593,142 @@ test_mechanism_in_order(void **state)
 	assert_true(world.closed);
 }
 
+/* ---- names that are guessed at ---- */
+
+static uint64_t
+delayed(void)
+{
+	return metric_total(METRIC_LOGINS_DELAYED) - world.delayed_before;
+}
+
+/* Alice's name has had all failures that it may have. */
+static struct key
+guess_at_alice(void)
+{
+	struct key wrong = world.auth.alice;
+
+	wrong.secret[0] ^= 1;
+	guesses_set_limit(1, 3000);
+	connect_client();
+	assert_int_equal(shake_hands("PLAIN"), 0);
+	assert_null(authenticate(plain(&wrong)));
+	pass(LOGIN_DELAY_MS + LOGIN_JITTER_MS);
+	assert_non_null(take_reply(API_SASL_AUTHENTICATE, 2));
+	assert_int_equal(delayed(), 0);
+	return wrong;
+}
+
+/* Right or wrong, it is told later; nobody else's is. */
+static void
+test_guessed_at(void **state)
+{
+	struct key wrong = guess_at_alice();
+	struct sasl_authenticate_response *a;
+	struct session *s = connect_client();
+	uint64_t before = failures(AUTH_FAILURE_SIGNATURE) - 1;
+
+	(void)state;
+	assert_int_equal(shake_hands("PLAIN"), 0);
+	assert_null(authenticate(plain(&world.auth.alice)));
+	assert_int_equal(delayed(), 1);
+	pass(2999);
+	assert_null(take_reply(API_SASL_AUTHENTICATE, 2));
+	assert_int_equal(s->state, SESSION_LOGIN);
+	/* Failures of the meantime make it no longer. */
+	guesses_failed(slice_of(world.auth.alice.id));
+	pass(1 + LOGIN_JITTER_MS);
+	a = take_reply(API_SASL_AUTHENTICATE, 2);
+	assert_non_null(a);
+	assert_int_equal(a->error_code, 0);
+	assert_int_equal(s->state, SESSION_OPEN);
+	guesses_failed(slice_of(world.auth.alice.id));
+	connect_client();
+	assert_int_equal(shake_hands("PLAIN"), 0);
+	assert_null(authenticate(plain(&wrong)));
+	pass(2999);
+	assert_int_equal(failures(AUTH_FAILURE_SIGNATURE), before + 1);
+	pass(1 + LOGIN_JITTER_MS);
+	assert_int_equal(failures(AUTH_FAILURE_SIGNATURE), before + 2);
+	pass(LOGIN_DELAY_MS + LOGIN_JITTER_MS);
+	a = take_reply(API_SASL_AUTHENTICATE, 2);
+	assert_int_equal(a->error_code, KAFKA_SASL_AUTHENTICATION_FAILED);
+	/* Bob is refused for what he may not, and as soon as ever. */
+	connect_client();
+	assert_int_equal(shake_hands("PLAIN"), 0);
+	say(plain(&world.auth.bob));
+	pass(LOGIN_DELAY_MS + LOGIN_JITTER_MS);
+	assert_non_null(take_reply(API_SASL_AUTHENTICATE, 2));
+	assert_int_equal(delayed(), 2);
+}
+
+/* While it waits no other login begins, keys may be taken away, and the client
+ * may go. */
+static void
+test_held(void **state)
+{
+	uint64_t before = failures(AUTH_FAILURE_DISABLED);
+	struct sasl_authenticate_response *a;
+
+	(void)state;
+	guess_at_alice();
+	connect_client();
+	assert_int_equal(shake_hands("PLAIN"), 0);
+	say(plain(&world.auth.alice));
+	say(plain(&world.auth.alice));
+	assert_int_equal(shake_hands("PLAIN"), -1);
+	fixture_change_key(&world.auth, world.auth.alice.id, disable);
+	take_snapshot();
+	pass(3000 + LOGIN_JITTER_MS);
+	assert_int_equal(failures(AUTH_FAILURE_DISABLED), before + 1);
+	pass(LOGIN_DELAY_MS + LOGIN_JITTER_MS);
+	a = take_reply(API_SASL_AUTHENTICATE, 2);
+	assert_int_equal(a->error_code, KAFKA_SASL_AUTHENTICATION_FAILED);
+	a = take_reply(API_SASL_AUTHENTICATE, 2);
+	assert_int_equal(a->error_code, KAFKA_ILLEGAL_SASL_STATE);
+	guesses_failed(slice_of(world.auth.alice.id));
+	connect_client();
+	assert_int_equal(shake_hands("PLAIN"), 0);
+	say(plain(&world.auth.alice));
+	turn();
+	assert_int_equal(delayed(), 2);
+	close(world.fd);
+	world.fd = -1;
+	turn();
+}
+
+/* Tokens without a header are held in the same way. */
+static void
+test_held_raw(void **state)
+{
+	struct sasl_handshake_request q = { .mechanism = SLICE_LIT("PLAIN") };
+	struct session *s;
+	uint8_t bytes[256] = { 0 };
+	struct slice token = plain(&world.auth.alice);
+
+	(void)state;
+	guess_at_alice();
+	memcpy(bytes + 4, token.data, token.len);
+	bytes[3] = (uint8_t)token.len;
+	for (int more = 0; more < 2; more++) {
+		guesses_failed(slice_of(world.auth.alice.id));
+		s = connect_client();
+		send_request(API_SASL_HANDSHAKE, 0, &q);
+		assert_non_null(take_reply(API_SASL_HANDSHAKE, 0));
+		for (int i = 0; i <= more; i++)
+			assert_int_equal(write(world.fd, bytes, token.len + 4),
+			    token.len + 4);
+		receive();
+		assert_int_equal(world.got_len, 0);
+		assert_int_equal(world.closed, more);
+		pass(3000 + LOGIN_JITTER_MS);
+		receive();
+		if (more)
+			continue;
+		assert_int_equal(world.got_len, 4);
+		assert_int_equal(s->state, SESSION_OPEN);
+	}
+}
+
 /* A busy kind of event does not keep others from being told of later. */
 static void
 test_repeats_are_forgotten(void **state)
@@ -657,6 +798,7 @@ main(void)
 		T(test_disabled_meanwhile), T(test_disabled),
 		T(test_repeats_are_forgotten), T(test_flood_hides_no_login),
 		T(test_audit_file_fault), T(test_other_tags),
+		T(test_guessed_at), T(test_held), T(test_held_raw),
 		T(test_nothing_after_refusal), T(test_refusal_in_order),
 		T(test_refusal_not_for_ever), T(test_mechanism_in_order),
 #undef T

@@ -207,6 +207,27 @@ config_check_reload(const struct config *old, const struct config *new,
 	return option_check_reload(&top_group, old, new, errs);
 }
 
+const struct option_group *
+config_tenant_group(void)
+{
+	return &tenant_group;
+}
+
+/* The rows of a tenant's file, behind those of the configuration. */
+static void
+print_tenant(enum option_format format, FILE *f)
+{
+	static const char about[] = "In the folder tenants_dir each file "
+	    "ID.json is the tenant ID: a name of a-z, 0-9 and -, of at most "
+	    "64 characters. All members may be left out.";
+
+	if (format == OPTION_AS_MAN)
+		fprintf(f, ".SH TENANT FILES\n%s\n", about);
+	else
+		fprintf(f, "\n%s\n\n", about);
+	option_print(&tenant_group, format, f);
+}
+
 bool
 config_print_options(const char *format, FILE *f)
 {
@@ -216,7 +237,12 @@ config_print_options(const char *format, FILE *f)
 		if (strcmp(format, names[i]) != 0)
 			continue;
 		option_print(&top_group, (enum option_format)i, f);
+		if (i != OPTION_AS_JSON)
+			print_tenant((enum option_format)i, f);
 		return true;
 	}
-	return false;
+	if (strcmp(format, "tenant") != 0)
+		return false;
+	option_print(&tenant_group, OPTION_AS_JSON, f);
+	return true;
 }

@@ -174,6 +174,44 @@ struct config_log {
 	char			*file;		/* NULL: stderr */
 };
 
+/* A tenant's file (tenants.h), read by the same means. */
+enum config_namespace { CONFIG_NAMESPACE_PREFIXED, CONFIG_NAMESPACE_SHARED };
+
+struct config_tenant_member {
+	char			*principal, *access_key, *tenant_claim;
+	char			*certificate, *listener, *sni;	/* NULL: any */
+};
+
+struct config_tenant_networks {
+	struct cidr_list	 cidrs;
+	struct text_list	 vpc_endpoints;
+};
+
+struct config_tenant_adopted {
+	char			*name, *as;	/* as: NULL: the same */
+};
+
+struct config_tenant_adopt {
+	struct {
+		struct config_tenant_adopted *v;
+		uint32_t	 n;
+	}			 topics, groups, transactional_ids;
+};
+
+struct config_tenant {
+	char			*cluster_uuid, *cluster_name, *region;
+	char			*account;	/* NULL: what auth says */
+	enum config_namespace	 namespace;
+	struct {
+		struct config_tenant_member *v;
+		uint32_t	 n;
+	}			 members;
+	struct config_tenant_networks networks;
+	struct text_list	 policies;
+	struct config_tenant_adopt adopt;
+	char			*suspended;	/* NULL: it is not */
+};
+
 struct config {
 	atomic_int		 refs;
 	struct config_cluster	 cluster;
@@ -182,6 +220,7 @@ struct config {
 		uint32_t	 n;
 	}			 listeners;
 	struct config_auth	 auth;
+	char			*tenants_dir;	/* NULL: no tenants */
 	struct config_virtual	 virtual_brokers;
 	struct config_admin	 admin;
 	uint32_t		 workers;	/* not 0 once loaded */
@@ -213,7 +252,9 @@ void		 config_unref(struct config *c);
  * restart are the faults. */
 bool		 config_check_reload(const struct config *old,
 		    const struct config *new, struct error_list *errs);
-/* `weir --print-options[=text|man|json]`; false: no such format. */
+/* The rows of struct config_tenant. */
+const struct option_group *config_tenant_group(void);
+/* `weir --print-options[=text|man|json|tenant]`; false: no such format. */
 bool		 config_print_options(const char *format, FILE *f);
 /* True when the text is "127.x.x.x:port", "[::1]:port" or "localhost:port". */
 bool		 config_is_loopback(const char *address);

@@ -25,7 +25,7 @@ static const struct option_text {
 	  "" },
 	{ "weir run -c FILE", "all that from a configuration file" },
 	{ "weir check -c FILE", "name each fault of a configuration file" },
-	{ "weir --print-options[=text|man|json]", "describe every option" },
+	{ "weir --print-options[=text|man|json|tenant]", "describe every option" },
 	{ "weir --version", "" },
 };
 
@@ -208,7 +208,8 @@ print_options(const char *arg)
 	format = format ? format + 1 : "text";
 	if (config_print_options(format, stdout))
 		return 0;
-	fprintf(stderr, "weir: --print-options is text, man or json\n");
+	fprintf(stderr, "weir: --print-options is text, man, json or "
+	    "tenant\n");
 	return 2;
 }
 

@@ -345,26 +345,32 @@ struct policy_list {
 };
 
 static void
-add_policies(struct policy_list *l, const struct identity *id)
+add_all(struct policy_list *l, struct policy *const *v, uint32_t n)
 {
-	for (uint32_t i = 0; i < id->policy_count; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		bool there = false;
 
 		for (uint32_t j = 0; j < l->n; j++)
-			there = there || l->v[j] == id->policies[i];
+			there = there || l->v[j] == v[i];
 		if (there)
 			continue;
 		if (l->n == POLICY_SET_MAX) {
 			l->full = true;
 			return;
 		}
-		l->v[l->n++] = id->policies[i];
+		l->v[l->n++] = v[i];
 	}
+}
+
+static void
+add_policies(struct policy_list *l, const struct identity *id)
+{
+	add_all(l, id->policies, id->policy_count);
 }
 
 uint32_t
 auth_policies(const struct auth *a, const struct principal *p,
-    struct policy **to)
+    struct policy *const *more, uint32_t n, struct policy **to)
 {
 	struct policy_list l = { to, 0, false };
 	const struct identity *id = identity_of(a, p), *g;
@@ -382,6 +388,7 @@ auth_policies(const struct auth *a, const struct principal *p,
 		if (g != NULL)
 			add_policies(&l, g);
 	}
+	add_all(&l, more, n);
 	/* What did not fit may be a Deny: nothing is allowed then. */
 	return l.full ? 0 : l.n;
 }

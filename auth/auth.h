@@ -111,9 +111,11 @@ bool		 auth_still_valid(const struct auth *a,
  * certificates, whose rules decide. */
 struct principal *auth_principal_again(const struct auth *a,
 		    const struct principal *p);
-/* The policies that hold for it: its own by name, its role's, its groups'.
- * Borrowed from the snapshot; at most POLICY_SET_MAX. */
+/* The policies that hold for it: its own by name, its role's, its groups', and
+ * those n that `more` has (its tenant's; NULL when there are none). Borrowed;
+ * at most POLICY_SET_MAX, and none of them when there would be more. */
 uint32_t	 auth_policies(const struct auth *a, const struct principal *p,
+		    struct policy *const *more, uint32_t n,
 		    struct policy **to);
 /* A principal by name without a login, for explain-access: "user/alice",
  * "role/app", "subject/s", "certificate/c" or an ARN; NULL: none of these. */

@@ -19,6 +19,7 @@
 #include "gateway/publisher.h"
 #include "gateway/client_login.h"
 #include "gateway/session.h"
+#include "gateway/tenants.h"
 
 enum {
 	KEY_MAX = 1024, TEXT_MAX = 512, WINDOW_US = 1000000,
@@ -113,6 +114,8 @@ put_session(json_t *line, const struct session *s)
 	put_text(line, "source", conn_peer(s->conn)->text);
 	put_text(line, "vpce", conn_peer(s->conn)->vpce);
 	put_text(line, "client_id", s->client_id);
+	if (s->tenant != NULL)
+		put_text(line, "tenant", s->tenant->id);
 	if (l == NULL || l->principal == NULL)
 		return;
 	put_text(line, "principal", l->principal->arn);

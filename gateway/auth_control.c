@@ -35,11 +35,11 @@ copy_of(const char *s)
 	return s != NULL ? mem_strdup(s) : NULL;
 }
 
-static void
-hand_out(struct gateway *g)
+void
+auth_control_hand_out(struct gateway *g)
 {
 	for (int i = 0; i < g->worker_count; i++)
-		worker_set_auth(g->workers[i], g->auth);
+		worker_set_auth(g->workers[i], g->auth, g->tenants);
 }
 
 static void
@@ -55,7 +55,7 @@ got_keys(void *arg, struct jwks *j)
 	g->auth = a;
 	log_info("the issuer's keys have changed", "keys=%u url=%s",
 	    jwks_count(j), k->url);
-	hand_out(g);
+	auth_control_hand_out(g);
 }
 
 struct auth *
@@ -108,7 +108,7 @@ auth_control_take(struct gateway *g, const struct config *c, struct auth *a)
 {
 	auth_unref(g->auth);
 	g->auth = a;
-	hand_out(g);
+	auth_control_hand_out(g);
 	fetch_from(g, &c->auth.jwt);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The control thread's hold of who may log in and do what: the snapshot that
- * workers have, loaded at start and at each reload, and again whenever the
- * issuer's keys (JWKS) change.
+ * workers have (with the tenants, which are tenants_control's), loaded at start
+ * and at each reload, and again whenever the issuer's keys (JWKS) change.
  * Ownership: the gateway's. Thread: control.
  */
 #ifndef WEIR_AUTH_CONTROL_H
@@ -22,6 +22,8 @@ struct auth	*auth_control_load(struct gateway *g, const struct config *c,
  * c is the configuration that it came of. */
 void		 auth_control_take(struct gateway *g, const struct config *c,
 		    struct auth *a);
+/* Hands workers what the gateway has of it, and its tenants. */
+void		 auth_control_hand_out(struct gateway *g);
 /* Passes on workers' wishes for keys; call it once a tick. */
 void		 auth_control_tick(struct gateway *g);
 void		 auth_control_free(struct gateway *g);

@@ -16,6 +16,8 @@
 #include "gateway/net/certificate.h"
 #include "gateway/net/source.h"
 #include "gateway/session.h"
+#include "gateway/session_tenant.h"
+#include "gateway/tenants.h"
 #include "gateway/worker.h"
 #include "wire/messages.h"
 
@@ -118,18 +120,22 @@ client_login_free(struct client_login *l)
 		auth_login_free(l->exchange);
 	drop_principal(l);
 	auth_unref(l->auth);
+	free(l->suspended);
 	free(l);
 }
 
 /* ---- who it is ---- */
 
+/* What p may do, as that tenant's member (NULL: of the cluster's own). */
 static struct policy_set *
-policies_of(struct client_login *l, struct auth *a, struct principal *p)
+policies_of(struct client_login *l, struct auth *a, struct principal *p,
+    const struct tenant *t)
 {
 	struct session *s = l->session;
 	const struct conn_peer *peer = conn_peer(s->conn);
 	struct policy *v[POLICY_SET_MAX];
-	uint32_t n = auth_policies(a, p, v);
+	uint32_t n = auth_policies(a, p, t != NULL ? t->policies : NULL,
+	    t != NULL ? t->policy_count : 0, v);
 
 	l->context = (struct policy_context){
 		.principal = p,
@@ -139,8 +145,8 @@ policies_of(struct client_login *l, struct auth *a, struct principal *p)
 		.user_agent = l->user_agent[0] != '\0' ? l->user_agent : NULL,
 		.secure = conn_is_tls(s->conn),
 	};
-	return policy_set_new(&auth_settings(a)->cluster, &l->context, v, n,
-	    p->session_policy);
+	return policy_set_new(t != NULL ? &t->cluster :
+	    &auth_settings(a)->cluster, &l->context, v, n, p->session_policy);
 }
 
 static bool
@@ -149,12 +155,13 @@ may_connect(struct policy_set *set)
 	return policy_allows(set, POLICY_CONNECT, POLICY_CLUSTER, SLICE_NULL);
 }
 
-/* Takes the reference of p. */
+/* Takes the reference of p. The set borrows of the tenant. */
 static void
 take_principal(struct client_login *l, struct principal *p,
-    struct policy_set *set)
+    struct policy_set *set, struct tenant *t)
 {
 	drop_principal(l);
+	session_tenant_take(l->session, t);
 	l->principal = p;
 	l->policies = l->session->policies = set;
 }
@@ -187,13 +194,39 @@ is_newest(struct client_login *l)
 	return false;
 }
 
+/* The tenant that it is a member of, the same one as before. *to is NULL where
+ * there are no tenants. */
+static enum auth_result
+find_tenant(struct client_login *l, struct auth_step *step,
+    struct tenant **to)
+{
+	const struct session *s = l->session;
+	enum auth_failure why;
+	struct error err;
+
+	if (!session_tenant_find(s, step->principal, to, &why, &err)) {
+		/* Who has proven to be a member may know that. */
+		l->suspended = why == AUTH_FAILURE_SUSPENDED ?
+		    mem_strdup(err.text) : NULL;
+		return auth_fail(step, why, "%s: %s", step->principal->arn,
+		    err.text);
+	}
+	if (l->principal != NULL && s->tenant != NULL && *to != NULL &&
+	    strcmp(s->tenant->id, (*to)->id) != 0)
+		return auth_fail(step, AUTH_FAILURE_TENANT, "a member of "
+		    "tenant %s may not become one of %s", s->tenant->id,
+		    (*to)->id);
+	return AUTH_DONE;
+}
+
 /* Checks what auth/ does not know: that nothing was revoked while the exchange
- * was under way, that it is the same principal as before, and that it may
- * connect. */
+ * was under way, that it is the same principal as before, whose member it is,
+ * and that it may connect. */
 static enum auth_result
 admit(struct client_login *l, struct auth_step *step)
 {
 	struct policy_set *set;
+	struct tenant *t;
 
 	if (!is_newest(l) && !auth_still_valid(l->auth, step->principal,
 	    clock_wall_ms()))
@@ -204,13 +237,15 @@ admit(struct client_login *l, struct auth_step *step)
 		return auth_fail(step, AUTH_FAILURE_PRINCIPAL, "%s may not "
 		    "become %s", l->principal->arn, step->principal->arn);
 	snprintf(l->user_agent, sizeof(l->user_agent), "%s", step->user_agent);
-	set = policies_of(l, l->auth, step->principal);
+	if (find_tenant(l, step, &t) != AUTH_DONE)
+		return AUTH_FAILED;
+	set = policies_of(l, l->auth, step->principal, t);
 	if (!may_connect(set)) {
 		policy_set_free(set);
 		return auth_fail(step, AUTH_FAILURE_CONNECT, "no policy allows "
 		    "%s kafka-cluster:Connect", step->principal->arn);
 	}
-	take_principal(l, principal_ref(step->principal), set);
+	take_principal(l, principal_ref(step->principal), set, t);
 	return AUTH_DONE;
 }
 
@@ -237,6 +272,7 @@ note(struct client_login *l, const char *mechanism,
 {
 	struct session *s = l->session;
 	struct log_quoted who, why;
+	char tenant[SESSION_TENANT_LOG];
 
 	metric_add(s->worker->metrics, ok ? (unsigned)METRIC_LOGINS :
 	    metric_failure(METRIC_LOGIN_FAILURES, (int)step->failure), 1);
@@ -247,9 +283,10 @@ note(struct client_login *l, const char *mechanism,
 	}
 	if (!ok)
 		log_warn("login failed",
-		    "session=%llu peer=%s mechanism=%s claimed=%s reason=%s "
+		    "session=%llu peer=%s%s mechanism=%s claimed=%s reason=%s "
 		    "detail=%s", (unsigned long long)s->id,
-		    conn_peer(s->conn)->text, mechanism,
+		    conn_peer(s->conn)->text,
+		    session_tenant_log(s, tenant, sizeof(tenant)), mechanism,
 		    log_quote(slice_of(step->claimed), &who),
 		    auth_failure_label(step->failure),
 		    log_quote(slice_of(step->error.text), &why));
@@ -437,17 +474,19 @@ answer_authenticate(struct request *r, struct slice out, int64_t lifetime)
 	request_answer(r, to);
 }
 
-/* The same words for all; the number finds the line in weir's log. */
+/* The same words for all but a suspended tenant's members; the number finds the
+ * line in weir's log. */
 static void
 answer_refused(struct request *r)
 {
+	const char *suspended = r->session->login->suspended;
 	struct sasl_authenticate_response *to = codec_new(
 	    &sasl_authenticate_response_message, &r->arena);
 
 	to->error_code = KAFKA_SASL_AUTHENTICATION_FAILED;
 	to->error_message = arena_printf(&r->arena,
-	    "[session %llu]: Access denied",
-	    (unsigned long long)r->session->id);
+	    "[session %llu]: %s", (unsigned long long)r->session->id,
+	    suspended != NULL ? suspended : "Access denied");
 	to->auth_bytes = SLICE_LIT("");
 	request_answer(r, to);
 }
@@ -699,15 +738,20 @@ end_untrusted(struct session *s)
 }
 
 void
-client_login_by_certificate(struct session *s)
+client_login_ready(struct session *s)
 {
 	struct client_login *l = s->login;
 	struct auth_step step = { .failure = AUTH_FAILURE_CERTIFICATE };
 
+	s->ready = true;
 	/* The handshake began by an older configuration. */
 	if (s->opened_us <= s->worker->config_us && end_untrusted(s))
 		return;
-	if (l == NULL || l->principal != NULL ||
+	if (l == NULL) {
+		session_tenant_begin(s);
+		return;
+	}
+	if (l->principal != NULL ||
 	    listener_of(s)->auth != CONFIG_AUTH_CERTIFICATE)
 		return;
 	(void)is_newest(l);
@@ -772,40 +816,65 @@ principal_now(const struct client_login *l, const struct auth *a)
 	return NULL;
 }
 
-/* Why it may not go on; NULL: it may, as what it is now. */
-static const char *
-judge(struct client_login *l, struct auth *a)
+/* Whether it may go on, as what it is now; else why not. */
+static bool
+judge(struct client_login *l, struct auth *a, struct error *why)
 {
 	struct principal *p = principal_now(l, a);
 	struct policy_set *set;
+	struct tenant *t;
 
 	if (p == NULL)
-		return "its key, role or certificate is no longer valid";
-	set = policies_of(l, a, p);
+		return error_set(why, "its key, role or certificate is no "
+		    "longer valid");
+	if (!session_tenant_again(l->session, p, &t, why)) {
+		principal_unref(p);
+		return false;
+	}
+	set = policies_of(l, a, p, t);
 	if (may_connect(set)) {
-		take_principal(l, p, set);
-		return NULL;
+		take_principal(l, p, set, t);
+		return true;
 	}
 	policy_set_free(set);
 	l->context.principal = l->principal;
 	principal_unref(p);
-	return "no policy allows it to connect any more";
+	return error_set(why, "no policy allows it to connect any more");
+}
+
+/* Of a listener without a login: all that there is to judge is its tenant. */
+static void
+recheck_tenant(struct session *s)
+{
+	struct tenant *t;
+	struct error why;
+
+	/* One whose TLS is not up yet is judged when it is. */
+	if (!s->ready)
+		return;
+	if (session_tenant_again(s, NULL, &t, &why))
+		session_tenant_take(s, t);
+	else
+		revoke(s, why.text);
 }
 
 void
 client_login_recheck(struct session *s, struct auth *a)
 {
 	struct client_login *l = s->login;
-	const char *why;
+	struct error why;
 
 	if (s->state == SESSION_CLOSING || end_untrusted(s))
 		return;
-	/* One that is under way is judged when it is done. */
-	if (l == NULL || l->principal == NULL)
+	if (l == NULL) {
+		recheck_tenant(s);
 		return;
-	why = judge(l, a);
-	if (why != NULL) {
-		revoke(s, why);
+	}
+	/* One that is under way is judged when it is done. */
+	if (l->principal == NULL)
+		return;
+	if (!judge(l, a, &why)) {
+		revoke(s, why.text);
 		return;
 	}
 	auth_unref(l->auth);

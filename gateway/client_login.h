@@ -5,8 +5,10 @@
  * or wrong is auth/'s to say; here is when it may be said, and what follows.
  *
  * A login that fails is answered after LOGIN_DELAY_MS and a bit, in the same
- * words whatever was wrong, and then the connection ends; where requests from
- * before it are still out, when they are answered, or after LOGIN_LAST_MS.
+ * words whatever was wrong (only a suspended tenant's members are told that,
+ * once they have proven to be members), and then the connection ends; where
+ * requests from before it are still out, when they are answered, or after
+ * LOGIN_LAST_MS.
  *
  * A login in a name that is guessed at (guesses.h), right or wrong, gets its
  * verdict after limits.principal_delay_ms.
@@ -55,14 +57,16 @@ struct client_login {
 						 * the last replies */
 	struct request		*refused;	/* told when it fires */
 	struct client_login_held *held;		/* told when it fires */
+	char			*suspended;	/* ... with these words; NULL */
 };
 
 /* At a session's begin, for a listener with a login. */
 void	 client_login_begin(struct session *s);
 void	 client_login_free(struct client_login *l);
-/* TLS is up: is the certificate still one to be trusted, and whose is it where
- * the listener has auth certificate? */
-void	 client_login_by_certificate(struct session *s);
+/* The connection may be used now: TLS is up, where there is TLS. Is the
+ * certificate still one to be trusted, and whose is it where the listener has
+ * auth certificate? Whose is a session without a login? */
+void	 client_login_ready(struct session *s);
 
 /* A frame that is a token: the handshake was of version 0. */
 bool	 client_login_expects_raw(const struct session *s);
@@ -78,8 +82,8 @@ bool	 client_login_over(const struct session *s);
 void	 client_login_answered(struct session *s);
 /* Its client id, a condition key, is another one now. */
 void	 client_login_client_id(struct session *s);
-/* Another snapshot (keys, policies): ends the session or changes what it may
- * do. */
+/* Another snapshot (keys, policies), or other tenants: ends the session or
+ * changes what it may do. */
 void	 client_login_recheck(struct session *s, struct auth *a);
 
 #endif

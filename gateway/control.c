@@ -27,6 +27,8 @@
 #include "gateway/net/tls.h"
 #include "gateway/net/watchdog.h"
 #include "gateway/status.h"
+#include "gateway/tenants.h"
+#include "gateway/tenants_control.h"
 #include "gateway/upstream_login.h"
 #include "gateway/wire/errors.h"
 #include "routing/watch.h"
@@ -240,12 +242,65 @@ set_limits(const struct gateway *g)
 		    g->connections_most);
 }
 
+/* What a configuration brings along, not yet in force. */
+struct loaded {
+	struct config		*config;
+	struct auth		*auth;
+	struct tenants		*tenants;
+	struct tls_context	*tls[WORKER_LISTENERS_MAX];
+};
+
+static void
+drop_loaded(struct loaded *n)
+{
+	drop_contexts(n->tls);
+	tenants_unref(n->tenants);
+	if (n->auth != NULL)
+		auth_unref(n->auth);
+	config_unref(n->config);
+}
+
+/* All of it with all faults; false when there were any. Takes the config. */
+static bool
+load_rest(struct gateway *g, struct config *c, struct loaded *to,
+    struct error_list *errs)
+{
+	bool ok;
+
+	*to = (struct loaded){ .config = c };
+	to->auth = auth_control_load(g, c, errs);
+	ok = tenants_control_load(g, c, &to->tenants, errs);
+	ok = make_contexts(c, to->tls, errs) && ok;
+	if (ok && to->auth != NULL)
+		return true;
+	drop_loaded(to);
+	return false;
+}
+
+static void
+take_loaded(struct gateway *g, struct loaded *n)
+{
+	struct config *c = n->config;
+
+	config_unref(g->config);
+	g->config = c;
+	drop_contexts(g->listener_tls);
+	memcpy(g->listener_tls, n->tls, sizeof(n->tls));
+	setup_log(c);
+	if (g->admin != NULL)
+		admin_set_config(g->admin, &c->admin);
+	set_limits(g);
+	for (int i = 0; i < g->worker_count; i++)
+		worker_set_config(g->workers[i], c);
+	tenants_control_take(g, n->tenants);
+	auth_control_take(g, c, n->auth);
+}
+
 static bool
 reload_config(struct gateway *g, struct error_list *errs)
 {
-	struct tls_context *contexts[WORKER_LISTENERS_MAX] = { NULL };
+	struct loaded new;
 	struct error err;
-	struct auth *auth;
 	struct config *c;
 
 	if (g->config_path == NULL) {
@@ -256,35 +311,19 @@ reload_config(struct gateway *g, struct error_list *errs)
 	c = config_load(g->config_path, errs);
 	if (c == NULL)
 		return false;
-	if (!config_check_reload(g->config, c, errs) ||
-	    (auth = auth_control_load(g, c, errs)) == NULL) {
+	if (!config_check_reload(g->config, c, errs)) {
 		config_unref(c);
 		return false;
 	}
-	if (!make_contexts(c, contexts, errs)) {
-		auth_unref(auth);
-		config_unref(c);
+	if (!load_rest(g, c, &new, errs))
 		return false;
-	}
 	/* The last that may fail: it takes effect at once. */
 	if (!audit_sink_configure(g->audit, &c->auth.audit, &err)) {
 		error_list_add(errs, "auth.audit.file", "%s", err.text);
-		drop_contexts(contexts);
-		auth_unref(auth);
-		config_unref(c);
+		drop_loaded(&new);
 		return false;
 	}
-	config_unref(g->config);
-	g->config = c;
-	drop_contexts(g->listener_tls);
-	memcpy(g->listener_tls, contexts, sizeof(contexts));
-	setup_log(c);
-	if (g->admin != NULL)
-		admin_set_config(g->admin, &c->admin);
-	set_limits(g);
-	for (int i = 0; i < g->worker_count; i++)
-		worker_set_config(g->workers[i], c);
-	auth_control_take(g, c, auth);
+	take_loaded(g, &new);
 	return true;
 }
 
@@ -348,6 +387,7 @@ control_tick(void *arg)
 		log_tick();
 	audit_sink_tick(g->audit);
 	auth_control_tick(g);
+	tenants_control_tick(g);
 	watch_stats(g->watch, &u);
 	metric_set(g->metrics, METRIC_UPSTREAMS_OPENED, u.opened);
 	metric_set(g->metrics, METRIC_UPSTREAMS_FAILED, u.failed);
@@ -491,12 +531,24 @@ raise_limits(struct gateway *g)
 	mallopt(M_TRIM_THRESHOLD, 32 * 1024 * 1024);
 }
 
+/* Each is a line of the log; the first is the reason. */
+static bool
+say_faults(struct error_list *errs, struct error *err)
+{
+	for (uint32_t i = 1; i < errs->n; i++)
+		log_error("configuration not usable", "path=%s reason=\"%s\"",
+		    errs->v[i].path, errs->v[i].reason);
+	error_set(err, "%s: %s", errs->v[0].path, errs->v[0].reason);
+	error_list_free(errs);
+	return false;
+}
+
 static bool
 gateway_setup(struct gateway *g, struct error *err)
 {
 	struct error_list errs = { NULL, 0 };
-	struct auth *auth;
 	struct upstream_options o;
+	struct loaded first;
 
 	raise_limits(g);
 	watchdog_show_aborts();
@@ -507,19 +559,12 @@ gateway_setup(struct gateway *g, struct error *err)
 	metric_set(g->metrics, METRIC_STARTED,
 	    (uint64_t)clock_wall_ms() * 1000);
 	set_limits(g);
-	if (!make_contexts(g->config, g->listener_tls, &errs)) {
-		error_set(err, "%s: %s", errs.v[0].path, errs.v[0].reason);
-		error_list_free(&errs);
-		return false;
-	}
-	auth = auth_control_load(g, g->config, &errs);
-	if (auth != NULL) {
-		auth_control_take(g, g->config, auth);
-	} else {
-		error_set(err, "%s: %s", errs.v[0].path, errs.v[0].reason);
-		error_list_free(&errs);
-		return false;
-	}
+	if (!load_rest(g, config_ref(g->config), &first, &errs))
+		return say_faults(&errs, err);
+	config_unref(first.config);
+	memcpy(g->listener_tls, first.tls, sizeof(first.tls));
+	tenants_control_take(g, first.tenants);
+	auth_control_take(g, g->config, first.auth);
 	if (!make_upstream_tls(g, err))
 		return error_prefix(err, "cluster.tls");
 	g->audit = audit_sink_new(g);
@@ -551,6 +596,7 @@ gateway_end(struct gateway *g)
 	if (g->cluster != NULL)
 		cluster_unref(g->cluster);
 	auth_control_free(g);
+	tenants_control_free(g);
 	/* What workers said last; nothing else is left in the loop. */
 	if (g->audit != NULL)
 		audit_sink_flush(g->audit);

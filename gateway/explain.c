@@ -95,7 +95,8 @@ explain_access(struct auth *a, const struct explain_query *q,
 	if (p == NULL)
 		return NULL;
 	context.principal = p;
-	set = policy_set_new(cluster, &context, v, auth_policies(a, p, v),
+	set = policy_set_new(cluster, &context, v, auth_policies(a, p, NULL,
+	    0, v),
 	    p->session_policy);
 	policy_explain(set, (enum policy_action)action, type, name, &verdict);
 	to = verdict_json(&verdict, p);

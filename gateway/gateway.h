@@ -19,6 +19,8 @@ struct audit_sink;
 struct auth;
 struct auth_control;
 struct config;
+struct tenants;
+struct tenants_control;
 struct tls_context;
 struct watchdog;
 
@@ -32,6 +34,8 @@ struct gateway {
 	struct config		*first_config;	/* upstreams borrow from it */
 	struct auth		*auth;		/* the newest */
 	struct auth_control	*auth_control;
+	struct tenants		*tenants;	/* the newest; NULL: none */
+	struct tenants_control	*tenants_control;
 	struct audit_sink	*audit;
 	struct cluster		*cluster;	/* NULL until the first one */
 	struct watch		*watch;

@@ -12,6 +12,7 @@
 #include "gateway/config.h"
 #include "gateway/control.h"
 #include "gateway/gateway.h"
+#include "gateway/tenants.h"
 
 static const struct option_text {
 	const char	*form, *text;
@@ -25,7 +26,8 @@ static const struct option_text {
 	  "" },
 	{ "weir run -c FILE", "all that from a configuration file" },
 	{ "weir check -c FILE", "name each fault of a configuration file" },
-	{ "weir --print-options[=text|man|json|tenant]", "describe every option" },
+	{ "weir --print-options[=text|man|json|tenant]",
+	  "describe every option" },
 	{ "weir --version", "" },
 };
 
@@ -165,6 +167,7 @@ static int
 check(const struct arguments *a)
 {
 	struct error_list errs = { NULL, 0 };
+	struct tenants *tenants = NULL;
 	struct auth *auth = NULL;
 	struct config *c;
 	int status = 0;
@@ -174,14 +177,17 @@ check(const struct arguments *a)
 		return 2;
 	}
 	c = config_load(a->file, &errs);
-	if (c != NULL)
+	if (c != NULL) {
 		auth = auth_from_config(c, NULL, &errs);
+		(void)tenants_load(c, &tenants, &errs);
+	}
 	if (errs.n > 0)
 		status = report(&errs, a->file);
 	else
 		printf("%s: no faults\n", a->file);
 	if (auth != NULL)
 		auth_unref(auth);
+	tenants_unref(tenants);
 	config_unref(c);
 	error_list_free(&errs);
 	return status;

@@ -17,6 +17,7 @@
 #include "gateway/client_login.h"
 #include "gateway/net/listen.h"
 #include "gateway/net/source.h"
+#include "gateway/session_tenant.h"
 #include "gateway/wire/frame.h"
 #include "routing/virtual.h"
 #include "wire/messages.h"
@@ -255,13 +256,15 @@ log_closed(const struct session *s, enum conn_reason reason,
     const char *detail)
 {
 	struct log_quoted id, text;
+	char tenant[SESSION_TENANT_LOG];
 
 	if (!worth_a_line(reason) && !log_wants(LOG_DEBUG))
 		return;
 	log_write(worth_a_line(reason) ? LOG_WARN : LOG_DEBUG,
 	    "session closed",
-	    "session=%llu peer=%s client_id=%s reason=%s detail=%s",
+	    "session=%llu peer=%s%s client_id=%s reason=%s detail=%s",
 	    (unsigned long long)s->id, conn_peer(s->conn)->text,
+	    session_tenant_log(s, tenant, sizeof(tenant)),
 	    log_quote(slice_of(s->client_id ? s->client_id : ""), &id),
 	    conn_reason_label(reason),
 	    log_quote(slice_of(detail ? detail : conn_reason_text(reason)),
@@ -289,6 +292,7 @@ session_closed(struct conn *c, void *arg, enum conn_reason reason,
 	orphan_requests(s);
 	let_leases_go(s);
 	client_login_free(s->login);
+	session_tenant_take(s, NULL);
 	free(s->client_id);
 	free(s->software);
 	free(s);
@@ -334,7 +338,7 @@ static void
 session_ready(struct conn *c, void *arg)
 {
 	(void)c;
-	client_login_by_certificate(arg);
+	client_login_ready(arg);
 }
 
 static const struct conn_ops session_ops = {
@@ -442,6 +446,9 @@ session_open(struct worker *w, int fd, const struct sockaddr *peer,
 		client_login_begin(s);
 	s->conn = conn_open_accepted(w->loop, fd, peer, len, &o, &session_ops,
 	    s);
+	/* Nothing is waited for: `ready` is not told. */
+	if (o.tls == NULL && !o.expect_proxy)
+		client_login_ready(s);
 }
 
 /* ---- what the client sees ---- */

@@ -41,6 +41,7 @@ struct session {
 	bool			 paused;
 	bool			 in_flush;
 	bool			 source_taken;	/* source_close is due */
+	bool			 ready;		/* TLS is up, or it is plain */
 	uint16_t		 listener;	/* index in the configuration */
 	int32_t			 virtual_count;	/* 0: not chosen yet */
 	uint64_t		 id;

@@ -19,6 +19,7 @@
 #include "gateway/net/listen.h"
 #include "gateway/net/tls.h"
 #include "gateway/session.h"
+#include "gateway/tenants.h"
 #include "routing/watch.h"
 
 /* ---- leases ---- */
@@ -150,6 +151,7 @@ struct message_to_worker {
 	struct cluster		*cluster;
 	struct config		*config;
 	struct auth		*auth;
+	struct tenants		*tenants;
 	struct tls_context	*tls[WORKER_LISTENERS_MAX];
 };
 
@@ -240,7 +242,9 @@ take_auth(void *arg)
 	struct worker *w = m->worker;
 
 	auth_unref(w->auth);
+	tenants_unref(w->tenants);
 	w->auth = m->auth;
+	w->tenants = m->tenants;
 	free(m);
 	LIST_FOREACH_SAFE(it, &w->sessions)
 		client_login_recheck(LIST_ENTRY(it, struct session, link),
@@ -248,12 +252,13 @@ take_auth(void *arg)
 }
 
 void
-worker_set_auth(struct worker *w, struct auth *a)
+worker_set_auth(struct worker *w, struct auth *a, struct tenants *t)
 {
 	struct message_to_worker *m = mem_zalloc(sizeof(*m));
 
 	m->worker = w;
 	m->auth = auth_ref(a);
+	m->tenants = tenants_ref(t);
 	loop_post(w->loop, take_auth, m);
 }
 
@@ -438,6 +443,7 @@ worker_new(struct gateway *g, int index)
 	loop_set_handshake_rate(w->loop, w->config->limits.handshake_rate);
 	/* Tests without logins have none. */
 	w->auth = g->auth != NULL ? auth_ref(g->auth) : NULL;
+	w->tenants = tenants_ref(g->tenants);
 	w->auth_cache = auth_cache_new();
 	w->audit = audit_new(w);
 	w->coordinators = coordinators_new(w);
@@ -516,6 +522,7 @@ worker_free(struct worker *w)
 	audit_free(w->audit);
 	auth_cache_free(w->auth_cache);
 	auth_unref(w->auth);
+	tenants_unref(w->tenants);
 	metric_free(w->metrics);
 	free(w);
 }

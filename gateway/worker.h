@@ -24,6 +24,7 @@ struct config;
 struct coordinators;
 struct gateway;
 struct metrics;
+struct tenants;
 struct tls_context;
 struct watch;
 
@@ -46,6 +47,7 @@ struct worker {
 	int64_t			 config_us;	/* since when; 0: the start */
 	struct auth		*auth;		/* a reference */
 	struct auth_cache	*auth_cache;
+	struct tenants		*tenants;	/* a reference; NULL: none */
 	struct audit		*audit;
 	struct metrics		*metrics;
 	struct coordinators	*coordinators;
@@ -82,8 +84,10 @@ void		 worker_stop(struct worker *w);
 /* Hands over a snapshot or configuration. Thread: control. */
 void		 worker_set_cluster(struct worker *w, struct cluster *c);
 void		 worker_set_config(struct worker *w, struct config *c);
-/* Hands over keys and policies: sessions are judged anew. Thread: control. */
-void		 worker_set_auth(struct worker *w, struct auth *a);
+/* Hands over keys, policies and tenants (or NULL): sessions are judged anew.
+ * Thread: control. */
+void		 worker_set_auth(struct worker *w, struct auth *a,
+		    struct tenants *t);
 /* A token named a key that is not known: the JWKS are fetched anew. Thread:
  * worker. */
 void		 worker_wish_jwks(struct worker *w);

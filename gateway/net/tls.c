@@ -214,6 +214,17 @@ set_options(SSL_CTX *ctx, const struct tls_settings *s, bool server)
 	}
 }
 
+/* That it is asked for is enough: only what a callback has accepted is kept for
+ * a resumed session (TLS 1.2), whose client need not say it again. */
+static int
+on_server_name(SSL *ssl, int *alert, void *arg)
+{
+	(void)ssl;
+	(void)alert;
+	(void)arg;
+	return SSL_TLSEXT_ERR_OK;
+}
+
 static struct tls_context *
 make(const struct tls_settings *s, bool server, struct error *err)
 {
@@ -227,6 +238,8 @@ make(const struct tls_settings *s, bool server, struct error *err)
 		return NULL;
 	}
 	set_options(ctx, s, server);
+	if (server)
+		SSL_CTX_set_tlsext_servername_callback(ctx, on_server_name);
 	if (!set_versions(ctx, s, err) || !load_own(ctx, s, err) ||
 	    !load_trust(ctx, s, server, err) ||
 	    !load_revoked(ctx, s, err)) {

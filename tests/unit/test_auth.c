@@ -256,7 +256,7 @@ static void
 expect_policies(struct principal *p, const char *want)
 {
 	struct policy *v[POLICY_SET_MAX];
-	uint32_t n = auth_policies(f.auth, p, v);
+	uint32_t n = auth_policies(f.auth, p, NULL, 0, v);
 	char text[256] = "";
 
 	for (uint32_t i = 0; i < n; i++) {

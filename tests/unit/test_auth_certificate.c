@@ -226,7 +226,7 @@ test_principal(void **state)
 	/* The rule's group (orders, reader) and the identity's (orders). */
 	assert_int_equal(p->group_count, 2);
 	assert_string_equal(p->groups[0], "team-b");
-	assert_int_equal(auth_policies(f.auth, p, v), 2);
+	assert_int_equal(auth_policies(f.auth, p, NULL, 0, v), 2);
 	assert_true(auth_still_valid(f.auth, p, 76));
 	assert_false(auth_still_valid(f.auth, p, 77));
 	f.settings.rule_count = 0;

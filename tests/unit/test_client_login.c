@@ -24,6 +24,7 @@
 #include "gateway/guesses.h"
 #include "gateway/net/source.h"
 #include "gateway/session.h"
+#include "gateway/tenants.h"
 #include "gateway/wire/frame.h"
 #include "routing/offer.h"
 #include "routing/resolve.h"
@@ -38,6 +39,7 @@ static struct {
 	struct gateway		 gateway;
 	struct worker		*worker;
 	char			 audit[128];
+	uint64_t		 failed[AUTH_FAILURE_COUNT]; /* before */
 	int64_t			 now_us;
 	uint64_t		 delayed_before;	/* a metric */
 	/* The client's side. */
@@ -85,7 +87,8 @@ make_config(void)
 	    "\"127.0.0.1:1\"}, \"listeners\": [{\"name\": \"a\", "
 	    "\"address\": \"127.0.0.1:9092\", \"auth\": \"sasl\", "
 	    "\"mechanisms\": [\"PLAIN\", \"SCRAM-SHA-256\", "
-	    "\"OAUTHBEARER\"]}], \"auth\": {\"keys_file\": \"%s\", "
+	    "\"OAUTHBEARER\"]}, {\"name\": \"open\", \"address\": "
+	    "\"127.0.0.1:9093\"}], \"auth\": {\"keys_file\": \"%s\", "
 	    "\"master_key_file\": \"%s/master\", \"plain_without_tls\": true, "
 	    "\"identities_file\": \"%s\", \"policies_dir\": \"%s\", "
 	    "\"audit\": {\"file\": \"%s\"}}}";
@@ -108,6 +111,13 @@ make_config(void)
 	return c;
 }
 
+/* Of this test and those before it. */
+static uint64_t
+all_failures(enum auth_failure f)
+{
+	return metric_total(metric_failure(METRIC_LOGIN_FAILURES, (int)f));
+}
+
 static int
 set_up(void **state)
 {
@@ -118,6 +128,8 @@ set_up(void **state)
 	memset(&world, 0, sizeof(world));
 	world.now_us = 1000 * 1000 * 1000;
 	world.delayed_before = metric_total(METRIC_LOGINS_DELAYED);
+	for (int i = 0; i < AUTH_FAILURE_COUNT; i++)
+		world.failed[i] = all_failures((enum auth_failure)i);
 	signal(SIGPIPE, SIG_IGN);
 	clock_replace(fake_now);
 	log_to_file("/dev/null");
@@ -164,6 +176,7 @@ tear_down(void **state)
 	loop_turn(g->control, 0);
 	audit_sink_free(g->audit);
 	auth_unref(g->auth);
+	tenants_unref(g->tenants);
 	cluster_unref(g->cluster);
 	config_unref(g->config);
 	config_unref(g->first_config);
@@ -180,7 +193,7 @@ tear_down(void **state)
 /* ---- the client ---- */
 
 static struct session *
-connect_client(void)
+connect_at(int listener)
 {
 	struct sockaddr_in peer = { .sin_family = AF_INET };
 	int fd[2];
@@ -189,13 +202,20 @@ connect_client(void)
 	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd), 0);
 	peer.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	session_open(world.worker, fd[1], (struct sockaddr *)&peer,
-	    sizeof(peer), 0);
+	    sizeof(peer), listener);
 	if (world.fd >= 0)
 		close(world.fd);
 	world.fd = fd[0];
 	world.closed = false;
 	world.got_len = 0;
-	return LIST_ENTRY(world.worker->sessions.prev, struct session, link);
+	return list_empty(&world.worker->sessions) ? NULL :
+	    LIST_ENTRY(world.worker->sessions.prev, struct session, link);
+}
+
+static struct session *
+connect_client(void)
+{
+	return connect_at(0);
 }
 
 static void
@@ -304,7 +324,7 @@ log_in(const struct key *k)
 static uint64_t
 failures(enum auth_failure f)
 {
-	return metric_total(metric_failure(METRIC_LOGIN_FAILURES, (int)f));
+	return all_failures(f) - world.failed[f];
 }
 
 /* How often a text stands in the audit. */
@@ -337,7 +357,8 @@ take_snapshot(void)
 {
 	auth_unref(world.gateway.auth);
 	world.gateway.auth = auth_ref(world.auth.auth);
-	worker_set_auth(world.worker, world.gateway.auth);
+	worker_set_auth(world.worker, world.gateway.auth,
+	    world.gateway.tenants);
 	turn();
 }
 
@@ -789,6 +810,344 @@ test_audit_file_fault(void **state)
 	assert_int_equal(audited("\"outcome\":\"allowed\""), 1);
 }
 
+/* ---- tenants ---- */
+
+static void
+write_tenant(const char *id, const char *text)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s.json",
+	    world.gateway.config->tenants_dir, id);
+	fixture_write(path, text);
+}
+
+/* These files of the folder are so from now on. */
+static void
+use_tenants(const char *id, const char *text, const char *id2,
+    const char *text2)
+{
+	struct gateway *g = &world.gateway;
+	struct error_list errs = { NULL, 0 };
+	struct tenants *t;
+	char path[160];
+	bool ok;
+
+	if (g->config->tenants_dir == NULL) {
+		snprintf(path, sizeof(path), "%s/tenants", world.auth.folder);
+		assert_int_equal(mkdir(path, 0700), 0);
+		g->config->tenants_dir = mem_strdup(path);
+	}
+	write_tenant(id, text);
+	if (id2 != NULL)
+		write_tenant(id2, text2);
+	ok = tenants_load(g->config, &t, &errs);
+	error_list_print(&errs, stderr, "test: ");
+	assert_true(ok);
+	tenants_unref(g->tenants);
+	g->tenants = t;
+	worker_set_auth(world.worker, g->auth, g->tenants);
+	turn();
+}
+
+/* A tenant's file: its members, and what else there is. */
+#define USER(name) "\"members\": [{\"principal\": \"*:user/" name "\"}]"
+#define ALICE "{" USER("alice") "}"
+#define BOB "{" USER("bob") "}"
+
+/* What a login that fails is answered, after its time. */
+static struct slice
+refusal(const struct key *k)
+{
+	struct sasl_authenticate_response *a;
+
+	assert_int_equal(shake_hands("PLAIN"), 0);
+	assert_null(authenticate(plain(k)));
+	pass(LOGIN_DELAY_MS + LOGIN_JITTER_MS);
+	a = take_reply(API_SASL_AUTHENTICATE, 2);
+	assert_non_null(a);
+	assert_int_equal(a->error_code, KAFKA_SASL_AUTHENTICATION_FAILED);
+	receive();
+	assert_true(world.closed);
+	return a->error_message;
+}
+
+static bool
+ends_with(struct slice s, const char *with)
+{
+	size_t n = strlen(with);
+
+	return s.len >= n && memcmp(s.data + s.len - n, with, n) == 0;
+}
+
+static void
+test_tenant(void **state)
+{
+	struct session *s;
+
+	(void)state;
+	use_tenants("a", ALICE, "b", BOB);
+	s = connect_client();
+	log_in(&world.auth.alice);
+	assert_ptr_equal(s->tenant, tenants_get(world.gateway.tenants,
+	    SLICE_LIT("a")));
+	assert_int_equal(audited("\"tenant\":\"a\""), 1);
+}
+
+static void
+test_no_tenant(void **state)
+{
+	(void)state;
+	use_tenants("b", BOB, NULL, NULL);
+	connect_client();
+	assert_true(ends_with(refusal(&world.auth.alice), "]: Access denied"));
+	assert_int_equal(failures(AUTH_FAILURE_TENANT), 1);
+	assert_int_equal(audited("no tenant's member"), 1);
+}
+
+static void
+test_two_tenants(void **state)
+{
+	(void)state;
+	use_tenants("a", ALICE, "c", ALICE);
+	connect_client();
+	assert_true(ends_with(refusal(&world.auth.alice), "]: Access denied"));
+	assert_int_equal(failures(AUTH_FAILURE_TENANT), 1);
+	assert_int_equal(audited("a member of two tenants, "), 1);
+}
+
+static void
+test_tenant_network(void **state)
+{
+	(void)state;
+	use_tenants("a", "{" USER("alice") ", \"networks\": {\"cidrs\": "
+	    "[\"10.0.0.0/8\"]}}", NULL, NULL);
+	connect_client();
+	assert_true(ends_with(refusal(&world.auth.alice), "]: Access denied"));
+	assert_int_equal(failures(AUTH_FAILURE_NETWORK), 1);
+}
+
+/* bob has no policy of his own. */
+static void
+test_tenant_policies(void **state)
+{
+	(void)state;
+	use_tenants("b", BOB, NULL, NULL);
+	connect_client();
+	refusal(&world.auth.bob);
+	assert_int_equal(failures(AUTH_FAILURE_CONNECT), 1);
+	use_tenants("b", "{" USER("bob") ", \"policies\": [\"reader\"]}", NULL,
+	    NULL);
+	connect_client();
+	log_in(&world.auth.bob);
+	/* Without it he has no right to be here any more. */
+	use_tenants("b", BOB, NULL, NULL);
+	receive();
+	assert_true(world.closed);
+	assert_int_equal(audited("no policy allows it to connect any more"), 1);
+}
+
+/* Policies are about the tenant's cluster, not the one behind. */
+static void
+test_tenant_cluster(void **state)
+{
+	static const char form[] = "{\"Version\": \"2012-10-17\", "
+	    "\"Statement\": {\"Effect\": \"Allow\", \"Action\": "
+	    "\"kafka-cluster:Connect\", \"Resource\": \"%s\"}}";
+	char text[512], path[160];
+
+	(void)state;
+	use_tenants("b", BOB, NULL, NULL);
+	snprintf(text, sizeof(text), form,
+	    tenants_at(world.gateway.tenants, 0)->arn);
+	snprintf(path, sizeof(path), "%s/own.json", world.auth.folder);
+	fixture_write(path, text);
+	use_tenants("b", "{" USER("bob") ", \"policies\": [\"own\"]}", NULL,
+	    NULL);
+	connect_client();
+	log_in(&world.auth.bob);
+}
+
+/* Only who has proven to be a member hears it. */
+static void
+test_suspended(void **state)
+{
+	struct key wrong = world.auth.alice;
+
+	(void)state;
+	use_tenants("a", "{" USER("alice") ", \"suspended\": \"the bill\"}",
+	    NULL, NULL);
+	connect_client();
+	assert_true(ends_with(refusal(&world.auth.alice),
+	    "]: tenant a is suspended: the bill"));
+	assert_int_equal(failures(AUTH_FAILURE_SUSPENDED), 1);
+	assert_int_equal(audited("\"reason\":\"suspended\""), 1);
+	wrong.secret[0] ^= 1;
+	connect_client();
+	assert_true(ends_with(refusal(&wrong), "]: Access denied"));
+}
+
+/* What another file of its tenant does to a live session. */
+static struct session *
+change_tenant(const char *text)
+{
+	struct session *s;
+
+	use_tenants("a", ALICE, "b", "{}");
+	s = connect_client();
+	log_in(&world.auth.alice);
+	use_tenants("a", text, NULL, NULL);
+	receive();
+	return s;
+}
+
+static void
+expect_end(const char *why)
+{
+	assert_true(world.closed);
+	assert_int_equal(audited(why), 1);
+	assert_int_equal(audited("\"outcome\":\"ended\""), 1);
+}
+
+static void
+test_tenant_stays(void **state)
+{
+	struct session *s;
+
+	(void)state;
+	s = change_tenant("{" USER("alice") ", \"adopt\": {\"topics\": "
+	    "[{\"name\": \"x\"}]}}");
+	assert_false(world.closed);
+	assert_ptr_equal(s->tenant, tenants_get(world.gateway.tenants,
+	    SLICE_LIT("a")));
+	assert_int_equal(s->tenant->config->adopt.topics.n, 1);
+}
+
+static void
+test_tenant_suspended_live(void **state)
+{
+	(void)state;
+	change_tenant("{" USER("alice") ", \"suspended\": \"the bill\"}");
+	expect_end("tenant a is suspended: the bill");
+}
+
+static void
+test_tenant_lost(void **state)
+{
+	(void)state;
+	change_tenant("{}");
+	expect_end("it is no tenant's member");
+}
+
+static void
+test_tenant_moves(void **state)
+{
+	(void)state;
+	change_tenant("{" USER("alice") ", \"namespace\": \"shared\"}");
+	expect_end("the namespace of tenant a is another now");
+}
+
+static void
+test_tenant_network_live(void **state)
+{
+	(void)state;
+	change_tenant("{" USER("alice") ", \"networks\": {\"cidrs\": "
+	    "[\"10.0.0.0/8\"]}}");
+	expect_end("has no network that it comes from");
+}
+
+static void
+test_other_tenant(void **state)
+{
+	(void)state;
+	use_tenants("a", ALICE, "b", "{}");
+	connect_client();
+	log_in(&world.auth.alice);
+	use_tenants("a", "{}", "b", ALICE);
+	receive();
+	expect_end("it belongs to tenant b now");
+}
+
+/* Tenants come where there were none, and go: names are others then. */
+static void
+test_tenants_come_and_go(void **state)
+{
+	(void)state;
+	connect_client();
+	log_in(&world.auth.alice);
+	use_tenants("a", ALICE, NULL, NULL);
+	receive();
+	expect_end("it belongs to tenant a now");
+	connect_client();
+	log_in(&world.auth.alice);
+	worker_set_auth(world.worker, world.gateway.auth, NULL);
+	receive();
+	assert_true(world.closed);
+	assert_int_equal(audited("there are no tenants any more"), 1);
+}
+
+static struct key second_key;
+
+static bool
+add_key(struct keys_file *file, struct slice user, struct error *err)
+{
+	return keys_file_add(file, user, 0, &second_key, err);
+}
+
+/* A renewed login stays within the tenant, whatever key it is made with. */
+static void
+test_relogin_in_tenant(void **state)
+{
+	char a[256], b[256];
+
+	(void)state;
+	fixture_change_key(&world.auth, "alice", add_key);
+	take_snapshot();
+	snprintf(a, sizeof(a), "{\"members\": [{\"access_key\": \"%s\"}]}",
+	    world.auth.alice.id);
+	snprintf(b, sizeof(b), "{\"members\": [{\"access_key\": \"%s\"}]}",
+	    second_key.id);
+	use_tenants("a", a, "b", b);
+	connect_client();
+	log_in(&world.auth.alice);
+	pass(LOGIN_AGAIN_MS);
+	log_in(&world.auth.alice);
+	pass(LOGIN_AGAIN_MS);
+	assert_true(ends_with(refusal(&second_key), "]: Access denied"));
+	assert_int_equal(failures(AUTH_FAILURE_TENANT), 1);
+	assert_int_equal(audited("may not become one of b"), 1);
+	keys_key_fini(&second_key);
+}
+
+/* A listener without a login. */
+static void
+test_tenant_of_listener(void **state)
+{
+#define OPEN "\"members\": [{\"listener\": \"open\"}]"
+	struct session *s;
+
+	(void)state;
+	use_tenants("o", "{" OPEN "}", NULL, NULL);
+	s = connect_at(1);
+	assert_string_equal(s->tenant->id, "o");
+	assert_null(s->policies);
+	use_tenants("o", "{" OPEN ", \"adopt\": {\"topics\": [{\"name\": "
+	    "\"x\"}]}}", NULL, NULL);
+	assert_ptr_equal(s->tenant, tenants_at(world.gateway.tenants, 0));
+	use_tenants("o", "{" OPEN ", \"suspended\": \"the bill\"}", NULL, NULL);
+	receive();
+	expect_end("tenant o is suspended: the bill");
+	/* And nobody comes in. */
+	assert_null(connect_at(1));
+	receive();
+	assert_true(world.closed);
+	assert_int_equal(failures(AUTH_FAILURE_SUSPENDED), 1);
+	use_tenants("o", "{}", NULL, NULL);
+	assert_null(connect_at(1));
+	assert_int_equal(failures(AUTH_FAILURE_TENANT), 1);
+#undef OPEN
+}
+
 int
 main(void)
 {
@@ -801,6 +1160,14 @@ main(void)
 		T(test_guessed_at), T(test_held), T(test_held_raw),
 		T(test_nothing_after_refusal), T(test_refusal_in_order),
 		T(test_refusal_not_for_ever), T(test_mechanism_in_order),
+		T(test_tenant), T(test_no_tenant), T(test_two_tenants),
+		T(test_tenant_network), T(test_tenant_policies),
+		T(test_tenant_cluster), T(test_suspended),
+		T(test_tenant_stays), T(test_tenant_suspended_live),
+		T(test_tenant_lost), T(test_tenant_moves),
+		T(test_tenant_network_live), T(test_other_tenant),
+		T(test_tenants_come_and_go), T(test_relogin_in_tenant),
+		T(test_tenant_of_listener),
 #undef T
 	};
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/audit.h"
 
+#include <sys/stat.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -44,6 +46,8 @@ struct audit_sink {
 	struct publisher *publisher;
 	int		 fd;		/* -1: no file */
 	char		*path;
+	char		*rest;		/* of a line that is half written */
+	bool		 told;		/* that it cannot be written */
 	bool		 topic;		/* to one, too */
 	uint64_t	 failed;	/* lines that could not be written */
 };
@@ -124,20 +128,58 @@ put_session(json_t *line, const struct session *s)
 
 /* ---- to the control thread ---- */
 
+/* How much of it stands in the file now. */
+static size_t
+write_some(struct audit_sink *k, const char *text)
+{
+	size_t len = strlen(text);
+	ssize_t n = write(k->fd, text, len);
+
+	if (n == (ssize_t)len) {
+		k->told = false;
+		return len;
+	}
+	if (!k->told)
+		log_error("audit file cannot be written",
+		    "file=%s error=\"%s\"", k->path, n < 0 ?
+		    strerror(errno) : "only a part of a line was taken");
+	k->told = true;
+	return n < 0 ? 0 : (size_t)n;
+}
+
+/* Ends the line that is half written: no other may be glued to it. */
+static bool
+write_rest(struct audit_sink *k)
+{
+	size_t n, len;
+
+	if (k->rest == NULL)
+		return true;
+	len = strlen(k->rest);
+	n = write_some(k, k->rest);
+	memmove(k->rest, k->rest + n, len - n + 1);
+	if (n < len)
+		return false;
+	free(k->rest);
+	k->rest = NULL;
+	return true;
+}
+
 static void
 write_line(struct audit_sink *k, const char *text)
 {
-	size_t len = strlen(text);
+	size_t len = strlen(text), n;
 
 	/* Without the line's end. */
 	if (k->topic && !publisher_add(k->publisher, text, len - 1))
 		k->failed++;
 	if (k->fd < 0)
 		return;
-	if (write(k->fd, text, len) == (ssize_t)len)
-		return;
-	if (k->failed++ == 0)
-		log_error("audit file cannot be written", "file=%s", k->path);
+	n = write_rest(k) ? write_some(k, text) : 0;
+	if (n == 0)
+		k->failed++;
+	else if (n < len)
+		k->rest = mem_strdup(text + n);
 }
 
 static void
@@ -446,26 +488,40 @@ audit_sink_new(struct gateway *g)
 	return k;
 }
 
+static bool
+same_file(int a, int b)
+{
+	struct stat x, y;
+
+	return fstat(a, &x) == 0 && fstat(b, &y) == 0 &&
+	    x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+static void
+set_file(struct audit_sink *k, int fd, const char *path)
+{
+	/* The end of a line goes where its beginning is. */
+	if (k->fd >= 0 && !write_rest(k) && !same_file(k->fd, fd)) {
+		free(k->rest);
+		k->rest = NULL;
+		k->failed++;
+	}
+	k->told = false;
+	if (k->fd >= 0)
+		close(k->fd);
+	free(k->path);
+	k->fd = fd;
+	k->path = path != NULL ? mem_strdup(path) : NULL;
+}
+
 void
 audit_sink_free(struct audit_sink *k)
 {
 	if (k == NULL)
 		return;
 	publisher_free(k->publisher);
-	if (k->fd >= 0)
-		close(k->fd);
-	free(k->path);
+	set_file(k, -1, NULL);
 	free(k);
-}
-
-static void
-set_file(struct audit_sink *k, int fd, const char *path)
-{
-	if (k->fd >= 0)
-		close(k->fd);
-	free(k->path);
-	k->fd = fd;
-	k->path = path != NULL ? mem_strdup(path) : NULL;
 }
 
 bool
@@ -501,6 +557,8 @@ audit_sink_tick(struct audit_sink *k)
 	json_t *line;
 
 	publisher_tick(k->publisher);
+	if (k->fd >= 0)
+		(void)write_rest(k);
 	if (lost == 0)
 		return;
 	k->failed = 0;

@@ -3,7 +3,9 @@
  * When a login counts, is told of and ends: real sessions over a socket pair,
  * with a clock of ours. What the mechanisms say is theirs to test.
  */
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <netinet/in.h>
 #include <setjmp.h>
@@ -13,6 +15,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <jansson.h>
 
 #include "gateway/audit.h"
 #include "gateway/base/clock.h"
@@ -327,21 +330,26 @@ failures(enum auth_failure f)
 	return all_failures(f) - world.failed[f];
 }
 
-/* How often a text stands in the audit. */
 static int
-audited(const char *text)
+lines_with(const char *path, const char *text)
 {
-	FILE *f;
+	FILE *f = fopen(path, "re");
 	char line[AUDIT_LINE_MAX];
 	int n = 0;
 
-	turn();
-	f = fopen(world.audit, "re");
 	assert_non_null(f);
 	while (fgets(line, sizeof(line), f) != NULL)
 		n += strstr(line, text) != NULL;
 	fclose(f);
 	return n;
+}
+
+/* How often a text stands in the audit. */
+static int
+audited(const char *text)
+{
+	turn();
+	return lines_with(world.audit, text);
 }
 
 static void
@@ -1146,6 +1154,83 @@ test_tenant_of_listener(void **state)
 	assert_null(connect_at(1));
 	assert_int_equal(failures(AUTH_FAILURE_TENANT), 1);
 #undef OPEN
+
+/* Lets files of this process grow to so many bytes; 0: as long as they like.
+ */
+static void
+limit_files(rlim_t bytes)
+{
+	struct rlimit r;
+
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &r), 0);
+	r.rlim_cur = bytes > 0 ? bytes : r.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &r), 0);
+}
+
+static rlim_t
+audit_size(void)
+{
+	struct stat st;
+
+	assert_int_equal(stat(world.audit, &st), 0);
+	return (rlim_t)st.st_size;
+}
+
+/* How many lines there are; each is whole. */
+static int
+whole_lines(void)
+{
+	FILE *f = fopen(world.audit, "re");
+	char line[AUDIT_LINE_MAX];
+	json_t *v;
+	int n = 0;
+
+	assert_non_null(f);
+	for (; fgets(line, sizeof(line), f) != NULL; n++) {
+		v = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
+		if (v == NULL)
+			fail_msg("no whole line: %s", line);
+		json_decref(v);
+	}
+	fclose(f);
+	return n;
+}
+
+/* A disk that is full for a while leaves no half line, and is told of. */
+static void
+test_audit_disk_full(void **state)
+{
+	struct gateway *g = &world.gateway;
+	struct error err;
+	char log[160];
+
+	(void)state;
+	snprintf(log, sizeof(log), "%s/log", world.auth.folder);
+	assert_true(log_to_file(log));
+	audit_admin(g, "one", true, NULL);
+	turn();
+	limit_files(audit_size() + 20);
+	audit_admin(g, "two", true, NULL);
+	turn();
+	audit_admin(g, "lost", true, NULL);
+	turn();
+	assert_int_equal(audit_size(), 20 + strlen("{\"time\":\"2026-11-26T"
+	    "01:22:13.348Z\",\"event\":\"one\",\"outcome\":\"done\"}\n"));
+	/* A reload in between opens the same file. */
+	assert_true(audit_sink_configure(g->audit, &g->config->auth.audit,
+	    &err));
+	limit_files(0);
+	audit_admin(g, "three", true, NULL);
+	turn();
+	assert_int_equal(whole_lines(), 3);
+	audit_sink_tick(g->audit);
+	turn();
+	assert_int_equal(whole_lines(), 4);
+	assert_int_equal(audited("\"event\":\"two\""), 1);
+	assert_int_equal(audited("\"lost\":1"), 1);
+	log_to_file("/dev/null");
+	assert_int_equal(lines_with(log, "file cannot be written"), 1);
 }
 
 int
@@ -1156,7 +1241,7 @@ main(void)
 		T(test_in), T(test_wrong), T(test_refused_and_gone),
 		T(test_disabled_meanwhile), T(test_disabled),
 		T(test_repeats_are_forgotten), T(test_flood_hides_no_login),
-		T(test_audit_file_fault), T(test_other_tags),
+		T(test_audit_disk_full), T(test_audit_file_fault), T(test_other_tags),
 		T(test_guessed_at), T(test_held), T(test_held_raw),
 		T(test_nothing_after_refusal), T(test_refusal_in_order),
 		T(test_refusal_not_for_ever), T(test_mechanism_in_order),

@@ -531,24 +531,37 @@ raise_limits(struct gateway *g)
 	mallopt(M_TRIM_THRESHOLD, 32 * 1024 * 1024);
 }
 
-/* Each is a line of the log; the first is the reason. */
-static bool
-say_faults(struct error_list *errs, struct error *err)
+/* What the configuration leads to: files, addresses. Adds all faults, so that
+ * an operator need not start once for each. */
+static void
+open_all(struct gateway *g, struct error_list *errs)
 {
-	for (uint32_t i = 1; i < errs->n; i++)
-		log_error("configuration not usable", "path=%s reason=\"%s\"",
-		    errs->v[i].path, errs->v[i].reason);
-	error_set(err, "%s: %s", errs->v[0].path, errs->v[0].reason);
-	error_list_free(errs);
-	return false;
+	struct loaded first;
+	struct error err;
+
+	if (load_rest(g, config_ref(g->config), &first, errs)) {
+		config_unref(first.config);
+		memcpy(g->listener_tls, first.tls, sizeof(first.tls));
+		tenants_control_take(g, first.tenants);
+		auth_control_take(g, g->config, first.auth);
+	}
+	if (!make_upstream_tls(g, &err))
+		error_list_add(errs, "cluster.tls", "%s", err.text);
+	/* Before whoever wants to log in at brokers. */
+	g->upstream_login = upstream_login_new(g->control,
+	    &g->first_config->cluster);
+	g->audit = audit_sink_new(g);
+	if (!audit_sink_configure(g->audit, &g->config->auth.audit, &err))
+		error_list_add(errs, "auth.audit.file", "%s", err.text);
+	if (!open_admin(g, &err))
+		error_list_add(errs, "admin.address", "%s", err.text);
 }
 
+/* False: the gateway cannot be, and why. */
 static bool
-gateway_setup(struct gateway *g, struct error *err)
+gateway_setup(struct gateway *g, struct error_list *errs)
 {
-	struct error_list errs = { NULL, 0 };
 	struct upstream_options o;
-	struct loaded first;
 
 	raise_limits(g);
 	watchdog_show_aborts();
@@ -559,21 +572,9 @@ gateway_setup(struct gateway *g, struct error *err)
 	metric_set(g->metrics, METRIC_STARTED,
 	    (uint64_t)clock_wall_ms() * 1000);
 	set_limits(g);
-	if (!load_rest(g, config_ref(g->config), &first, &errs))
-		return say_faults(&errs, err);
-	config_unref(first.config);
-	memcpy(g->listener_tls, first.tls, sizeof(first.tls));
-	tenants_control_take(g, first.tenants);
-	auth_control_take(g, g->config, first.auth);
-	if (!make_upstream_tls(g, err))
-		return error_prefix(err, "cluster.tls");
-	g->audit = audit_sink_new(g);
-	if (!audit_sink_configure(g->audit, &g->config->auth.audit, err))
-		return error_prefix(err, "auth.audit.file");
-	if (!open_admin(g, err))
-		return error_prefix(err, "admin.address");
-	g->upstream_login = upstream_login_new(g->control,
-	    &g->first_config->cluster);
+	open_all(g, errs);
+	if (errs->n > 0)
+		return false;
 	gateway_upstream_options(g, &o);
 	g->watch = watch_new(g->control, g->config->cluster.bootstrap, &o,
 	    published, g);
@@ -615,13 +616,26 @@ gateway_end(struct gateway *g)
 	free(g);
 }
 
+/* All of them to whoever started it, as those of the file itself. */
+static void
+tell_faults(const struct error_list *errs, const char *path)
+{
+	char prefix[512];
+
+	snprintf(prefix, sizeof(prefix), "weir: %s: ",
+	    path != NULL ? path : "arguments");
+	error_list_print(errs, stderr, prefix);
+	log_error("cannot start", "faults=%u path=%s reason=\"%s\"", errs->n,
+	    errs->v[0].path, errs->v[0].reason);
+}
+
 int
 gateway_run(struct config *c, const char *path)
 {
 	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
 	struct event *events[3] = { NULL };
 	struct gateway *g = mem_zalloc(sizeof(*g));
-	struct error err;
+	struct error_list errs = { NULL, 0 };
 	bool failed;
 
 	g->config = c;
@@ -629,10 +643,11 @@ gateway_run(struct config *c, const char *path)
 	g->config_path = path;
 	signal(SIGPIPE, SIG_IGN);
 	setup_log(c);
-	if (!gateway_setup(g, &err)) {
-		log_error("cannot start", "error=\"%s\"", err.text);
+	if (!gateway_setup(g, &errs)) {
+		tell_faults(&errs, path);
 		g->failed = true;
 	}
+	error_list_free(&errs);
 	for (int i = 0; i < 3 && !g->failed; i++) {
 		events[i] = evsignal_new(loop_base(g->control), signals[i],
 		    signalled, g);

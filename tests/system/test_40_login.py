@@ -241,3 +241,12 @@ def test_configuration_faults(env):
                 "check", [env.options.weir, "check", "-c", node.config_file], env.path("x.log"), 20
             )
             assert code == 1 and text in out + err, (auth, listener, out + err)
+        # And weir run tells all of them at once, too.
+        config = json.loads(json.dumps(node.config))
+        config["auth"].update(keys_file=ids.file + ".none", audit={"file": "/nowhere/audit"})
+        config["auth"]["policies_dir"] = ids.folder + "/none"
+        node.write_config(config)
+        code, out, err = proc.run("run", [env.options.weir, "run", "-c", node.config_file], env.path("x.log"), 20)
+        assert code == 1 and "cannot start" in out + err, out + err
+        for text in (ids.file + ".none", "auth.audit.file", "policies"):
+            assert text in out + err, (text, out + err)

@@ -258,6 +258,8 @@ let_in(struct client_login *l, const struct auth_step *step)
 	int64_t lifetime = lifetime_ms(l, step->expires_ms);
 
 	timer_cancel(&l->timer);
+	l->requests = 0;
+	l->asked = false;
 	l->in_us = now_us(s);
 	l->ends_us = lifetime > 0 ? l->in_us + lifetime * 1000 : 0;
 	s->state = SESSION_OPEN;
@@ -773,12 +775,24 @@ client_login_ready(struct session *s)
 bool
 client_login_count(struct session *s)
 {
-	if (s->login == NULL || s->login->principal != NULL ||
+	bool over = client_login_over(s);
+
+	if (s->login == NULL || (s->login->principal != NULL && !over) ||
 	    ++s->login->requests <=
 	    s->worker->config->limits.login_requests_max)
 		return true;
-	session_close(s, CONN_LOGIN_TIME, "limits.login_requests_max");
+	session_close(s, over ? CONN_EXPIRED : CONN_LOGIN_TIME,
+	    "limits.login_requests_max");
 	return false;
+}
+
+bool
+client_login_first_question(struct session *s)
+{
+	bool first = !s->login->asked;
+
+	s->login->asked = true;
+	return first;
 }
 
 bool

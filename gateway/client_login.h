@@ -15,7 +15,8 @@
  *
  * Ownership: the session's; freed with it. Thread: worker.
  * Bounds: limits.login_requests_max requests and limits.login_ms before the
- * login; frames of limits.frame_max_login until then.
+ * login, as many requests after its end; frames of limits.frame_max_login until
+ * the first.
  */
 #ifndef WEIR_CLIENT_LOGIN_H
 #define WEIR_CLIENT_LOGIN_H
@@ -45,7 +46,8 @@ struct client_login {
 						 * without a request header */
 	bool			 noted;		/* its refusal is known */
 	bool			 ending;	/* when all is answered */
-	uint32_t		 requests;	/* before login */
+	uint32_t		 requests;	/* without a login that holds */
+	bool			 asked;		/* ApiVersions, after its end */
 	struct principal	*principal;	/* NULL: not logged in */
 	struct policy_set	*policies;
 	struct policy_context	 context;	/* of policies */
@@ -72,12 +74,15 @@ void	 client_login_ready(struct session *s);
 bool	 client_login_expects_raw(const struct session *s);
 void	 client_login_raw(struct session *s, const uint8_t *data, size_t len);
 
-/* Counts a request before the login; false when it was one too many and the
- * session is closed. */
+/* Counts a request before the login, or when it is over; false when it was one
+ * too many and the session is closed. */
 bool	 client_login_count(struct session *s);
 /* Whether the session has outlived its credential (KIP-368): then all but a new
  * login closes it. */
 bool	 client_login_over(const struct session *s);
+/* Such a session asks for ApiVersions, which brokers close it for: true once
+ * before each renewal. */
+bool	 client_login_first_question(struct session *s);
 /* A closing session's last reply is on its way. */
 void	 client_login_answered(struct session *s);
 /* Its client id, a condition key, is another one now. */

@@ -113,6 +113,18 @@ belongs_to_login(const struct request *r)
 	    r->schema->key == API_SASL_AUTHENTICATE;
 }
 
+/* Before the login, and when it is over, only what leads to one is. */
+static bool
+is_served(struct session *s, const struct request *r)
+{
+	if (s->state == SESSION_LOGIN)
+		return belongs_to_login(r);
+	if (!client_login_over(s))
+		return true;
+	return belongs_to_login(r) && (r->schema->key != API_API_VERSIONS ||
+	    client_login_first_question(s));
+}
+
 /* Appends it to the queue; from now on the session answers for it. */
 static void
 enqueue(struct session *s, struct request *r)
@@ -192,8 +204,7 @@ session_frame(struct conn *c, void *arg, struct block *b, const uint8_t *data,
 		refuse_version(s, &h);
 		return;
 	}
-	if (!belongs_to_login(r) && (s->state == SESSION_LOGIN ||
-	    client_login_over(s))) {
+	if (!is_served(s, r)) {
 		request_free(r);
 		session_close(s, s->state == SESSION_LOGIN ? CONN_LOGIN :
 		    CONN_EXPIRED, s->state == SESSION_LOGIN ?

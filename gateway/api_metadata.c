@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the cluster looks like to a client: Metadata, DescribeCluster,
- * DescribeTopicPartitions and FindCoordinator, answered from the snapshot with
- * virtual brokers. Only a topic that the snapshot lacks is asked for upstream,
- * which also creates it where that is wanted and allowed.
+ * What the cluster looks like to a client: Metadata, DescribeCluster and
+ * DescribeTopicPartitions, answered from the snapshot with virtual brokers.
+ * Only a topic that the snapshot lacks is asked for upstream, which also
+ * creates it where that is wanted and allowed.
  */
 #include <stdlib.h>
 
 #include "gateway/authorize.h"
 #include "gateway/base/htab.h"
-#include "gateway/coordinators.h"
 #include "gateway/forward.h"
 #include "gateway/gateway.h"
 #include "gateway/session.h"
+#include "gateway/tenancy.h"
 #include "gateway/worker.h"
+#include "routing/names.h"
 #include "routing/virtual.h"
 #include "wire/messages.h"
 
 enum {
 	OPERATIONS_OMITTED = INT32_MIN,
 	PARTITIONS_A_PAGE = 2000,	/* as brokers have it by default */
-	COORDINATOR_KEY_SHARE = 2,
 	SNAPSHOT_AGE_US = 500000,
 	METADATA_NAMES_MAX = 10000,	/* beyond twice the topics there are */
 };
@@ -152,18 +152,60 @@ show_topic(const struct scene *s, const struct topic *t,
 		show_partition(s, &t->partitions[i], &to->partitions.v[i]);
 }
 
+/* ---- the tenant's own topics ---- */
+
+/* Those that the client may know of; two passes: how many, and which. */
+struct own_topics {
+	const struct scene	*s;
+	const struct topic	**v;		/* NULL: count only */
+	int32_t			 n;
+};
+
+static void
+add_range(void *arg, struct slice physical, bool whole)
+{
+	struct own_topics *o = arg;
+	const struct cluster *c = o->s->cluster;
+
+	for (int32_t i = cluster_topics_from(c, physical);
+	    i < c->topic_count; i++) {
+		const struct topic *t = &c->topics[i];
+
+		if (t->name.len < physical.len || memcmp(t->name.data,
+		    physical.data, physical.len) != 0 ||
+		    (whole && t->name.len != physical.len))
+			break;
+		if (o->v == NULL)
+			o->n++;
+		else if (!t->internal && may_describe(o->s->r, t->name))
+			o->v[o->n++] = t;
+	}
+}
+
+/* What it costs is what the tenant has, not what the cluster has. */
+static struct own_topics
+own_topics(const struct scene *s)
+{
+	const struct names *names = tenancy_names(s->r->session);
+	struct own_topics o = { s, NULL, 0 };
+
+	names_ranges(names, NAME_TOPIC, add_range, &o);
+	o.v = ARENA_ARRAY(s->arena, const struct topic *, o.n + 1);
+	o.n = 0;
+	names_ranges(names, NAME_TOPIC, add_range, &o);
+	return o;
+}
+
 static void
 show_all_topics(const struct scene *s, struct metadata_response *to)
 {
-	const struct cluster *c = s->cluster;
+	struct own_topics own = own_topics(s);
 
 	to->topics.v = ARENA_ARRAY(s->arena, struct metadata_response_topics,
-	    c->topic_count + 1);
-	for (int32_t i = 0; i < c->topic_count; i++)
-		if (!c->topics[i].internal &&
-		    may_describe(s->r, c->topics[i].name))
-			show_topic(s, &c->topics[i],
-			    &to->topics.v[to->topics.n++]);
+	    own.n + 1);
+	to->topics.n = own.n;
+	for (int32_t i = 0; i < own.n; i++)
+		show_topic(s, own.v[i], &to->topics.v[i]);
 }
 
 /* Java's client sends an empty name with an id. */
@@ -665,11 +707,17 @@ page_topics(struct page *pg, const struct describe_topic_partitions_request *q)
 {
 	const struct cluster *c = pg->s.cluster;
 	bool all = q->topics.n <= 0;
-	int32_t n = all ? c->topic_count : q->topics.n;
-	struct slice *names = ARENA_ARRAY(pg->s.arena, struct slice, n + 1);
+	struct own_topics own = { NULL, NULL, 0 };
+	struct slice *names;
+	int32_t n = q->topics.n;
 
+	if (all) {
+		own = own_topics(&pg->s);
+		n = own.n;
+	}
+	names = ARENA_ARRAY(pg->s.arena, struct slice, n + 1);
 	for (int32_t i = 0; i < n; i++)
-		names[i] = all ? c->topics[i].name : q->topics.v[i].name;
+		names[i] = all ? own.v[i]->name : q->topics.v[i].name;
 	qsort(names, (size_t)n, sizeof(*names), compare_names);
 	pg->to->topics.v = ARENA_ARRAY(pg->s.arena,
 	    struct describe_topic_partitions_response_topics, n + 1);
@@ -715,136 +763,4 @@ api_describe_topic_partitions(struct request *r)
 	}
 	page_topics(&pg, q);
 	request_answer(r, pg.to);
-}
-
-/* ---- FindCoordinator ---- */
-
-struct finding {
-	struct request			*r;
-	struct coordinator_query	*q;
-	int32_t				 n;
-};
-
-/* The key's error before anybody is asked; 0: it is to be looked up. */
-static int16_t
-judge_key(struct request *r, int8_t type, struct slice key)
-{
-	switch (type) {
-	case COORDINATOR_GROUP:
-		return authorize_grants(r, POLICY_DESCRIBE_GROUP, key) ?
-		    0 : KAFKA_GROUP_AUTHORIZATION_FAILED;
-	case COORDINATOR_TXN:
-		return authorize_grants(r, POLICY_DESCRIBE_TRANSACTIONAL_ID,
-		    key) ? 0 :
-		    KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
-	case COORDINATOR_KEY_SHARE:
-		/* Share coordinators are between brokers. */
-		return KAFKA_CLUSTER_AUTHORIZATION_FAILED;
-	default:
-		return KAFKA_INVALID_REQUEST;
-	}
-}
-
-/* Fills in the queries, those that are to be looked up first: how many. */
-static int32_t
-fill_queries(struct finding *f, const struct find_coordinator_request *q)
-{
-	int32_t from = 0, refused = f->n;
-
-	for (int32_t i = 0; i < f->n; i++) {
-		struct slice key = f->r->version >= 4 ?
-		    q->coordinator_keys.v[i] : q->key;
-		int16_t error = judge_key(f->r, q->key_type, key);
-		struct coordinator_query *to = error == 0 ? &f->q[from++] :
-		    &f->q[--refused];
-
-		*to = (struct coordinator_query){ key, -1, error };
-	}
-	return from;
-}
-
-static void
-answer_one(struct request *r, const struct coordinator_query *q)
-{
-	struct find_coordinator_response *to = codec_new(
-	    &find_coordinator_response_message, &r->arena);
-
-	to->error_code = q->error;
-	to->host = SLICE_LIT("");
-	to->node_id = to->port = -1;
-	if (q->broker >= 0) {
-		to->error_code = 0;
-		to->node_id = virtual_for_key(
-		    session_virtual_count(r->session), q->key);
-		session_address(r->session, to->node_id, &r->arena, &to->host,
-		    &to->port);
-	} else {
-		to->error_message = slice_of(kafka_error_text(q->error));
-	}
-	request_answer(r, to);
-}
-
-static void
-answer_many(struct request *r, const struct coordinator_query *q, int32_t n)
-{
-	struct find_coordinator_response *to = codec_new(
-	    &find_coordinator_response_message, &r->arena);
-	int32_t count = session_virtual_count(r->session);
-
-	to->coordinators.n = n;
-	to->coordinators.v = ARENA_ARRAY(&r->arena,
-	    struct find_coordinator_response_coordinators, n + 1);
-	for (int32_t i = 0; i < n; i++) {
-		struct find_coordinator_response_coordinators *c =
-		    &to->coordinators.v[i];
-
-		c->key = q[i].key;
-		c->host = SLICE_LIT("");
-		c->node_id = c->port = -1;
-		if (q[i].broker < 0) {
-			c->error_code = q[i].error;
-			c->error_message = slice_of(
-			    kafka_error_text(q[i].error));
-			continue;
-		}
-		c->node_id = virtual_for_key(count, q[i].key);
-		session_address(r->session, c->node_id, &r->arena, &c->host,
-		    &c->port);
-	}
-	request_answer(r, to);
-}
-
-static void
-coordinators_known(void *arg)
-{
-	struct finding *f = arg;
-	struct request *r = f->r;
-
-	r->pending--;
-	if (r->session == NULL)
-		request_finish(r);
-	else if (r->version >= 4)
-		answer_many(r, f->q, f->n);
-	else
-		answer_one(r, f->q);
-}
-
-void
-api_find_coordinator(struct request *r)
-{
-	const struct find_coordinator_request *q = r->body;
-	struct finding *f = ARENA_NEW(&r->arena, struct finding);
-	int32_t known;
-
-	f->r = r;
-	f->n = r->version >= 4 ? q->coordinator_keys.n : 1;
-	f->q = ARENA_ARRAY(&r->arena, struct coordinator_query, f->n + 1);
-	known = fill_queries(f, q);
-	r->pending++;
-	if (known > 0)
-		coordinators_find(r->worker->coordinators,
-		    (enum coordinator_kind)q->key_type, f->q, known,
-		    coordinators_known, f);
-	else
-		coordinators_known(f);
 }

@@ -5,9 +5,11 @@
 
 #include "gateway/audit.h"
 #include "gateway/session.h"
+#include "gateway/tenancy.h"
 #include "gateway/wire/batch.h"
 #include "gateway/worker.h"
 #include "routing/cluster.h"
+#include "routing/names.h"
 #include "wire/messages.h"
 
 /* AclOperation's codes. */
@@ -79,17 +81,69 @@ authorize_rules(int16_t api, int *n)
 bool
 authorize_unlimited(const struct session *s)
 {
-	return s->login == NULL && s->policies == NULL;
+	return s->login == NULL && s->policies == NULL && s->tenant == NULL;
+}
+
+/* Without a login there are no policies, and none is needed. */
+static bool
+is_allowed(struct session *s, enum policy_action action, struct slice name)
+{
+	if (s->policies == NULL)
+		return s->login == NULL;
+	return policy_allows(s->policies, action,
+	    policy_action_resource(action), name);
+}
+
+static bool
+all_allowed(struct session *s, enum policy_action action)
+{
+	if (s->policies == NULL)
+		return s->login == NULL;
+	return policy_allows_all(s->policies, action);
+}
+
+static const enum name_kind kinds[POLICY_RESOURCE_COUNT] = {
+	[POLICY_TOPIC] = NAME_TOPIC,
+	[POLICY_GROUP] = NAME_GROUP,
+	[POLICY_TRANSACTIONAL_ID] = NAME_TXN,
+};
+
+/* The tenant's word for it, which policies are about; false: it is not the
+ * tenant's, so there is no such thing. */
+static bool
+own_name(const struct session *s, enum policy_action action,
+    struct slice physical, struct slice *name, struct arena *a)
+{
+	enum policy_resource type = policy_action_resource(action);
+
+	*name = physical;
+	return type == POLICY_CLUSTER || names_outward(tenancy_names(s),
+	    kinds[type], physical, name, a);
 }
 
 bool
 authorize_allows(struct session *s, enum policy_action action,
     struct slice name)
 {
-	if (s->policies == NULL)
-		return s->login == NULL;
-	return policy_allows(s->policies, action,
-	    policy_action_resource(action), name);
+	_Alignas(8) char memory[256];
+	struct arena a;
+	bool allowed;
+
+	if (s->tenant == NULL)
+		return is_allowed(s, action, name);
+	arena_init_in(&a, 0, memory, sizeof(memory));
+	allowed = own_name(s, action, name, &name, &a) &&
+	    is_allowed(s, action, name);
+	arena_fini(&a);
+	return allowed;
+}
+
+bool
+authorize_owns(const struct session *s, enum policy_action action,
+    struct slice name)
+{
+	return s->tenant == NULL || names_owns(tenancy_names(s),
+	    kinds[policy_action_resource(action)], name);
 }
 
 bool
@@ -98,9 +152,12 @@ authorize_grants(struct request *r, enum policy_action action,
 {
 	if (authorize_allows(r->session, action, name))
 		return true;
-	if (r->session->policies != NULL)
-		audit_refused(r, action, policy_action_resource(action),
-		    name.data != NULL ? name : SLICE_LIT(""));
+	if (r->session->policies == NULL)
+		return false;
+	/* What is another tenant's is audited as the cluster has it. */
+	(void)own_name(r->session, action, name, &name, &r->arena);
+	audit_refused(r, action, policy_action_resource(action),
+	    name.data != NULL ? name : SLICE_LIT(""));
 	return false;
 }
 
@@ -154,13 +211,13 @@ authorize_cluster_operations(struct session *s)
 	static const struct slice none = { NULL, 0 };
 
 	/* Where nobody is refused anything: what a gateway does at all. */
-	if (authorize_unlimited(s))
+	if (s->login == NULL && s->policies == NULL)
 		return 1 << OPERATION_CREATE | 1 << OPERATION_DESCRIBE |
 		    1 << OPERATION_IDEMPOTENT_WRITE;
 	if (!authorize_allows(s, POLICY_DESCRIBE_CLUSTER, none))
 		return 0;
 	return 1 << OPERATION_DESCRIBE |
-	    (policy_allows_all(s->policies, POLICY_CREATE_TOPIC) ?
+	    (all_allowed(s, POLICY_CREATE_TOPIC) ?
 	    1 << OPERATION_CREATE : 0) |
 	    bit(s, POLICY_ALTER_CLUSTER, none, OPERATION_ALTER) |
 	    bit(s, POLICY_DESCRIBE_CLUSTER_CONFIG, none,
@@ -227,7 +284,7 @@ static int16_t
 check_idempotent(struct request *r, const struct authorize_rule *rule)
 {
 	if (string_at(r, rule->field).data != NULL ||
-	    policy_allows_all(r->session->policies, POLICY_WRITE_DATA) ||
+	    all_allowed(r->session, POLICY_WRITE_DATA) ||
 	    authorize_grants(r, rule->action, SLICE_NULL))
 		return 0;
 	return KAFKA_CLUSTER_AUTHORIZATION_FAILED;
@@ -272,9 +329,10 @@ pattern_visit(void *arg, const struct field *f, void *value, void *parent)
 	return CODEC_KEEP;
 }
 
-/* Brokers hold it against every name for the gateway, which may see them all;
- * whether it fits one shows in the group's epoch and its description, however
- * well the topics themselves are hidden. */
+/* Brokers hold it against every name (with a prefix: every one of the tenant's)
+ * for the gateway, which may see them all; whether it fits one shows in the
+ * group's epoch and its description, however well the topics themselves are
+ * hidden. */
 static int16_t
 check_patterns(struct request *r, const struct authorize_rule *rule)
 {
@@ -282,8 +340,7 @@ check_patterns(struct request *r, const struct authorize_rule *rule)
 
 	codec_walk(r->schema->request, r->version, r->body, pattern_visit,
 	    &found);
-	if (!found || (r->session->policies != NULL &&
-	    policy_allows_all(r->session->policies, rule->action)))
+	if (!found || all_allowed(r->session, rule->action))
 		return 0;
 	if (r->session->policies != NULL)
 		audit_refused(r, rule->action, POLICY_TOPIC, SLICE_LIT("*"));

@@ -14,7 +14,9 @@
  * both are TOPIC_AUTHORIZATION_FAILED, by id both are UNKNOWN_TOPIC_ID. (A
  * topic's id says nothing by itself; who was given one may keep it.)
  *
- * A session without login may do everything; one that is not logged in has no
+ * Names are physical here; those of another tenant are denied, and policies
+ * judge the others as the tenant says them. A session without login may do
+ * everything with what is its tenant's; one that is not logged in has no
  * policies and may do nothing. What is refused is told to the audit.
  * Ownership: what is made lives in the request's arena. Thread: worker.
  * Bounds: those of the request; a decision on a name that the session has asked
@@ -108,13 +110,19 @@ void	 authorize_reply(struct request *r, void *reply);
 
 /* ---- for handlers ---- */
 
-/* Nothing need be asked: the listener has no login. */
+/* Nothing need be asked: the listener has no login, and there are no
+ * tenants. */
 bool	 authorize_unlimited(const struct session *s);
 /* Whether the action is allowed on that resource (of the action's type). Every
  * decision is made here. For what is left out without a word. */
 bool	 authorize_allows(struct session *s, enum policy_action action,
 	    struct slice name);
-/* The same for what the client asks for: a refusal is told to the audit. */
+/* Whether the physical name (of a topic, group or transactional id, as the
+ * action has it) is the session's tenant's; true without a tenant. */
+bool	 authorize_owns(const struct session *s, enum policy_action action,
+	    struct slice name);
+/* authorize_allows for what the client asks for: a refusal is told to the
+ * audit. */
 bool	 authorize_grants(struct request *r, enum policy_action action,
 	    struct slice name);
 /* 0, or what the client is told of the topic; by_id: it gave an id that the

@@ -91,14 +91,17 @@ static void
 keep_groups(struct request *r, const struct authorize_rule *rule, void *reply)
 {
 	struct list_groups_response *to = reply;
+	bool all = authorize_allows(r->session, POLICY_DESCRIBE_CLUSTER,
+	    SLICE_NULL);
 	int32_t n = 0;
 
-	if (authorize_allows(r->session, POLICY_DESCRIBE_CLUSTER, SLICE_NULL))
-		return;
-	for (int32_t i = 0; i < to->groups.n; i++)
-		if (authorize_allows(r->session, rule->action,
-		    to->groups.v[i].group_id))
+	for (int32_t i = 0; i < to->groups.n; i++) {
+		struct slice id = to->groups.v[i].group_id;
+
+		if (all ? authorize_owns(r->session, rule->action, id) :
+		    authorize_allows(r->session, rule->action, id))
 			to->groups.v[n++] = to->groups.v[i];
+	}
 	if (to->groups.n > 0)
 		to->groups.n = n;
 }

@@ -5,6 +5,7 @@
 #include "gateway/base/log.h"
 #include "gateway/coordinators.h"
 #include "gateway/session.h"
+#include "gateway/tenancy.h"
 #include "gateway/worker.h"
 #include "routing/shape.h"
 #include "routing/virtual.h"
@@ -604,14 +605,24 @@ forward_each(struct request *r, void (*done)(struct request *r))
 /* ---- outward ---- */
 
 struct outward {
+	struct request		*r;
 	const struct cluster	*cluster;
 	int32_t			 count;
 	int			 version;
 };
 
+/* Texts about values that the client itself sent are worth keeping, and name
+ * nothing else. A cluster's own rules may say what they like, but not to one of
+ * several tenants. */
+static bool
+is_worth_keeping(const struct outward *o, int16_t code)
+{
+	return code == KAFKA_INVALID_CONFIG ||
+	    (code == KAFKA_POLICY_VIOLATION && o->r->session->tenant == NULL);
+}
+
 /* A broker's sentence may name anything; where its error code is known ours
- * says the same, else there is none. Texts about values that the client itself
- * sent are worth keeping, and name nothing else. */
+ * says the same, else there is none. */
 static void
 replace_text(const struct outward *o, const struct field *f, void *value,
     const void *parent)
@@ -622,9 +633,9 @@ replace_text(const struct outward *o, const struct field *f, void *value,
 	if (f->meaning_arg != NULL)
 		memcpy(&code, (const char *)parent + f->arg_offset,
 		    sizeof(code));
-	if (code == KAFKA_INVALID_CONFIG || code == KAFKA_POLICY_VIOLATION)
-		return;
-	if (code != 0)
+	if (is_worth_keeping(o, code))
+		*text = tenancy_text(o->r, *text);
+	else if (code != 0)
 		*text = slice_of(kafka_error_text(code));
 	else
 		*text = f->null_since >= 0 && f->null_since <= o->version ?
@@ -683,6 +694,7 @@ void
 outward(struct request *r, void *response)
 {
 	struct outward o = {
+		.r = r,
 		.cluster = r->worker->cluster,
 		.count = session_virtual_count(r->session),
 		.version = r->version,

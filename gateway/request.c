@@ -8,6 +8,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/base/metric.h"
 #include "gateway/session.h"
+#include "gateway/tenancy.h"
 #include "gateway/worker.h"
 #include "gateway/wire/frame.h"
 #include "routing/shape.h"
@@ -91,6 +92,8 @@ request_answer_version(struct request *r, int version, const void *response)
 	if (r->error == 0)
 		r->error = shape_errors(r->schema, version, response, NULL,
 		    NULL);
+	/* The handler is done with it. */
+	tenancy_outward(r, version, (void *)(uintptr_t)response);
 	if (!frame_write_response(&r->reply, r->schema, version,
 	    r->correlation_id, response, &err)) {
 		log_error("reply could not be encoded",

@@ -18,6 +18,7 @@
 #include "gateway/net/listen.h"
 #include "gateway/net/source.h"
 #include "gateway/session_tenant.h"
+#include "gateway/tenancy.h"
 #include "gateway/wire/frame.h"
 #include "routing/virtual.h"
 #include "wire/messages.h"
@@ -163,7 +164,7 @@ serve(struct session *s, struct request *r, struct reader *rd, size_t len)
 		metric_add(s->worker->metrics, METRIC_TAGS_DROPPED,
 		    rd->unknown_tags);
 	enqueue(s, r);
-	if (authorize(r))
+	if (tenancy_inward(r) && authorize(r))
 		r->api->handle(r);
 }
 

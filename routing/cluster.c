@@ -81,6 +81,31 @@ cluster_topic(const struct cluster *c, struct slice name)
 	return htab_get(c->by_name, name);
 }
 
+static bool
+is_before(struct slice a, struct slice b)
+{
+	uint32_t n = a.len < b.len ? a.len : b.len;
+	int c = n > 0 ? memcmp(a.data, b.data, n) : 0;
+
+	return c != 0 ? c < 0 : a.len < b.len;
+}
+
+int32_t
+cluster_topics_from(const struct cluster *c, struct slice name)
+{
+	int32_t lo = 0, hi = c->topic_count;
+
+	while (lo < hi) {
+		int32_t mid = lo + (hi - lo) / 2;
+
+		if (is_before(c->topics[mid].name, name))
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
 const struct topic *
 cluster_topic_by_id(const struct cluster *c, const struct uuid *id)
 {

@@ -107,6 +107,9 @@ int32_t		 cluster_broker_rank(const struct cluster *c, int32_t id);
 void		 cluster_count(const struct cluster *c, int64_t *partitions,
 		    int64_t *leaderless);
 const struct topic *cluster_topic(const struct cluster *c, struct slice name);
+/* The index of the first topic whose name is not before that one. */
+int32_t		 cluster_topics_from(const struct cluster *c,
+		    struct slice name);
 const struct topic *cluster_topic_by_id(const struct cluster *c,
 		    const struct uuid *id);
 const struct partition *topic_partition(const struct topic *t, int32_t index);

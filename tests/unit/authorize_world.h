@@ -906,6 +906,7 @@ anew(void **state)
 	world.now = 1000000;
 	session.policies = (struct policy_set *)&policies;
 	session.login = NULL;
+	session.tenant = NULL;
 	session.fetch = NULL;
 	session.produce = NULL;
 	session.share = NULL;

@@ -5,6 +5,8 @@
  * it does not come through.
  */
 #include "tests/unit/authorize_world.h"
+#include "gateway/tenants.h"
+#include "routing/names.h"
 
 enum { ROUNDS = 12 };
 
@@ -241,6 +243,8 @@ nothing_allowed(const struct api_schema *api, int version, enum route route)
 		arena_init(&memory, 0);
 	}
 }
+
+static struct tenant tenant = { .id = "open" };
 
 static void
 test_without_rights_nothing_goes(void **state)
@@ -617,6 +621,68 @@ test_api_without_row_is_refused(void **state)
 	request_free(r);
 }
 
+/* ---- another tenant's things ---- */
+
+/* Of what brokers know beyond what they were asked for. */
+static bool
+is_filtered(const struct api_schema *api)
+{
+	int n;
+	const struct authorize_rule *rule = authorize_rules(api->key, &n);
+
+	for (; n > 0; n--, rule++)
+		if ((rule->how >= AUTHORIZE_KEEP_TOPICS &&
+		    rule->how <= AUTHORIZE_DESCRIBED) ||
+		    rule->how == AUTHORIZE_BY_HANDLER)
+			return true;
+	return false;
+}
+
+/* What is shut is not the tenant's; nobody's policies deny anything. */
+static void
+others_are_nobodys(const struct api_schema *api, int version,
+    enum route route)
+{
+	static const enum policy_resource types[] = { POLICY_TOPIC,
+	    POLICY_GROUP, POLICY_TRANSACTIONAL_ID };
+
+	(void)route;
+	for (int i = 0; i < ROUNDS; i++) {
+		bool own = i % 2 == 0;
+		void *body = a_request(api, version, own);
+
+		session.policies = NULL;
+		session.tenant = &tenant;
+		world.rich = true;
+		serve(api, version, body);
+		for (int j = 0; j < 3; j++) {
+			/* Brokers may be asked; what they say is filtered. */
+			if (api->key != API_DESCRIBE_LOG_DIRS)
+				assert_nothing_shut_forwarded(types[j],
+				    "owning it");
+			if (own && is_filtered(api) && world.reply != NULL &&
+			    shut_in(api->response, version, world.reply,
+			    types[j]) > 0)
+				fail_msg("%s v%d shows another tenant's",
+				    api->name, version);
+		}
+		arena_fini(&memory);
+		arena_init(&memory, 0);
+	}
+}
+
+static void
+test_what_is_anothers_is_nobodys(void **state)
+{
+	struct names *own = names_new("open-");
+
+	(void)state;
+	tenant.names = own;
+	each_version(others_are_nobodys);
+	session.tenant = NULL;
+	names_free(own);
+}
+
 int
 main(void)
 {
@@ -626,7 +692,9 @@ main(void)
 		TEST(test_api_without_row_is_refused),
 		TEST(test_without_rights_nothing_goes),
 		TEST(test_with_what_it_needs_all_goes),
+		TEST(test_what_is_anothers_is_nobodys),
 		TEST(test_each_right_withheld),
+		TEST(test_what_is_anothers_is_nobodys),
 		TEST(test_replies_say_nothing_of_what_is_shut),
 	};
 

@@ -91,6 +91,7 @@ def test_use_cases(env):
         for case, missing, topic, key, error in runs:
             if case != "create":
                 env.operator("create", topic=[topic], partitions=6)
+                env.known(topic)
             if case in ("classic", "consumer"):
                 fill(env, topic)
             said = use(env, node, case, topic, plain(key))

@@ -55,6 +55,11 @@ class Env:
         each broker: before Kafka 4.1 (KIP-1166) the last one learns of it half a second late."""
         name = self.name(what)
         self.operator("create", topic=[name], partitions=partitions)
+        self.known(name)
+        return name
+
+    def known(self, name):
+        """Waits until each broker knows the topic."""
         for at in self.cluster.bootstrap().split(","):
             host, port = at.rsplit(":", 1)
             try:
@@ -65,7 +70,6 @@ class Env:
                     )
             except ConnectionError:
                 pass  # a broker that a test has stopped
-        return name
 
     def operator(self, scenario, **args):
         """A scenario straight at the cluster."""

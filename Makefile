@@ -238,7 +238,8 @@ man: $(B)/weir ## the options' manual page from the option rows
 install: all man ## to $(DESTDIR)$(PREFIX)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man8 \
 		$(DESTDIR)$(PREFIX)/share/man/man5 \
-		$(DESTDIR)$(PREFIX)/share/weir/policies
+		$(DESTDIR)$(PREFIX)/share/weir/policies \
+		$(DESTDIR)$(PREFIX)/share/weir/tenants.d
 	install -m 755 $(B)/weir $(B)/weirctl $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 conf/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8/
 	install -m 644 $(B)/weir.json.5 $(DESTDIR)$(PREFIX)/share/man/man5/
@@ -246,6 +247,8 @@ install: all man ## to $(DESTDIR)$(PREFIX)
 		$(DESTDIR)$(PREFIX)/share/weir/
 	install -m 644 conf/policies/*.json \
 		$(DESTDIR)$(PREFIX)/share/weir/policies/
+	install -m 644 conf/tenants.d/*.json \
+		$(DESTDIR)$(PREFIX)/share/weir/tenants.d/
 
 dist: ## weir.tar.gz of what is committed, the same bytes each time
 	$(Q)git archive --format=tar --prefix=weir/ HEAD | gzip -n9 > $(B)/weir.tar.gz

@@ -102,8 +102,8 @@ serve_status(struct admin *a, struct evhttp_request *req)
 	reply_json(req, HTTP_OK, a->source.status(a->source.arg));
 }
 
-/* ?principal=P&action=A&resource=R, and context=KEY%3DVALUE any number of
- * times. */
+/* ?principal=P&action=A&resource=R[&tenant=T], and context=KEY%3DVALUE any
+ * number of times. */
 static void
 serve_explain(struct admin *a, struct evhttp_request *req)
 {
@@ -125,6 +125,7 @@ serve_explain(struct admin *a, struct evhttp_request *req)
 	q.principal = evhttp_find_header(&pairs, "principal");
 	q.action = evhttp_find_header(&pairs, "action");
 	q.resource = evhttp_find_header(&pairs, "resource");
+	q.tenant = evhttp_find_header(&pairs, "tenant");
 	if (q.principal == NULL || q.action == NULL || q.resource == NULL)
 		error_set(&err, "principal, action and resource are needed");
 	else
@@ -136,20 +137,110 @@ serve_explain(struct admin *a, struct evhttp_request *req)
 	evhttp_clear_headers(&pairs);
 }
 
+/* {done: ok, "faults": [...]}; frees them. */
+static void
+reply_outcome(struct evhttp_request *req, const char *done, bool ok,
+    struct error_list *errs)
+{
+	json_t *faults = json_array();
+
+	for (uint32_t i = 0; i < errs->n; i++)
+		json_array_append_new(faults, json_pack("{s:s, s:s}",
+		    "path", errs->v[i].path, "reason", errs->v[i].reason));
+	error_list_free(errs);
+	reply_json(req, ok ? HTTP_OK : 422, json_pack("{s:b, s:o}", done, ok,
+	    "faults", faults));
+}
+
 static void
 serve_reload(struct admin *a, struct evhttp_request *req)
 {
 	struct error_list errs = { 0 };
 	bool ok = a->source.reload(a->source.arg, &errs);
-	json_t *faults = json_array();
 
-	for (uint32_t i = 0; i < errs.n; i++)
-		json_array_append_new(faults, json_pack("{s:s, s:s}",
-		    "path", errs.v[i].path, "reason", errs.v[i].reason));
-	error_list_free(&errs);
-	reply_json(req, ok ? HTTP_OK : 422, json_pack("{s:b, s:o}",
-	    "reloaded", ok, "faults", faults));
+	reply_outcome(req, "reloaded", ok, &errs);
 }
+
+/* ---- tenants ---- */
+
+/* Pairs of the query and, where it has any, the body's; evhttp_clear_headers is
+ * due. */
+static void
+read_pairs(struct evhttp_request *req, struct evkeyvalq *to)
+{
+	const char *text = evhttp_uri_get_query(
+	    evhttp_request_get_evhttp_uri(req));
+	struct evbuffer *in = evhttp_request_get_input_buffer(req);
+	size_t len = evbuffer_get_length(in);
+	struct evkeyvalq more;
+	struct evkeyval *kv;
+	char *body;
+
+	TAILQ_INIT(to);
+	TAILQ_INIT(&more);
+	evhttp_parse_query_str(text != NULL ? text : "", to);
+	body = mem_zalloc(len + 1);
+	evbuffer_remove(in, body, len);
+	evhttp_parse_query_str(body, &more);
+	TAILQ_FOREACH(kv, &more, next)
+		evhttp_add_header(to, kv->key, kv->value);
+	evhttp_clear_headers(&more);
+	free(body);
+}
+
+/* ?id=T, or all of them. */
+static void
+serve_tenants(struct admin *a, struct evhttp_request *req)
+{
+	struct evkeyvalq pairs;
+	struct error err;
+	json_t *answer;
+
+	read_pairs(req, &pairs);
+	answer = a->source.tenants(a->source.arg,
+	    evhttp_find_header(&pairs, "id"), &err);
+	if (answer != NULL)
+		reply_json(req, HTTP_OK, answer);
+	else
+		reply_json(req, 422, json_pack("{s:s}", "error", err.text));
+	evhttp_clear_headers(&pairs);
+}
+
+/* ?id=T, and reason= when it is to be suspended; in the query or the body. */
+static void
+set_suspended(struct admin *a, struct evhttp_request *req, bool on)
+{
+	struct error_list errs = { 0 };
+	struct evkeyvalq pairs;
+	const char *id, *why;
+	bool ok = false;
+
+	read_pairs(req, &pairs);
+	id = evhttp_find_header(&pairs, "id");
+	why = evhttp_find_header(&pairs, "reason");
+	if (id == NULL || (on && why == NULL))
+		error_list_add(&errs, "query", on ? "id and reason are needed" :
+		    "id is needed");
+	else
+		ok = a->source.suspend(a->source.arg, id, on ? why : NULL,
+		    &errs);
+	evhttp_clear_headers(&pairs);
+	reply_outcome(req, on ? "suspended" : "resumed", ok, &errs);
+}
+
+static void
+serve_suspend(struct admin *a, struct evhttp_request *req)
+{
+	set_suspended(a, req, true);
+}
+
+static void
+serve_resume(struct admin *a, struct evhttp_request *req)
+{
+	set_suspended(a, req, false);
+}
+
+/* ---- the end ---- */
 
 static void
 on_drain(evutil_socket_t fd, short what, void *arg)
@@ -179,6 +270,9 @@ static const struct page pages[] = {
 	{ "/metrics", EVHTTP_REQ_GET, false, false, serve_metrics },
 	{ "/status", EVHTTP_REQ_GET, false, false, serve_status },
 	{ "/explain-access", EVHTTP_REQ_GET, false, false, serve_explain },
+	{ "/tenants", EVHTTP_REQ_GET, false, false, serve_tenants },
+	{ "/tenants/suspend", EVHTTP_REQ_POST, false, true, serve_suspend },
+	{ "/tenants/resume", EVHTTP_REQ_POST, false, true, serve_resume },
 	{ "/reload", EVHTTP_REQ_POST, false, true, serve_reload },
 	{ "/drain", EVHTTP_REQ_POST, false, true, serve_drain },
 };
@@ -248,7 +342,8 @@ on_request(struct evhttp_request *req, void *arg)
 	}
 	if (p == NULL)
 		reply_text(req, HTTP_NOTFOUND, "there are: /healthz /readyz "
-		    "/metrics /status /explain-access, POST: /reload /drain\n");
+		    "/metrics /status /explain-access /tenants, POST: "
+		    "/reload /drain /tenants/suspend /tenants/resume\n");
 	else if (p->method != method)
 		reply_text(req, HTTP_BADMETHOD, p->changes ?
 		    "use POST\n" : "use GET\n");

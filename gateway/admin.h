@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The HTTP side for operators: /metrics, /healthz, /readyz, /status,
- * /explain-access, and what changes something, POST /reload and /drain. Bodies
- * come from callbacks.
+ * /explain-access, /tenants, and what changes something, POST /reload, /drain,
+ * /tenants/suspend and /tenants/resume. Bodies come from callbacks.
  *
  * A caller shows the token (Authorization: Bearer) for what changes something,
  * when one is configured, and off the loopback address for everything but
@@ -46,6 +46,13 @@ struct admin_source {
 	bool		 (*reload)(void *arg, struct error_list *errs);
 	/* Begins to shut down. NULL: not offered. */
 	void		 (*drain)(void *arg);
+	/* All tenants, or that one (id not NULL); NULL and why. */
+	struct json_t	*(*tenants)(void *arg, const char *id,
+			    struct error *err);
+	/* Suspends it (why is a sentence) or resumes it (NULL). False: the
+	 * faults, or why not. */
+	bool		 (*suspend)(void *arg, const char *id, const char *why,
+			    struct error_list *errs);
 };
 
 /* c->address is not NULL. The source is copied. */

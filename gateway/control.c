@@ -29,6 +29,7 @@
 #include "gateway/status.h"
 #include "gateway/tenants.h"
 #include "gateway/tenants_control.h"
+#include "gateway/tenants_status.h"
 #include "gateway/upstream_login.h"
 #include "gateway/wire/errors.h"
 #include "routing/watch.h"
@@ -439,7 +440,19 @@ explain(void *arg, const struct explain_query *q, struct error *err)
 {
 	const struct gateway *g = arg;
 
-	return explain_access(g->auth, q, err);
+	return explain_access(g->auth, g->tenants, q, err);
+}
+
+static json_t *
+tenants(void *arg, const char *id, struct error *err)
+{
+	return tenants_status(arg, id, err);
+}
+
+static bool
+suspend(void *arg, const char *id, const char *why, struct error_list *errs)
+{
+	return tenants_set_suspended(arg, id, why, errs);
 }
 
 static const char *
@@ -495,6 +508,8 @@ open_admin(struct gateway *g, struct error *err)
 		.metrics = metrics_text,
 		.reload = gateway_reload,
 		.drain = admin_drain,
+		.tenants = tenants,
+		.suspend = suspend,
 	};
 
 	if (g->config->admin.address == NULL)

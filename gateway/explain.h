@@ -13,20 +13,23 @@
 
 struct auth;
 struct json_t;
+struct tenants;
 
 enum { EXPLAIN_CONTEXT_MAX = 64 };
 
 struct explain_query {
 	const char	*principal;	/* user/alice, role/app, an ARN ... */
 	const char	*action;	/* kafka-cluster:WriteData, WriteData */
-	const char	*resource;	/* topic/orders, cluster, an ARN */
+	const char	*resource;	/* topic/orders, cluster, an ARN; with
+					 * tenants as the tenant says it */
+	const char	*tenant;	/* its id; NULL: the principal's */
 	const char	*context[EXPLAIN_CONTEXT_MAX];	/* key=value */
 	uint32_t	 context_count;
 };
 
 /* {"allowed", "decision", "by": {...}, "text"}; NULL: the question is not
- * understood. */
-struct json_t	*explain_access(struct auth *a, const struct explain_query *q,
-		    struct error *err);
+ * understood. t: NULL without tenants. */
+struct json_t	*explain_access(struct auth *a, const struct tenants *t,
+		    const struct explain_query *q, struct error *err);
 
 #endif

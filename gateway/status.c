@@ -2,47 +2,18 @@
 #include "gateway/status.h"
 
 #include <jansson.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "gateway/base/block.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/mem.h"
 #include "gateway/config.h"
 #include "gateway/gateway.h"
+#include "gateway/inquiry.h"
 #include "gateway/session.h"
+#include "gateway/tenants.h"
 #include "routing/watch.h"
-
-/* Shared by control and the workers asked; the last one out frees it. */
-struct inquiry {
-	pthread_mutex_t	 lock;
-	pthread_cond_t	 answered;
-	int		 refs, missing;
-	json_t		*workers;	/* their answers, in no order */
-};
-
-struct question {
-	struct inquiry	*inquiry;
-	struct worker	*worker;
-};
-
-static void
-inquiry_leave(struct inquiry *q)
-{
-	bool last;
-
-	pthread_mutex_lock(&q->lock);
-	last = --q->refs == 0;
-	pthread_mutex_unlock(&q->lock);
-	if (!last)
-		return;
-	pthread_mutex_destroy(&q->lock);
-	pthread_cond_destroy(&q->answered);
-	json_decref(q->workers);
-	free(q);
-}
 
 static json_t *
 slice_json(struct slice s)
@@ -58,8 +29,10 @@ describe_session(struct session *s)
 {
 	int64_t now = loop_now_us(s->worker->loop);
 
-	return json_pack("{s:I, s:s, s:s, s:o, s:s, s:i, s:i, s:b, s:I, s:I}",
+	return json_pack("{s:I, s:s?, s:s, s:s, s:o, s:s, s:i, s:i, s:b, s:I, "
+	    "s:I}",
 	    "id", (json_int_t)s->id,
+	    "tenant", s->tenant != NULL ? s->tenant->id : NULL,
 	    "listener", s->worker->config->listeners.v[s->listener].name,
 	    "peer", conn_peer(s->conn)->text,
 	    "client_id", slice_json(slice_of(s->client_id ? s->client_id :
@@ -103,53 +76,6 @@ describe_worker(struct worker *w)
 	    "legs", (int)w->legs_in_flight,
 	    "sessions", sessions,
 	    "brokers", brokers);
-}
-
-static void
-answer(void *arg)
-{
-	struct question *question = arg;
-	struct inquiry *q = question->inquiry;
-	json_t *j = describe_worker(question->worker);
-
-	pthread_mutex_lock(&q->lock);
-	json_array_append_new(q->workers, j);
-	q->missing--;
-	pthread_cond_signal(&q->answered);
-	pthread_mutex_unlock(&q->lock);
-	inquiry_leave(q);
-	free(question);
-}
-
-static json_t *
-ask_workers(struct gateway *g)
-{
-	struct inquiry *q = mem_zalloc(sizeof(*q));
-	struct timespec until;
-	json_t *copy;
-
-	pthread_mutex_init(&q->lock, NULL);
-	pthread_cond_init(&q->answered, NULL);
-	q->workers = json_array();
-	q->refs = g->worker_count + 1;
-	q->missing = g->worker_count;
-	for (int i = 0; i < g->worker_count; i++) {
-		struct question *question = mem_zalloc(sizeof(*question));
-
-		question->inquiry = q;
-		question->worker = g->workers[i];
-		loop_post(g->workers[i]->loop, answer, question);
-	}
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += STATUS_WAIT_MS / 1000;
-	pthread_mutex_lock(&q->lock);
-	while (q->missing > 0 && pthread_cond_timedwait(&q->answered, &q->lock,
-	    &until) == 0)
-		;
-	copy = json_deep_copy(q->workers);
-	pthread_mutex_unlock(&q->lock);
-	inquiry_leave(q);
-	return copy;
 }
 
 /* The sum of a member over the workers' upstreams of one broker, or of all. */
@@ -264,10 +190,11 @@ all_sessions(const json_t *workers)
 json_t *
 gateway_status(struct gateway *g)
 {
-	json_t *workers = ask_workers(g), *sessions = all_sessions(workers);
+	json_t *workers = inquiry(g, describe_worker);
+	json_t *sessions = all_sessions(workers);
 	int count = sum_of(workers, "count");
 	json_t *j = json_pack("{s:s, s:f, s:b, s:b, s:o, s:{s:i, s:i, s:i, "
-	    "s:I, s:I, s:i}, s:o, s:o, s:i, s:o}",
+	    "s:I, s:I, s:i}, s:o, s:o, s:o, s:i, s:o}",
 	    "version", WEIR_VERSION,
 	    "uptime_seconds", (double)(clock_now_us() - g->started_us) / 1e6,
 	    "ready", g->worker_count > 0,
@@ -282,6 +209,8 @@ gateway_status(struct gateway *g)
 	    "workers", g->worker_count,
 	    "upstreams", upstreams_json(workers, 0, true),
 	    "listeners", describe_listeners(g),
+	    "tenants", g->tenants != NULL ?
+	    json_integer(tenants_count(g->tenants)) : json_null(),
 	    "sessions_omitted", count - (int)json_array_size(sessions),
 	    "sessions", sessions);
 

@@ -11,7 +11,7 @@
 struct gateway;
 struct json_t;
 
-enum { STATUS_SESSIONS_MAX = 200, STATUS_WAIT_MS = 1000 };
+enum { STATUS_SESSIONS_MAX = 200 };
 
 struct json_t	*gateway_status(struct gateway *g);
 

@@ -108,6 +108,7 @@ struct reading {
 	struct htab		*policies;	/* struct policy, by name */
 	struct htab		*broken;	/* policies that have faults */
 	struct htab		*uuids;		/* struct tenant, by its id */
+	uint32_t		 before;	/* faults of others */
 };
 
 __attribute__((format(printf, 3, 4))) static void
@@ -525,34 +526,62 @@ drop_policy(void *p)
 	policy_unref(p);
 }
 
+static void
+begin(struct reading *r, const struct config *c, struct error_list *errs)
+{
+	*r = (struct reading){ .config = c, .all = errs, .before = errs->n };
+	r->to = mem_zalloc(sizeof(*r->to));
+	atomic_init(&r->to->refs, 1);
+	r->to->by_id = htab_new();
+	r->policies = htab_new();
+	r->broken = htab_new();
+	r->uuids = htab_new();
+}
+
+/* All of them, or NULL when there was a fault. */
+static struct tenants *
+finish(struct reading *r)
+{
+	htab_free(r->policies, drop_policy);
+	htab_free(r->broken, NULL);
+	htab_free(r->uuids, NULL);
+	if (r->all->n != r->before) {
+		tenants_unref(r->to);
+		return NULL;
+	}
+	hide_prefixed(r->to);
+	tenants_index(r->to);
+	return r->to;
+}
+
 bool
 tenants_load(const struct config *c, struct tenants **to,
     struct error_list *errs)
 {
-	struct reading r = { .config = c, .all = errs };
-	uint32_t before = errs->n;
+	struct reading r;
 
 	*to = NULL;
 	if (c->tenants_dir == NULL)
 		return true;
-	r.to = mem_zalloc(sizeof(*r.to));
-	atomic_init(&r.to->refs, 1);
-	r.to->by_id = htab_new();
-	r.policies = htab_new();
-	r.broken = htab_new();
-	r.uuids = htab_new();
+	begin(&r, c, errs);
 	read_folder(&r, c->tenants_dir);
-	htab_free(r.policies, drop_policy);
-	htab_free(r.broken, NULL);
-	htab_free(r.uuids, NULL);
-	if (errs->n != before) {
-		tenants_unref(r.to);
-		return false;
-	}
-	hide_prefixed(r.to);
-	tenants_index(r.to);
-	*to = r.to;
-	return true;
+	*to = finish(&r);
+	return *to != NULL;
+}
+
+struct tenants *
+tenants_parse(const struct config *c, const char *id, const char *text,
+    size_t len, struct error_list *errs)
+{
+	struct reading r;
+	struct tenant *t;
+
+	begin(&r, c, errs);
+	r.errs = errs;
+	t = make_tenant(&r, id, text, len);
+	if (t != NULL)
+		add_tenant(&r, t);
+	return finish(&r);
 }
 
 struct tenants *

@@ -79,6 +79,10 @@ struct tenants;
  * of all files, each behind its file's name. */
 bool		 tenants_load(const struct config *c, struct tenants **to,
 		    struct error_list *errs);
+/* The one tenant of a file's text, whose id is valid; NULL and its faults.
+ * (Tests, fuzzing.) */
+struct tenants	*tenants_parse(const struct config *c, const char *id,
+		    const char *text, size_t len, struct error_list *errs);
 /* NULL is allowed in both. */
 struct tenants	*tenants_ref(struct tenants *t);
 void		 tenants_unref(struct tenants *t);

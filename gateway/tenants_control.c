@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "gateway/audit.h"
@@ -84,12 +85,49 @@ tenants_control_load(struct gateway *g, const struct config *c,
 	return tenants_load(c, to, errs);
 }
 
+/* Of a tenant that was there before, however its file was changed. */
+static void
+tell_suspension(struct gateway *g, const struct tenant *was,
+    const struct tenant *now)
+{
+	const char *before, *why;
+	struct log_quoted q;
+	char detail[512];
+
+	(void)tenant_suspended(was, &before);
+	(void)tenant_suspended(now, &why);
+	if (text_eq(before, why))
+		return;
+	if (why != NULL)
+		log_warn("tenant suspended", "tenant=%s reason=%s", now->id,
+		    log_quote(slice_of(why), &q));
+	else
+		log_info("tenant resumed", "tenant=%s", now->id);
+	snprintf(detail, sizeof(detail), "tenant %s%s%s", now->id,
+	    why != NULL ? ": " : "", why != NULL ? why : "");
+	audit_admin(g, why != NULL ? "suspend" : "resume", true, detail);
+}
+
+static void
+tell_suspensions(struct gateway *g, const struct tenants *now)
+{
+	for (uint32_t i = 0; i < tenants_count(now); i++) {
+		const struct tenant *t = tenants_at(now, i);
+		const struct tenant *was = tenants_get(g->tenants,
+		    slice_of(t->id));
+
+		if (was != NULL)
+			tell_suspension(g, was, t);
+	}
+}
+
 void
 tenants_control_take(struct gateway *g, struct tenants *t)
 {
 	struct tenants_control *k = control_of(g);
 
 	k->seen = k->loading;
+	tell_suspensions(g, t);
 	tenants_unref(g->tenants);
 	g->tenants = t;
 	metric_set(g->metrics, METRIC_TENANTS, tenants_count(t));

@@ -120,6 +120,8 @@ static const struct tool {
 	{ "credentials", "issue temporary credentials of a role",
 	    weirctl_credentials },
 	{ "token", "sign what a client would send", weirctl_token },
+	{ "tenants", "list, show, suspend and resume tenants",
+	    weirctl_tenants },
 	{ "explain-access", "may a principal do this, and who says so",
 	    weirctl_explain },
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * weirctl's commands about keys, credentials and rights, which work on files:
- * keys, credentials, token, explain-access (which can also ask a weir). Each
+ * weirctl's commands about keys, credentials, rights and tenants, which work on
+ * files: keys, credentials, token, explain-access and tenants (which can also
+ * ask a weir). Each
  * takes its own arguments (argv[0] is the command's name) and returns how to
  * exit.
  *
@@ -26,6 +27,7 @@ int	 weirctl_keys(int argc, char **argv);
 int	 weirctl_credentials(int argc, char **argv);
 int	 weirctl_token(int argc, char **argv);
 int	 weirctl_explain(int argc, char **argv);
+int	 weirctl_tenants(int argc, char **argv);
 
 /* ---- weirctl_files.c ---- */
 

@@ -11,6 +11,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/config.h"
 #include "gateway/explain.h"
+#include "gateway/tenants.h"
 #include "gateway/weirctl_auth.h"
 #include "gateway/weirctl_http.h"
 
@@ -33,6 +34,10 @@ usage(FILE *f)
 	    "may be left out\n"
 	    "  --resource R        cluster, topic/NAME, group/NAME, "
 	    "transactional-id/NAME or an ARN\n"
+	    "  --tenant T          as that tenant's member, when the principal "
+	    "does not say whose it is;\n"
+	    "                      resources are then as the tenant names "
+	    "them\n"
 	    "  --context KEY=VALUE a condition key, such as "
 	    "aws:SourceIp=10.1.2.3; repeatable\n"
 	    "  --admin HOST:PORT   the weir to ask (default 127.0.0.1:9640)\n"
@@ -41,20 +46,6 @@ usage(FILE *f)
 	    "  --json              for a program\n\n"
 	    "Ends with 0 when it is allowed and 1 when it is not.\n", f);
 	return f == stdout ? WEIRCTL_OK : WEIRCTL_USAGE;
-}
-
-/* Appends "name=value" as a query has it. */
-static void
-add_pair(FILE *f, char before, const char *name, const char *value)
-{
-	fprintf(f, "%c%s=", before, name);
-	for (const char *p = value; *p != '\0'; p++) {
-		bool plain = (*p >= 'a' && *p <= 'z') ||
-		    (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
-		    strchr("-._~", *p) != NULL;
-
-		fprintf(f, plain ? "%c" : "%%%02X", (unsigned char)*p);
-	}
 }
 
 static json_t *
@@ -68,11 +59,13 @@ ask_weir(const struct asking *a, int *code)
 	if (f == NULL)
 		abort();
 	fputs("/explain-access", f);
-	add_pair(f, '?', "principal", a->query.principal);
-	add_pair(f, '&', "action", a->query.action);
-	add_pair(f, '&', "resource", a->query.resource);
+	http_add_pair(f, '?', "principal", a->query.principal);
+	http_add_pair(f, '&', "action", a->query.action);
+	http_add_pair(f, '&', "resource", a->query.resource);
+	if (a->query.tenant != NULL)
+		http_add_pair(f, '&', "tenant", a->query.tenant);
 	for (uint32_t i = 0; i < a->context_count; i++)
-		add_pair(f, '&', "context", a->context[i]);
+		http_add_pair(f, '&', "context", a->context[i]);
 	if (fclose(f) != 0)
 		abort();
 	v = http_ask(a->admin, a->token_file, "GET", path, code);
@@ -87,17 +80,20 @@ ask_file(struct asking *a, int *code)
 	struct config *c = config_load(a->config, &errs);
 	struct auth *auth = c != NULL ? auth_from_config(c, NULL, &errs) :
 	    NULL;
+	struct tenants *tenants = NULL;
 	struct error err;
 	json_t *v = NULL;
 
-	if (auth == NULL) {
+	if (auth == NULL || !tenants_load(c, &tenants, &errs)) {
 		*code = weirctl_refuse_all(&errs);
 	} else {
-		v = explain_access(auth, &a->query, &err);
+		v = explain_access(auth, tenants, &a->query, &err);
 		if (v == NULL)
 			*code = weirctl_refuse(err.text);
-		auth_unref(auth);
 	}
+	if (auth != NULL)
+		auth_unref(auth);
+	tenants_unref(tenants);
 	config_unref(c);
 	error_list_free(&errs);
 	return v;
@@ -107,7 +103,15 @@ static void
 print(const json_t *v)
 {
 	const char *text = json_string_value(json_object_get(v, "text"));
+	const char *tenant = json_string_value(json_object_get(v, "tenant"));
+	const char *suspended = json_string_value(json_object_get(v,
+	    "suspended"));
 
+	if (suspended != NULL)
+		printf("tenant %s is suspended, so nobody gets in: %s\n",
+		    tenant, suspended);
+	else if (tenant != NULL)
+		printf("tenant %s\n", tenant);
 	printf("%s\n%s\n", json_is_true(json_object_get(v, "allowed")) ?
 	    "allowed" : "denied", text != NULL ? text : "");
 }
@@ -139,6 +143,7 @@ weirctl_explain(int argc, char **argv)
 		{ "--principal", .to = &a.query.principal },
 		{ "--action", .to = &a.query.action },
 		{ "--resource", .to = &a.query.resource },
+		{ "--tenant", .to = &a.query.tenant },
 		{ "--context", .list = a.context,
 		    .list_count = &a.context_count },
 		{ "--admin", .to = &a.admin },

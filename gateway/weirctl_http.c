@@ -112,20 +112,37 @@ parse_reply(char *whole, struct http_reply *to, struct error *err)
 	    "address");
 }
 
+void
+http_add_pair(FILE *f, char before, const char *name, const char *value)
+{
+	fprintf(f, "%c%s=", before, name);
+	for (const char *p = value; *p != '\0'; p++) {
+		bool plain = (*p >= 'a' && *p <= 'z') ||
+		    (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
+		    strchr("-._~", *p) != NULL;
+
+		fprintf(f, plain ? "%c" : "%%%02X", (unsigned char)*p);
+	}
+}
+
 bool
 http_exchange(const char *address, const char *method, const char *path,
     const char *token, struct http_reply *to, struct error *err)
 {
-	char request[1024];
+	char request[HTTP_REQUEST_MAX];
 	char *whole = NULL;
-	int fd = dial(address, err);
-
-	if (fd < 0)
-		return false;
-	snprintf(request, sizeof(request), "%s %s HTTP/1.0\r\n"
+	int n = snprintf(request, sizeof(request), "%s %s HTTP/1.0\r\n"
 	    "Content-Length: 0\r\n%s%s%s\r\n", method, path,
 	    token ? "Authorization: Bearer " : "", token ? token : "",
 	    token ? "\r\n" : "");
+	int fd = n < (int)sizeof(request) ? dial(address, err) : -1;
+
+	if (n >= (int)sizeof(request))
+		error_set(err, "the request is too long");
+	if (fd < 0) {
+		explicit_bzero(request, sizeof(request));
+		return false;
+	}
 	if (send_all(fd, request, err))
 		whole = receive_all(fd, err);
 	explicit_bzero(request, sizeof(request));

@@ -6,9 +6,15 @@
 #ifndef WEIR_WEIRCTL_HTTP_H
 #define WEIR_WEIRCTL_HTTP_H
 
+#include <stdio.h>
+
 #include "gateway/base/error.h"
 
-enum { HTTP_REPLY_MAX = 64 * 1024 * 1024, HTTP_TIMEOUT_S = 10 };
+enum {
+	HTTP_REQUEST_MAX = 12 * 1024,	/* below ADMIN_HEADERS_MAX */
+	HTTP_REPLY_MAX = 64 * 1024 * 1024,
+	HTTP_TIMEOUT_S = 10,
+};
 
 struct http_reply {
 	int	 code;
@@ -19,6 +25,10 @@ struct http_reply {
 bool	 http_exchange(const char *address, const char *method,
 	    const char *path, const char *token, struct http_reply *to,
 	    struct error *err) MUST_CHECK;
+
+/* Appends "?name=value" as a path's query has it; before: '?' or '&'. */
+void	 http_add_pair(FILE *f, char before, const char *name,
+	    const char *value);
 
 /* Asks a weir and parses its answer, with the token that the file (or NULL)
  * has; NULL: it was told on stderr, and *code is how to exit. */

@@ -78,8 +78,34 @@ drain(void *arg)
 	drains++;
 }
 
+static json_t *
+tenants(void *arg, const char *id, struct error *err)
+{
+	(void)arg;
+	if (id != NULL && strcmp(id, "nobody") == 0) {
+		error_set(err, "no such tenant");
+		return NULL;
+	}
+	return json_pack("{s:s}", "asked", id != NULL ? id : "all");
+}
+
+static char suspended[200];
+
+static bool
+suspend(void *arg, const char *id, const char *why, struct error_list *errs)
+{
+	(void)arg;
+	snprintf(suspended, sizeof(suspended), "%s: %s", id,
+	    why != NULL ? why : "(resumed)");
+	if (strcmp(id, "nobody") != 0)
+		return true;
+	error_list_add(errs, "tenant", "no such tenant");
+	return false;
+}
+
 static const struct admin_source source = {
-	NULL, is_ready, status, metrics, explain, reload, drain,
+	NULL, is_ready, status, metrics, explain, reload, drain, tenants,
+	suspend,
 };
 
 static char loopback[] = "127.0.0.1:0";
@@ -288,6 +314,42 @@ explains_access(void **state)
 	admin_close(a);
 }
 
+static void
+test_tenants(void **state)
+{
+	struct admin *a = open_admin(NULL);
+
+	(void)state;
+	expect(a, "GET", "/tenants", "", "200");
+	assert_non_null(strstr(answer, "\"asked\": \"all\""));
+	expect(a, "GET", "/tenants?id=a", "", "200");
+	assert_non_null(strstr(answer, "\"asked\": \"a\""));
+	expect(a, "GET", "/tenants?id=nobody", "", "422");
+	expect(a, "GET", "/tenants/suspend?id=a&reason=b", "", "405");
+	expect(a, "POST", "/tenants/suspend?id=a&reason=the%20bill",
+	    "Content-Length: 0\r\n", "200");
+	assert_string_equal(suspended, "a: the bill");
+	assert_non_null(strstr(answer, "\"suspended\": true"));
+	/* In the body. */
+	expect(a, "POST", "/tenants/suspend?id=b",
+	    "Content-Length: 11\r\n\r\nreason=x%21", "200");
+	assert_string_equal(suspended, "b: x!");
+	expect(a, "POST", "/tenants/suspend?id=c", "Content-Length: 0\r\n",
+	    "422");
+	assert_non_null(strstr(answer, "id and reason are needed"));
+	expect(a, "POST", "/tenants/resume?id=a&reason=b",
+	    "Content-Length: 0\r\n", "200");
+	assert_string_equal(suspended, "a: (resumed)");
+	expect(a, "POST", "/tenants/resume?id=nobody",
+	    "Content-Length: 0\r\n", "422");
+	assert_non_null(strstr(answer, "no such tenant"));
+	admin_close(a);
+	a = open_admin(token);
+	expect(a, "POST", "/tenants/resume?id=z", "Content-Length: 0\r\n",
+	    "401");
+	admin_close(a);
+}
+
 int
 main(void)
 {
@@ -298,6 +360,7 @@ main(void)
 		cmocka_unit_test(test_caps),
 		cmocka_unit_test(test_bad_address),
 		cmocka_unit_test(explains_access),
+		cmocka_unit_test(test_tenants),
 	};
 	int failed;
 

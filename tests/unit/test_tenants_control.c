@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The folder is watched: what changes there is taken over by itself, whole or
+ * not at all, and told once.
+ */
+#include "gateway/tenants_control.h"
+
+#include <sys/stat.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "gateway/audit.h"
+#include "gateway/base/clock.h"
+#include "gateway/base/log.h"
+#include "gateway/base/mem.h"
+#include "gateway/base/metric.h"
+#include "gateway/config.h"
+#include "gateway/gateway.h"
+#include "gateway/tenants.h"
+#include "gateway/tenants_status.h"
+
+static struct {
+	char		 folder[64], audit[1024];
+	int64_t		 now_us;
+	struct gateway	 gateway;
+	struct config	 config;
+	uint64_t	 reloads, failed;	/* before */
+} world;
+
+/* Stands in: what was audited, a line each. */
+void
+audit_admin(struct gateway *g, const char *what, bool ok, const char *detail)
+{
+	size_t n = strlen(world.audit);
+
+	(void)g;
+	snprintf(world.audit + n, sizeof(world.audit) - n, "%s %s %s\n", what,
+	    ok ? "done" : "refused", detail != NULL ? detail : "-");
+}
+
+static int64_t
+fake_now(void)
+{
+	return world.now_us;
+}
+
+static char *
+path_of(const char *name)
+{
+	static char path[300];
+
+	snprintf(path, sizeof(path), "%s/%s", world.folder, name);
+	return path;
+}
+
+static void
+write_file(const char *name, const char *text)
+{
+	FILE *f = fopen(path_of("new"), "we");
+	char from[300];
+
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+	snprintf(from, sizeof(from), "%s", path_of("new"));
+	assert_int_equal(rename(from, path_of(name)), 0);
+}
+
+/* As gateway_setup does. */
+static int
+set_up(void **state)
+{
+	static char word[] = "x", *words[] = { word };
+	struct gateway *g = &world.gateway;
+	struct error_list errs = { NULL, 0 };
+	struct tenants *t;
+
+	(void)state;
+	memset(&world, 0, sizeof(world));
+	world.now_us = 1000 * 1000 * 1000;
+	clock_replace(fake_now);
+	log_to_file("/dev/null");
+	snprintf(world.folder, sizeof(world.folder),
+	    "/tmp/weir-tenants-XXXXXX");
+	assert_non_null(mkdtemp(world.folder));
+	world.config.tenants_dir = world.folder;
+	world.config.auth.partition = word;
+	world.config.auth.account = word;
+	world.config.auth.cluster_name = word;
+	world.config.auth.regions = (struct text_list){ words, 1 };
+	g->config = &world.config;
+	g->control = loop_new();
+	g->metrics = metric_new();
+	write_file("a.json", "{}");
+	assert_true(tenants_control_load(g, g->config, &t, &errs));
+	tenants_control_take(g, t);
+	world.reloads = metric_total(METRIC_TENANT_RELOADS);
+	world.failed = metric_total(METRIC_TENANT_RELOADS_FAILED);
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	tenants_control_free(&world.gateway);
+	metric_free(world.gateway.metrics);
+	loop_free(world.gateway.control);
+	unlink(path_of("a.json"));
+	unlink(path_of("b.json"));
+	clock_replace(NULL);
+	return rmdir(world.folder);
+}
+
+/* A second passes. */
+static void
+look(void)
+{
+	world.now_us += TENANTS_LOOK_MS * 1000;
+	loop_turn(world.gateway.control, 0);
+	tenants_control_tick(&world.gateway);
+}
+
+static uint32_t
+count(void)
+{
+	return tenants_count(world.gateway.tenants);
+}
+
+static uint64_t
+reloads(void)
+{
+	return metric_total(METRIC_TENANT_RELOADS) - world.reloads;
+}
+
+static uint64_t
+failed(void)
+{
+	return metric_total(METRIC_TENANT_RELOADS_FAILED) - world.failed;
+}
+
+static void
+test_changes(void **state)
+{
+	(void)state;
+	look();
+	look();
+	assert_int_equal(reloads(), 0);
+	write_file("b.json", "{}");
+	look();
+	assert_int_equal(count(), 2);
+	assert_int_equal(reloads(), 1);
+	/* As long as it was before. */
+	write_file("b.json", "{ }");
+	look();
+	write_file("b.json", "{\n}");
+	look();
+	assert_int_equal(reloads(), 3);
+	assert_int_equal(unlink(path_of("b.json")), 0);
+	look();
+	assert_int_equal(count(), 1);
+	assert_int_equal(metric_total(METRIC_TENANTS), 1);
+	look();
+	assert_int_equal(reloads(), 4);
+	assert_int_equal(failed(), 0);
+}
+
+/* Not at each tick. */
+static void
+test_once_a_second(void **state)
+{
+	(void)state;
+	look();
+	write_file("b.json", "{}");
+	tenants_control_tick(&world.gateway);
+	assert_int_equal(count(), 1);
+	look();
+	assert_int_equal(count(), 2);
+}
+
+static void
+test_fault(void **state)
+{
+	(void)state;
+	write_file("b.json", "{\"suspended\": 1}");
+	look();
+	look();
+	assert_int_equal(count(), 1);
+	assert_int_equal(failed(), 1);
+	assert_string_equal(world.audit,
+	    "tenants refused must be a string, but is a number\n");
+	/* Another fault is another change. */
+	write_file("b.json", "{\"suspended\": 12}");
+	look();
+	assert_int_equal(failed(), 2);
+	write_file("b.json", "{\"suspended\": \"x\"}");
+	look();
+	assert_int_equal(count(), 2);
+	assert_int_equal(reloads(), 1);
+}
+
+static void
+test_folder_gone(void **state)
+{
+	char away[80];
+
+	(void)state;
+	snprintf(away, sizeof(away), "%s-away", world.folder);
+	assert_int_equal(rename(world.folder, away), 0);
+	look();
+	look();
+	assert_int_equal(count(), 1);
+	assert_int_equal(failed(), 1);
+	assert_int_equal(rename(away, world.folder), 0);
+	look();
+	assert_int_equal(reloads(), 1);
+}
+
+/* Who changes the file does not matter. */
+static void
+test_suspension_is_told(void **state)
+{
+	struct error_list errs = { NULL, 0 };
+	const char *why;
+
+	(void)state;
+	write_file("a.json", "{\"suspended\": \"the bill\"}");
+	look();
+	assert_string_equal(world.audit, "suspend done tenant a: the bill\n"
+	    "tenants done -\n");
+	world.audit[0] = '\0';
+	assert_true(tenants_set_suspended(&world.gateway, "a", NULL, &errs));
+	assert_false(tenant_suspended(tenants_at(world.gateway.tenants, 0),
+	    &why));
+	assert_string_equal(world.audit, "resume done tenant a\n"
+	    "tenants done -\n");
+	look();
+	assert_int_equal(reloads(), 2);
+}
+
+static void
+test_suspend(void **state)
+{
+	struct error_list errs = { NULL, 0 };
+	const char *why;
+
+	(void)state;
+	assert_true(tenants_set_suspended(&world.gateway, "a", "w", &errs));
+	assert_true(tenant_suspended(tenants_at(world.gateway.tenants, 0),
+	    &why));
+	assert_string_equal(why, "w");
+	assert_false(tenants_set_suspended(&world.gateway, "b", "w", &errs));
+	assert_int_equal(errs.n, 1);
+	assert_string_equal(errs.v[0].path, "tenant");
+	assert_non_null(strstr(world.audit, "suspend refused tenant b: "));
+	error_list_free(&errs);
+	/* Another file's fault keeps all of them from being taken over. */
+	write_file("b.json", "[]");
+	assert_false(tenants_set_suspended(&world.gateway, "a", "v", &errs));
+	assert_int_equal(errs.n, 1);
+	assert_non_null(strstr(errs.v[0].path, "/b.json"));
+	error_list_free(&errs);
+	assert_true(tenant_suspended(tenants_at(world.gateway.tenants, 0),
+	    &why));
+	assert_string_equal(why, "w");
+}
+
+static void
+test_status(void **state)
+{
+	struct gateway *g = &world.gateway;
+	struct error err;
+	json_t *v, *one;
+
+	(void)state;
+	write_file("b.json", "{\"namespace\": \"shared\", \"networks\": "
+	    "{\"cidrs\": [\"10.0.0.0/8\", \"2001:db8::/32\"]}, \"suspended\": "
+	    "\"x\"}");
+	look();
+	v = tenants_status(g, NULL, &err);
+	assert_int_equal(json_array_size(json_object_get(v, "tenants")), 2);
+	json_decref(v);
+	v = tenants_status(g, "b", &err);
+	one = json_array_get(json_object_get(v, "tenants"), 0);
+	assert_string_equal(json_string_value(json_object_get(one, "id")),
+	    "b");
+	assert_string_equal(json_string_value(json_object_get(one,
+	    "namespace")), "shared");
+	assert_string_equal(json_string_value(json_object_get(one,
+	    "suspended")), "x");
+	one = json_object_get(json_object_get(one, "networks"), "cidrs");
+	assert_string_equal(json_string_value(json_array_get(one, 0)),
+	    "10.0.0.0/8");
+	assert_string_equal(json_string_value(json_array_get(one, 1)),
+	    "2001:db8::/32");
+	json_decref(v);
+	assert_null(tenants_status(g, "c", &err));
+	assert_string_equal(err.text, "there is no tenant c");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+		T(test_changes), T(test_once_a_second), T(test_fault),
+		T(test_folder_gone), T(test_suspension_is_told),
+		T(test_suspend), T(test_status),
+#undef T
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Suspending by the file: nothing else in it changes, and half a file is never
+ * there.
+ */
+#include "gateway/tenants_file.h"
+
+#include <sys/stat.h>
+
+#include <dirent.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* ---- the text ---- */
+
+static void
+test_edits(void **state)
+{
+	static const struct {
+		const char	*text, *why, *want;
+	} cases[] = {
+		{ "{}", "b", "{\n  \"suspended\": \"b\"\n}" },
+		{ "{}", NULL, "{}" },
+		{ "{\n  \"members\": []\n}\n", "b",
+		  "{\n  \"suspended\": \"b\",\n  \"members\": []\n}\n" },
+		{ "{\"suspended\": null, \"a\":1}", "say \"x\"\\",
+		  "{\"suspended\": \"say \\\"x\\\"\\\\\", \"a\":1}" },
+		{ "{\"a\" : 1.50, \"suspended\" :\t\"old \\\" }\"}", NULL,
+		  "{\"a\" : 1.50, \"suspended\" :\tnull}" },
+		/* Others of that name are not the one. */
+		{ "{\"a\": {\"suspended\": 1}, \"b\": [\"suspended\"], "
+		  "\"c\": \"suspended\"}", "x",
+		  "{\n  \"suspended\": \"x\",\"a\": {\"suspended\": 1}, \"b\": "
+		  "[\"suspended\"], \"c\": \"suspended\"}" },
+		{ "{\"c\": \"\\\\\", \"suspended\": \"y\"}", "x",
+		  "{\"c\": \"\\\\\", \"suspended\": \"x\"}" },
+		{ "{\"suspended\": \"b\"}", "b", "{\"suspended\": \"b\"}" },
+		{ "{}", "gr\303\274n",
+		  "{\n  \"suspended\": \"gr\303\274n\"\n}" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct error err = { "" };
+		char *to = tenants_file_edit(cases[i].text, cases[i].why,
+		    &err);
+
+		if (to == NULL)
+			fail_msg("%s: %s", cases[i].text, err.text);
+		assert_string_equal(to, cases[i].want);
+		free(to);
+	}
+}
+
+static void
+test_refused(void **state)
+{
+	static const char *const texts[] = {
+		"", "[]", "{", "{\"a\": 1, \"a\": 2}", "1", "null",
+		/* It means the member, and does not say so. */
+		"{\"suspende\\u0064\": null}",
+	};
+	struct error err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		assert_null(tenants_file_edit(texts[i], "b", &err));
+	assert_string_equal(err.text, "its member suspended cannot be found: "
+	    "change it by hand");
+	assert_null(tenants_file_edit("{}", "\377", &err));
+}
+
+/* ---- the file ---- */
+
+static char folder[64];
+
+static char *
+path_of(const char *name)
+{
+	static char path[300];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	return path;
+}
+
+static void
+write_file(const char *name, const char *text)
+{
+	FILE *f = fopen(path_of(name), "we");
+
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void
+expect_file(const char *name, const char *want)
+{
+	char text[1024];
+	FILE *f = fopen(path_of(name), "re");
+
+	assert_non_null(f);
+	text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+	fclose(f);
+	assert_string_equal(text, want);
+}
+
+static int
+count_files(void)
+{
+	DIR *d = opendir(folder);
+	int n = 0;
+
+	assert_non_null(d);
+	for (struct dirent *e; (e = readdir(d)) != NULL;)
+		n += e->d_name[0] != '.';
+	closedir(d);
+	return n;
+}
+
+static int
+set_up(void **state)
+{
+	(void)state;
+	snprintf(folder, sizeof(folder), "/tmp/weir-tenants-XXXXXX");
+	return mkdtemp(folder) == NULL;
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	unlink(path_of("a.json"));
+	unlink(path_of("b.json"));
+	return rmdir(folder);
+}
+
+static void
+test_file(void **state)
+{
+	struct error err;
+	struct stat st;
+	ino_t before;
+
+	(void)state;
+	write_file("a.json", "{\"members\": []}\n");
+	assert_int_equal(chmod(path_of("a.json"), 0640), 0);
+	assert_int_equal(stat(path_of("a.json"), &st), 0);
+	before = st.st_ino;
+	assert_true(tenants_file_suspend(folder, "a", "b", &err));
+	expect_file("a.json", "{\n  \"suspended\": \"b\",\"members\": []}\n");
+	assert_int_equal(stat(path_of("a.json"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0640);
+	assert_true(st.st_ino != before);
+	assert_int_equal(count_files(), 1);
+	/* As it is already: not touched. */
+	before = st.st_ino;
+	assert_true(tenants_file_suspend(folder, "a", "b", &err));
+	assert_int_equal(stat(path_of("a.json"), &st), 0);
+	assert_true(st.st_ino == before);
+	assert_true(tenants_file_suspend(folder, "a", NULL, &err));
+	expect_file("a.json", "{\n  \"suspended\": null,\"members\": []}\n");
+}
+
+static void
+test_no_file(void **state)
+{
+	char longest[TENANT_REASON_MAX + 2];
+	struct error err;
+
+	(void)state;
+	write_file("a.json", "{}");
+	assert_false(tenants_file_suspend(folder, "b", "x", &err));
+	assert_non_null(strstr(err.text, "b.json: it cannot be read: No such"));
+	assert_false(tenants_file_suspend(folder, "../a", "x", &err));
+	assert_string_equal(err.text, "../a is no tenant's name");
+	assert_false(tenants_file_suspend(folder, "a", "", &err));
+	assert_false(tenants_file_suspend(folder, "a", "x\ny", &err));
+	memset(longest, 'x', sizeof(longest));
+	longest[TENANT_REASON_MAX + 1] = '\0';
+	assert_false(tenants_file_suspend(folder, "a", longest, &err));
+	longest[TENANT_REASON_MAX] = '\0';
+	assert_true(tenants_file_suspend(folder, "a", longest, &err));
+	/* A link would become a file of its own. */
+	assert_int_equal(symlink("a.json", path_of("b.json")), 0);
+	assert_false(tenants_file_suspend(folder, "b", "x", &err));
+	assert_non_null(strstr(err.text, "symbolic link"));
+	assert_int_equal(count_files(), 2);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_edits),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test_setup_teardown(test_file, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_no_file, set_up,
+		    tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -186,7 +186,7 @@ static bool
 has_tag(const struct principal *p, const char *key)
 {
 	for (uint32_t i = 0; i < p->tag_count; i++)
-		if (strcmp(p->tags[i].key, key) == 0)
+		if (strcasecmp(p->tags[i].key, key) == 0)
 			return true;
 	return false;
 }

@@ -51,6 +51,9 @@ check_request(const struct credentials_request *r, struct error *err)
 	if (r->group_count > PRINCIPAL_GROUPS_MAX)
 		return error_set(err, "there are more than %d groups",
 		    PRINCIPAL_GROUPS_MAX);
+	for (uint32_t i = 0; i < r->group_count; i++)
+		if (!principal_name_valid(slice_of(r->groups[i])))
+			return error_set(err, "a group's name is no name");
 	return true;
 }
 

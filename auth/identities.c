@@ -265,6 +265,15 @@ is_plain(const char *text, size_t least, size_t most)
 	return true;
 }
 
+static bool
+has_tag(const struct identity *id, const char *key)
+{
+	for (uint32_t i = 0; i < id->tag_count; i++)
+		if (strcasecmp(id->tags[i].key, key) == 0)
+			return true;
+	return false;
+}
+
 static void
 read_tags(struct reading *r, json_t *tags, struct identity *id,
     const char *path)
@@ -294,6 +303,9 @@ read_tags(struct reading *r, json_t *tags, struct identity *id,
 			    TAG_VALUE_MAX);
 			continue;
 		}
+		if (has_tag(id, key))
+			error_list_add(r->errs, where, "has a key twice: they "
+			    "are the same in any case");
 		id->tags[id->tag_count++] = (struct principal_tag){
 		    mem_strdup(key), mem_strdup(value) };
 	}

@@ -203,6 +203,29 @@ between(const uint8_t *from, const uint8_t *to)
 	return (struct slice){ from, (uint32_t)(to - from) };
 }
 
+static uint32_t
+slashes(struct slice s)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < s.len; i++)
+		n += s.data[i] == '/';
+	return n;
+}
+
+/* TYPE/CLUSTER/UUID and, for all but clusters, /NAME. A wildcard or a variable
+ * may stand for slashes. */
+static bool
+is_whole(const struct policy_parse *p, struct slice resource,
+    const char *type)
+{
+	bool cluster = strcmp(type, "cluster") == 0;
+
+	return has_wildcard(resource) || (p->variables &&
+	    memmem(resource.data, resource.len, "${", 2) != NULL) ||
+	    (cluster ? slashes(resource) == 2 : slashes(resource) >= 3);
+}
+
 /* What stands in front of the slash must be one of these: those of Kafka, and
  * those of MSK's control plane, which never match here. */
 static bool
@@ -213,6 +236,7 @@ check_type(struct policy_parse *p, struct slice text, struct slice resource,
 		"cluster", "topic", "group", "transactional-id",
 		"configuration", "vpc-connection", "replicator",
 	};
+	enum { OURS = 4 };
 	const uint8_t *slash = resource.len == 0 ? NULL :
 	    memchr(resource.data, '/', resource.len);
 	struct slice type = slash ? between(resource.data, slash) : resource;
@@ -221,9 +245,17 @@ check_type(struct policy_parse *p, struct slice text, struct slice resource,
 	if (has_wildcard(type) || (type.len > 0 &&
 	    memchr(type.data, '$', type.len) != NULL))
 		return true;
-	for (size_t i = 0; slash && i < sizeof(types) / sizeof(types[0]); i++)
-		if (slice_is(type, types[i]))
+	for (size_t i = 0; slash && i < sizeof(types) / sizeof(types[0]); i++) {
+		if (!slice_is(type, types[i]))
+			continue;
+		if (i >= OURS || is_whole(p, resource, types[i]))
 			return true;
+		policy_fault(p, path, "%s is the ARN of nothing: a cluster is "
+		    "cluster/NAME/UUID, a topic topic/CLUSTER/UUID/NAME, and "
+		    "so are groups and transactional ids",
+		    log_quote(text, &q));
+		return false;
+	}
 	policy_fault(p, path, "%s: behind the account there must be cluster/, "
 	    "topic/, group/ or transactional-id/, and a name",
 	    log_quote(text, &q));
@@ -258,7 +290,7 @@ check_arn(struct policy_parse *p, struct slice text, const char *path,
 		    "the fifth colon", log_quote(text, &q));
 		return false;
 	}
-	if (n >= 3 && part[2] == part[1] + 1) {
+	if (n >= 2 && (n == 2 ? part[1] == end : part[2] == part[1] + 1)) {
 		policy_fault(p, path, "%s has no partition (aws)",
 		    log_quote(text, &q));
 		return false;

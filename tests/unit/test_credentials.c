@@ -226,6 +226,11 @@ test_requests(void **state)
 	r.policy = (struct slice){ (uint8_t *)text,
 	    CREDENTIALS_POLICY_MAX + 1 };
 	expect_refused(&r, "characters");
+	/* A token with one would never be taken. */
+	r = plain;
+	r.groups = (char *[]){ (char[]){ "team a" } };
+	r.group_count = 1;
+	expect_refused(&r, "group");
 	r = plain;
 	/* Fifty tags of 256 bytes are more than a token holds. */
 	text[256] = '\0';

@@ -162,6 +162,8 @@ static const struct fault_row {
 	{ "{\"users\": {\"a\": {\"groups\": {}}}}", "users.a.groups",
 	  "an array" },
 	{ "{\"users\": {\"a\": {\"tags\": []}}}", "users.a.tags", "object" },
+	{ "{\"users\": {\"a\": {\"tags\": {\"t\": \"x\", \"T\": \"y\"}}}}",
+	  "users.a.tags", "twice" },
 	{ "{\"users\": {\"a\": {\"tags\": {\"t\": 1}}}}", "users.a.tags",
 	  "text" },
 	{ "{\"users\": {\"a\": {\"tags\": {\"\": \"x\"}}}}", "users.a.tags",

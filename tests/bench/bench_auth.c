@@ -4,7 +4,6 @@
  * verdict and answer out. The median of several rounds, by the CPU's clock.
  *	bench_auth [NAME]
  */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include "auth/sigv4_client.h"
 #include "gateway/base/arena.h"
 #include "gateway/base/clock.h"
+#include "tests/unit/signed_stand_ins.h"
 
 enum { ROUNDS = 9, ROUND_NS = 200000000, SCRATCH = 16 * 1024 };
 
@@ -22,44 +22,6 @@ enum { ROUNDS = 9, ROUND_NS = 200000000, SCRATCH = 16 * 1024 };
 #define HOST "b-1.demo.us-east-1.weir.example.com"
 
 /* ---- a snapshot with one key ---- */
-
-struct auth_login {
-	struct auth_cache	*cache;
-};
-
-static struct auth_settings settings;
-
-struct auth *
-auth_login_auth(struct auth_login *l)
-{
-	(void)l;
-	return NULL;
-}
-
-struct auth_cache *
-auth_login_cache(struct auth_login *l)
-{
-	return l->cache;
-}
-
-const struct auth_settings *
-auth_settings(const struct auth *a)
-{
-	(void)a;
-	return &settings;
-}
-
-enum auth_result
-auth_fail(struct auth_step *to, enum auth_failure why, const char *fmt, ...)
-{
-	va_list ap;
-
-	to->failure = why;
-	va_start(ap, fmt);
-	vsnprintf(to->error.text, sizeof(to->error.text), fmt, ap);
-	va_end(ap);
-	return AUTH_FAILED;
-}
 
 void
 auth_find_secret(struct auth *a, struct slice key_id, struct slice token,
@@ -74,18 +36,6 @@ auth_find_secret(struct auth *a, struct slice key_id, struct slice token,
 		to->principal = principal_new(PRINCIPAL_USER, "aws",
 		    "123456789012", SLICE_LIT("alice"), SLICE_NULL);
 	to->failure = AUTH_FAILURE_UNKNOWN_KEY;
-}
-
-void
-auth_secret_fini(struct auth_secret *s)
-{
-	principal_unref(s->principal);
-}
-
-void
-policy_unref(struct policy *p)
-{
-	(void)p;
 }
 
 /* ---- what is measured ---- */

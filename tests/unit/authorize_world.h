@@ -31,6 +31,7 @@
 #include "gateway/wire/frame.h"
 #include "gateway/worker.h"
 #include "tests/unit/codec_random.h"
+#include "tests/unit/one_timer.h"
 /* How requests and responses belong together is looked at. */
 #include "routing/shape.c"
 
@@ -49,8 +50,6 @@ struct principal_rights {
 
 static struct {
 	struct principal_rights	 rights;
-	int64_t			 now;
-	struct timer		*timer;
 	struct request		*parked;
 	struct call		*calls[CALLS_MAX];
 	const void		*bodies[CALLS_MAX];
@@ -161,40 +160,10 @@ audit_refused(struct request *r, enum policy_action action,
 	world.audited[action]++;
 }
 
-int64_t
-loop_now_us(const struct loop *l)
-{
-	(void)l;
-	return world.now;
-}
-
-void
-timer_set(struct timer *t, struct loop *l, int64_t at_us,
-    void (*fire)(struct timer *t))
-{
-	(void)l;
-	t->at_us = at_us;
-	t->fire = fire;
-	world.timer = t;
-}
-
-void
-timer_cancel(struct timer *t)
-{
-	if (world.timer == t)
-		world.timer = NULL;
-}
-
 bool
 loop_over_limit(void)
 {
 	return false;
-}
-
-void
-worker_wish(struct worker *w)
-{
-	(void)w;
 }
 
 int32_t
@@ -661,11 +630,11 @@ step(void)
 		r->resume(r);
 	} else if (world.call_count > 0) {
 		answer_call();
-	} else if (world.timer != NULL) {
-		t = world.timer;
-		world.timer = NULL;
-		if (t->at_us > world.now)
-			world.now = t->at_us;
+	} else if (played.timer != NULL) {
+		t = played.timer;
+		played.timer = NULL;
+		if (t->at_us > played.now)
+			played.now = t->at_us;
 		t->fire(t);
 	} else {
 		fail_msg("%s v%d: stuck", world.request->schema->name,
@@ -903,7 +872,8 @@ anew(void **state)
 	arena_fini(&memory);
 	arena_init(&memory, 0);
 	memset(&world, 0, sizeof(world));
-	world.now = 1000000;
+	memset(&played, 0, sizeof(played));
+	played.now = 1000000;
 	session.policies = (struct policy_set *)&policies;
 	session.login = NULL;
 	session.tenant = NULL;

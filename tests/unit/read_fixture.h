@@ -11,14 +11,9 @@
 #include "gateway/session.h"
 #include "gateway/worker.h"
 #include "routing/virtual.h"
+#include "tests/unit/one_timer.h"
 
 enum { BROKERS = 3, MS = 1000 };
-
-static struct {
-	int64_t		 now;
-	struct timer	*timer;
-	int		 wishes;
-} played;
 
 static struct arena memory;		/* replies as the client sees them */
 static struct worker worker;
@@ -26,37 +21,6 @@ static struct cluster snapshot;
 static struct session session;
 static struct broker brokers[BROKERS];
 static struct topic topic;		/* the test says its partitions */
-
-int64_t
-loop_now_us(const struct loop *l)
-{
-	(void)l;
-	return played.now;
-}
-
-void
-timer_set(struct timer *t, struct loop *l, int64_t at_us,
-    void (*fire)(struct timer *t))
-{
-	(void)l;
-	t->at_us = at_us;
-	t->fire = fire;
-	played.timer = t;
-}
-
-void
-timer_cancel(struct timer *t)
-{
-	if (played.timer == t)
-		played.timer = NULL;
-}
-
-void
-worker_wish(struct worker *w)
-{
-	(void)w;
-	played.wishes++;
-}
 
 void
 session_address(struct session *s, int32_t id, struct arena *a,

@@ -19,18 +19,14 @@
 #include "auth/signed_login.h"
 #include "gateway/base/arena.h"
 #include "gateway/base/clock.h"
+#include "tests/unit/signed_stand_ins.h"
 #include "tests/unit/sigv4_vectors.h"
 
 #define COUNT(v) (sizeof(v) / sizeof((v)[0]))
 
 /* ---- stand-ins ---- */
 
-struct auth_login {
-	struct auth_cache	*cache;
-};
-
 static struct {
-	struct auth_settings	 settings;
 	struct auth_login	 login;
 	int64_t			 now_ms;
 	const char		*secret;	/* of VECTOR_KEY now */
@@ -38,38 +34,6 @@ static struct {
 	int			 lookups;
 	struct arena		 arena;
 } f;
-
-struct auth *
-auth_login_auth(struct auth_login *l)
-{
-	(void)l;
-	return NULL;
-}
-
-struct auth_cache *
-auth_login_cache(struct auth_login *l)
-{
-	return l->cache;
-}
-
-const struct auth_settings *
-auth_settings(const struct auth *a)
-{
-	(void)a;
-	return &f.settings;
-}
-
-enum auth_result
-auth_fail(struct auth_step *to, enum auth_failure why, const char *fmt, ...)
-{
-	va_list ap;
-
-	to->failure = why;
-	va_start(ap, fmt);
-	vsnprintf(to->error.text, sizeof(to->error.text), fmt, ap);
-	va_end(ap);
-	return AUTH_FAILED;
-}
 
 void
 auth_find_secret(struct auth *a, struct slice key_id, struct slice token,
@@ -96,19 +60,6 @@ auth_find_secret(struct auth *a, struct slice key_id, struct slice token,
 	error_set(&to->error, "%s", known ? "no such token" : "no such key");
 }
 
-void
-auth_secret_fini(struct auth_secret *s)
-{
-	principal_unref(s->principal);
-	memset(s, 0, sizeof(*s));
-}
-
-void
-policy_unref(struct policy *p)
-{
-	assert_null(p);
-}
-
 /* ---- the fixture ---- */
 
 static int64_t
@@ -133,10 +84,10 @@ fixture_setup(void **state)
 
 	(void)state;
 	memset(&f, 0, sizeof(f));
-	f.settings.hosts = (struct auth_names){ hosts, 3 };
-	f.settings.regions = (struct auth_names){ regions, 1 };
-	f.settings.skew_s = 300;
-	f.settings.expires_max_s = 900;
+	settings.hosts = (struct auth_names){ hosts, 3 };
+	settings.regions = (struct auth_names){ regions, 1 };
+	settings.skew_s = 300;
+	settings.expires_max_s = 900;
 	f.secret = VECTOR_SECRET;
 	f.login.cache = auth_cache_new();
 	arena_init(&f.arena, 0);

@@ -521,7 +521,7 @@ test_fetch_session_follows_policies(void **state)
 	/* Withheld: told every time, and brokers are not asked for it. */
 	world.rights = all_but(POLICY_READ_DATA);
 	for (int epoch = 1; epoch < 4; epoch++) {
-		world.now += FETCH_JUDGED_MS * 1000;
+		played.now += FETCH_JUDGED_MS * 1000;
 		fetch_two(&q, id, epoch, 0);
 		serve_on(api, 12, &q);
 		assert_int_equal(code_in_reply(api, 12, 29), 1);
@@ -536,7 +536,7 @@ test_fetch_session_follows_policies(void **state)
 	assert_nothing_shut_forwarded(POLICY_TOPIC, "ReadData");
 	/* Allowed again. */
 	world.rights = (struct principal_rights){ ~0u, 0, false };
-	world.now += FETCH_JUDGED_MS * 1000;
+	played.now += FETCH_JUDGED_MS * 1000;
 	fetch_two(&q, id, 1, 0);
 	serve_on(api, 12, &q);
 	assert_int_equal(code_in_reply(api, 12, 29), 0);
@@ -565,7 +565,7 @@ test_denied_while_forgotten(void **state)
 	fetch_table_init(&t, false);
 	for (int i = 0; i < PARTITIONS; i++)
 		assert_true(fetch_table_want(&t, name, NULL, i, &ask));
-	fetch_table_judge(&t, &snapshot, world.now, deny_shut, &deny);
+	fetch_table_judge(&t, &snapshot, played.now, deny_shut, &deny);
 	fetch_table_place(&t, &snapshot);
 	topic = fetch_table_topic(&t, name, NULL);
 	for (int i = 0; i < PARTITIONS; i++) {
@@ -576,10 +576,10 @@ test_denied_while_forgotten(void **state)
 	fetch_part_forget(p[1]);
 	deny = true;
 	/* A judgement holds for a while. */
-	fetch_table_judge(&t, &snapshot, world.now, deny_shut, &deny);
+	fetch_table_judge(&t, &snapshot, played.now, deny_shut, &deny);
 	assert_non_null(p[0]->feed);
-	world.now += FETCH_JUDGED_MS * 1000;
-	fetch_table_judge(&t, &snapshot, world.now, deny_shut, &deny);
+	played.now += FETCH_JUDGED_MS * 1000;
+	fetch_table_judge(&t, &snapshot, played.now, deny_shut, &deny);
 	assert_true(fetch_table_want(&t, name, NULL, 1, &ask));
 	fetch_table_place(&t, &snapshot);
 	for (int i = 0; i < PARTITIONS; i++) {

@@ -9,6 +9,7 @@
 
 #include "gateway/authorize.h"
 #include "gateway/base/htab.h"
+#include "gateway/config.h"
 #include "gateway/forward.h"
 #include "gateway/gateway.h"
 #include "gateway/session.h"
@@ -357,14 +358,22 @@ gather(struct request *r, struct upstream_topics *u)
 	}
 }
 
+/* Whether it would create a topic that is not there. */
+static bool
+creates(const struct request *r)
+{
+	const struct metadata_request *q = r->body;
+
+	return q->allow_auto_topic_creation &&
+	    r->worker->config->cluster.auto_create_topics;
+}
+
 /* Brokers would have created it for the gateway: as they tell a client which
  * may not have that. */
 static bool
 creation_denied(struct request *r, struct slice name)
 {
-	const struct metadata_request *q = r->body;
-
-	return q->allow_auto_topic_creation &&
+	return creates(r) &&
 	    !authorize_allows(r->session, POLICY_CREATE_TOPIC, name);
 }
 
@@ -382,7 +391,7 @@ take_topic(struct request *r, const struct metadata_response_topics *from,
 	    authorize_topic_operations(r->session, t->name) :
 	    OPERATIONS_OMITTED;
 	if (t->error_code == KAFKA_UNKNOWN_TOPIC_OR_PARTITION &&
-	    q->allow_auto_topic_creation &&
+	    creates(r) &&
 	    !authorize_grants(r, POLICY_CREATE_TOPIC, t->name))
 		t->error_code = KAFKA_TOPIC_AUTHORIZATION_FAILED;
 }
@@ -450,7 +459,7 @@ new_ask(struct request *r, int32_t room, bool creating)
 
 	*ask = *q;
 	ask->include_cluster_authorized_operations = false;
-	if (!creating)
+	if (!creating || !creates(r))
 		ask->allow_auto_topic_creation = false;
 	ask->topics.v = ARENA_ARRAY(&r->arena, struct metadata_request_topics,
 	    room);

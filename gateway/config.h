@@ -67,6 +67,7 @@ struct config_cluster {
 	uint32_t		 connect_ms, idle_ms, idle_max;
 	uint32_t		 backoff_min_ms, backoff_max_ms;
 	uint64_t		 frame_max;
+	bool			 auto_create_topics;
 };
 
 struct config_listener_tls {

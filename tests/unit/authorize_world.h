@@ -66,6 +66,7 @@ static struct {
 	enum coordinator_kind	 sought_kind;
 	int			 audited[POLICY_ACTION_COUNT];
 	bool			 rich;		/* random answers */
+	int16_t			 error;		/* else all have this one */
 	bool			 answered, closed;
 	enum conn_reason	 reason;
 	void			*reply;
@@ -82,6 +83,7 @@ static struct random dice;
 static struct arena memory;		/* of one round */
 static struct config config = {
 	.workers = 1,
+	.cluster.auto_create_topics = true,
 	.limits = { .fetch_sessions_max = 100, .fetch_wait_max_ms = 1000,
 	    .fetch_bytes_max = INT32_MAX, .out_high = 1 << 20 },
 };
@@ -570,7 +572,7 @@ static inline void *
 a_reply(const struct api_schema *api, int version, const void *body)
 {
 	const struct shape *s = shape_find(api->key, version);
-	void *reply = shape_error(api, version, body, 0, &memory);
+	void *reply = shape_error(api, version, body, world.error, &memory);
 	struct array from, to;
 
 	if (!world.rich)

@@ -183,6 +183,30 @@ test_metadata_creates_what_it_may(void **state)
 	assert_false(sent->allow_auto_topic_creation);
 }
 
+/* Where brokers create none, a topic that is not there is unknown, not one that
+ * may not be created. */
+static void
+test_metadata_without_creation(void **state)
+{
+	const struct metadata_request *sent;
+
+	(void)state;
+	world.rich = false;
+	world.rights = all_but(POLICY_CREATE_TOPIC);
+	world.error = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+	config.cluster.auto_create_topics = false;
+	metadata(SLICE_LIT("open-new"), NULL, true);
+	sent = world.forwarded[0].body;
+	assert_false(sent->allow_auto_topic_creation);
+	assert_int_equal(metadata(SLICE_LIT("shut-new"), NULL, true)->
+	    topics.v->error_code, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+	sent = world.forwarded[0].body;
+	assert_false(sent->allow_auto_topic_creation);
+	config.cluster.auto_create_topics = true;
+	assert_int_equal(metadata(SLICE_LIT("shut-new"), NULL, true)->
+	    topics.v->error_code, KAFKA_TOPIC_AUTHORIZATION_FAILED);
+}
+
 static void
 test_operations(void **state)
 {
@@ -716,6 +740,7 @@ main(void)
 		TEST(test_idempotent_producers),
 		TEST(test_metadata_hides),
 		TEST(test_metadata_creates_what_it_may),
+		TEST(test_metadata_without_creation),
 		TEST(test_operations),
 		TEST(test_transaction_is_all_or_nothing),
 		TEST(test_deleted_names_are_hidden),

@@ -39,7 +39,8 @@ unref(struct lookup *k)
 		return;
 	if (k->found != NULL)
 		freeaddrinfo(k->found);
-	close(k->fd);
+	if (k->fd >= 0)
+		close(k->fd);
 	free(k->host);
 	free(k);
 }
@@ -122,6 +123,14 @@ arrived(evutil_socket_t fd, short what, void *arg)
 	loop_leave(l);
 }
 
+/* Without a thread: told in the next turn. */
+static void
+settle(struct lookup *k)
+{
+	atomic_store(&k->there, true);
+	event_active(&k->event, EV_READ, 0);
+}
+
 struct lookup *
 lookup_start(struct loop *l, const char *host, void (*done)(void *arg,
     const struct addrinfo *found, int fault), void *arg)
@@ -135,16 +144,15 @@ lookup_start(struct loop *l, const char *host, void (*done)(void *arg,
 	k->done = done;
 	k->arg = arg;
 	k->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (k->fd < 0)
-		abort();	/* half of the descriptors are not clients' */
 	event_assign(&k->event, loop_base(l), k->fd, EV_READ, arrived, k);
-	event_add(&k->event, NULL);
+	if (k->fd >= 0)
+		event_add(&k->event, NULL);
 	look_up(k, AI_NUMERICHOST);
 	if (k->fault == 0) {
-		tell(k);
-	} else if (!start_thread(k)) {
+		settle(k);
+	} else if (k->fd < 0 || !start_thread(k)) {
 		k->fault = EAI_AGAIN;
-		tell(k);
+		settle(k);
 	}
 	return k;
 }

@@ -65,6 +65,7 @@ void	 api_produce(struct request *r);
 void	 api_sasl_authenticate(struct request *r);
 void	 api_sasl_handshake(struct request *r);
 void	 api_share(struct request *r);
+void	 api_streams_heartbeat(struct request *r);
 
 /* An ApiVersions request whose version is newer than ours: answered in v0 with
  * UNSUPPORTED_VERSION and the ranges (KIP-511). */

@@ -8,6 +8,7 @@
 
 #include "gateway/forward.h"
 #include "gateway/session.h"
+#include "gateway/topic_rules.h"
 #include "gateway/worker.h"
 #include "routing/virtual.h"
 #include "wire/messages.h"
@@ -20,12 +21,21 @@ enum {
 
 /* ---- topics ---- */
 
+/* A reply with the tenant's rules beside what they refused. */
+static void
+answer_with_rules(struct request *r, void *response)
+{
+	outward(r, response);
+	topic_rules_explain(r, response);
+	request_answer(r, response);
+}
+
 /* After a change the snapshot is wrong. */
 static void
 changed(struct request *r, void *response)
 {
 	worker_wish(r->worker);
-	forward_answer(r, response);
+	answer_with_rules(r, response);
 }
 
 void
@@ -59,11 +69,15 @@ map_broker(void *arg, const struct field *f, void *value, void *parent)
 /* Virtual brokers of a manual assignment become real ones; where one of them
  * stands for several it is refused. */
 static int16_t
-judge_assignments(struct request *r, const struct shape_item *item)
+judge_topic(struct request *r, const struct shape_item *item)
 {
 	struct mapping m = { r->worker->cluster,
 		session_virtual_count(r->session), false };
+	struct error why;
+	int16_t error = topic_rules_judge(r, item, &why);
 
+	if (error != 0)
+		return error;
 	/* The element is the request's own. */
 	codec_walk(message_field(r->schema->request, "topics")->element,
 	    r->version, (void *)(uintptr_t)item->outer, map_broker, &m);
@@ -74,7 +88,7 @@ void
 api_create_topics(struct request *r)
 {
 	const struct forward_how how = {
-		.judge = judge_assignments, .finish = changed,
+		.judge = judge_topic, .finish = changed,
 	};
 
 	forward_with(r, &how);
@@ -121,11 +135,18 @@ judge_describe(struct request *r, const struct shape_item *item)
 	}
 }
 
+static void
+configs_described(struct request *r, void *response)
+{
+	topic_rules_show(r, response);
+	forward_answer(r, response);
+}
+
 void
 api_describe_configs(struct request *r)
 {
 	const struct forward_how how = {
-		.judge = judge_describe, .finish = forward_answer,
+		.judge = judge_describe, .finish = configs_described,
 	};
 
 	forward_with(r, &how);
@@ -140,15 +161,20 @@ judge_alter(struct request *r, const struct shape_item *item)
 	    ((const struct incremental_alter_configs_request_resources *)
 	    item->outer)->resource_type;
 
-	return type == RESOURCE_TOPIC || type == RESOURCE_GROUP ?
-	    FORWARD_ITEM : KAFKA_CLUSTER_AUTHORIZATION_FAILED;
+	struct error why;
+	int16_t error;
+
+	if (type != RESOURCE_TOPIC && type != RESOURCE_GROUP)
+		return KAFKA_CLUSTER_AUTHORIZATION_FAILED;
+	error = topic_rules_judge(r, item, &why);
+	return error != 0 ? error : FORWARD_ITEM;
 }
 
 void
 api_alter_configs(struct request *r)
 {
 	const struct forward_how how = {
-		.judge = judge_alter, .finish = forward_answer,
+		.judge = judge_alter, .finish = answer_with_rules,
 	};
 
 	forward_with(r, &how);
@@ -177,6 +203,26 @@ void
 api_list_config_resources(struct request *r)
 {
 	forward(r, resources_listed);
+}
+
+/* ---- streams groups ---- */
+
+/* Brokers make a streams group's own topics. */
+void
+api_streams_heartbeat(struct request *r)
+{
+	struct streams_group_heartbeat_response *to;
+	struct error why;
+	int16_t error = topic_rules_topology(r, &why);
+
+	if (error == 0) {
+		api_forward(r);
+		return;
+	}
+	to = codec_new(&streams_group_heartbeat_response_message, &r->arena);
+	to->error_code = error;
+	to->error_message = slice_of(why.text);
+	request_answer(r, to);
 }
 
 /* ---- what is refused, or is somebody else's matter ---- */

@@ -14,6 +14,7 @@
 #include "gateway/gateway.h"
 #include "gateway/session.h"
 #include "gateway/tenancy.h"
+#include "gateway/topic_rules.h"
 #include "gateway/worker.h"
 #include "routing/names.h"
 #include "routing/virtual.h"
@@ -365,7 +366,8 @@ creates(const struct request *r)
 	const struct metadata_request *q = r->body;
 
 	return q->allow_auto_topic_creation &&
-	    r->worker->config->cluster.auto_create_topics;
+	    r->worker->config->cluster.auto_create_topics &&
+	    topic_rules_auto_create(r);
 }
 
 /* Brokers would have created it for the gateway: as they tell a client which

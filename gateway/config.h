@@ -199,6 +199,37 @@ struct config_tenant_adopt {
 	}			 topics, groups, transactional_ids;
 };
 
+enum config_topic_when {
+	CONFIG_TOPIC_ALWAYS, CONFIG_TOPIC_CREATE, CONFIG_TOPIC_NEVER,
+};
+enum config_topic_profile { CONFIG_TOPIC_MSK_SERVERLESS, CONFIG_TOPIC_ANY };
+enum config_replication {
+	CONFIG_REPLICATION_IMPOSED, CONFIG_REPLICATION_DEFAULT,
+	CONFIG_REPLICATION_ONLY,
+};
+
+struct config_tenant_topic_config {
+	char			*name;
+	enum config_topic_when	 when;
+	uint64_t		 min, max;	/* 0: anything */
+	struct text_list	 values;	/* none: any */
+};
+
+struct config_tenant_topics {
+	enum config_topic_profile profile;
+	bool			 streams;
+	struct {
+		struct config_tenant_topic_config *v;
+		uint32_t	 n;
+	}			 configs;
+	uint32_t		 replication_factor;	/* 0: as asked for */
+	enum config_replication	 replication;
+	uint32_t		 min_insync_replicas;	/* 0: brokers' */
+	uint32_t		 partitions_max;	/* 0: no limit */
+	char			*name_pattern;		/* NULL: any */
+	bool			 auto_create;
+};
+
 struct config_tenant {
 	char			*cluster_uuid, *cluster_name, *region;
 	char			*account;	/* NULL: what auth says */
@@ -210,6 +241,7 @@ struct config_tenant {
 	struct config_tenant_networks networks;
 	struct text_list	 policies;
 	struct config_tenant_adopt adopt;
+	struct config_tenant_topics topics;
 	char			*suspended;	/* NULL: it is not */
 };
 

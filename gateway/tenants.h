@@ -71,6 +71,9 @@ bool		 tenant_moved(const struct tenant *old,
 /* [a-z0-9-], not empty, no - at its begin, at most TENANT_ID_MAX. */
 bool		 tenant_id_valid(struct slice id);
 
+/* Whether the whole text fits: * is any text, ? one byte. */
+bool		 tenant_text_fits(const char *pattern, const char *text);
+
 /* ---- all of them ---- */
 
 struct tenants;

@@ -51,6 +51,12 @@ fits(const char *pattern, const char *text, bool any_case)
 	return *pattern == '\0';
 }
 
+bool
+tenant_text_fits(const char *pattern, const char *text)
+{
+	return fits(pattern, text, false);
+}
+
 static bool
 has_wildcard(const char *pattern)
 {

@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "gateway/config.h"
+#include "gateway/session.h"
+#include "gateway/tenants.h"
+#include "gateway/topic_rules.h"
+#include "gateway/wire/errors.h"
+#include "routing/names.h"
+#include "routing/shape.h"
+#include "wire/messages.h"
+
+static struct config_tenant config;
+static struct tenant tenant = { .id = "a", .config = &config };
+static struct session session;
+static struct request request;
+static struct error why;
+
+static int
+setup(void **state)
+{
+	(void)state;
+	tenant.names = names_new("a.");
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	names_free((struct names *)(uintptr_t)tenant.names);
+	arena_fini(&request.arena);
+	return 0;
+}
+
+static int
+anew(void **state)
+{
+	(void)state;
+	memset(&config, 0, sizeof(config));
+	arena_fini(&request.arena);
+	arena_init(&request.arena, 0);
+	request.session = &session;
+	session.tenant = &tenant;
+	why.text[0] = '\0';
+	return 0;
+}
+
+/* ---- helpers ---- */
+
+typedef struct create_topics_request_topics new_topic;
+typedef struct create_topics_request_topics_configs entry;
+
+static int16_t
+judge(int16_t api, const void *element)
+{
+	struct shape_item item = { .outer = element };
+
+	request.schema = api_schema_find(api);
+	request.version = request.schema->until;
+	return topic_rules_judge(&request, &item, &why);
+}
+
+static new_topic
+a_topic(entry *e)
+{
+	return (new_topic){ .name = SLICE_LIT("a.orders"),
+	    .num_partitions = 6, .replication_factor = 3,
+	    .configs = { e, e != NULL ? 1 : 0 } };
+}
+
+static int16_t
+create_with(const char *name, const char *value)
+{
+	entry e = { slice_of(name), slice_of(value) };
+	new_topic t = a_topic(&e);
+
+	return judge(API_CREATE_TOPICS, &t);
+}
+
+static int16_t
+alter_with(const char *name, int8_t operation, const char *value)
+{
+	struct incremental_alter_configs_request_resources_configs c = {
+		slice_of(name), operation, slice_of(value),
+	};
+	struct incremental_alter_configs_request_resources q = {
+		.resource_type = 2, .resource_name = SLICE_LIT("a.orders"),
+		.configs = { &c, 1 },
+	};
+
+	return judge(API_INCREMENTAL_ALTER_CONFIGS, &q);
+}
+
+static void
+assert_refused(int16_t error, const char *sentence)
+{
+	assert_int_equal(error, KAFKA_POLICY_VIOLATION);
+	assert_string_equal(why.text, sentence);
+}
+
+/* ---- configuration entries ---- */
+
+static void
+test_without_tenant(void **state)
+{
+	(void)state;
+	session.tenant = NULL;
+	assert_int_equal(create_with("flush.messages", "1"), 0);
+	assert_true(topic_rules_auto_create(&request));
+}
+
+static void
+test_msk_serverless(void **state)
+{
+	static const char *const allowed[][2] = {
+		{ "cleanup.policy", "compact" },
+		{ "compression.type", "zstd" },
+		{ "max.message.bytes", "8388608" },
+		{ "message.timestamp.difference.max.ms", "1" },
+		{ "message.timestamp.type", "LogAppendTime" },
+		{ "retention.bytes", "-1" }, { "retention.ms", "-1" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++)
+		assert_int_equal(create_with(allowed[i][0], allowed[i][1]), 0);
+	assert_refused(create_with("max.message.bytes", "8388609"),
+	    "topics.profile msk-serverless: max.message.bytes may be at most "
+	    "8388608");
+	assert_refused(create_with("segment.bytes", "52428800"),
+	    "topics.profile msk-serverless: segment.bytes may not be set");
+	assert_refused(create_with("min.insync.replicas", "2"),
+	    "topics.profile msk-serverless: min.insync.replicas may not be "
+	    "set");
+	/* Brokers say what is wrong with these. */
+	assert_int_equal(create_with("max.message.bytes", "many"), 0);
+	assert_int_equal(create_with("max.message.bytes", NULL), 0);
+}
+
+static void
+test_altering(void **state)
+{
+	(void)state;
+	assert_int_equal(alter_with("retention.ms", 0, "1000"), 0);
+	assert_int_equal(alter_with("retention.ms", 1, NULL), 0);
+	assert_refused(alter_with("cleanup.policy", 0, "compact"),
+	    "topics.profile msk-serverless: cleanup.policy may be set only "
+	    "when the topic is created");
+	assert_refused(alter_with("cleanup.policy", 1, NULL),
+	    "topics.profile msk-serverless: cleanup.policy may be set only "
+	    "when the topic is created");
+	assert_refused(alter_with("max.message.bytes", 0, "9000000"),
+	    "topics.profile msk-serverless: max.message.bytes may be at most "
+	    "8388608");
+	/* What is taken back has no value to be judged. */
+	assert_int_equal(alter_with("max.message.bytes", 1, "9000000"), 0);
+}
+
+static void
+test_streams(void **state)
+{
+	(void)state;
+	config.topics.streams = true;
+	assert_int_equal(create_with("segment.bytes", "52428800"), 0);
+	assert_refused(create_with("segment.bytes", "1048576"),
+	    "topics.streams: segment.bytes must be at least 16777216");
+}
+
+static void
+test_any(void **state)
+{
+	(void)state;
+	config.topics.profile = CONFIG_TOPIC_ANY;
+	assert_int_equal(create_with("segment.ms", "1"), 0);
+	assert_int_equal(create_with("min.insync.replicas", "2"), 0);
+	assert_int_equal(alter_with("cleanup.policy", 0, "compact"), 0);
+	assert_refused(create_with("flush.messages", "1"),
+	    "topics.profile any: flush.messages may not be set");
+	assert_refused(create_with("remote.storage.enable", "true"),
+	    "topics.profile any: remote.storage.enable may not be set");
+	assert_refused(alter_with("unclean.leader.election.enable", 0, "true"),
+	    "topics.profile any: unclean.leader.election.enable may not be "
+	    "set");
+}
+
+static void
+test_own_rules(void **state)
+{
+	static char retention[] = "retention.ms", policy[] = "cleanup.policy";
+	static char delete[] = "delete", segment[] = "segment.ms";
+	char *words[] = { delete };
+	struct config_tenant_topic_config rows[] = {
+		{ retention, CONFIG_TOPIC_ALWAYS, 1000, 5000, { NULL, 0 } },
+		{ policy, CONFIG_TOPIC_ALWAYS, 0, 0, { words, 1 } },
+		{ segment, CONFIG_TOPIC_CREATE, 0, 0, { NULL, 0 } },
+	};
+
+	(void)state;
+	config.topics.configs.v = rows;
+	config.topics.configs.n = 3;
+	assert_int_equal(create_with("retention.ms", "1000"), 0);
+	assert_int_equal(create_with("retention.ms", "5000"), 0);
+	assert_refused(create_with("retention.ms", "5001"),
+	    "topics.configs: retention.ms may be at most 5000");
+	assert_refused(alter_with("retention.ms", 0, "-1"),
+	    "topics.configs: retention.ms may be at most 5000");
+	assert_refused(create_with("retention.ms", "999"),
+	    "topics.configs: retention.ms must be at least 1000");
+	assert_int_equal(alter_with("cleanup.policy", 0, "delete"), 0);
+	assert_refused(create_with("cleanup.policy", "compact"),
+	    "topics.configs: cleanup.policy may not be that");
+	assert_int_equal(create_with("segment.ms", "1"), 0);
+	assert_refused(alter_with("segment.ms", 0, "1"),
+	    "topics.configs: segment.ms may be set only when the topic is "
+	    "created");
+}
+
+/* ---- topics ---- */
+
+static int16_t
+replicas_of(int16_t asked, int16_t *error)
+{
+	new_topic t = a_topic(NULL);
+
+	t.replication_factor = asked;
+	*error = judge(API_CREATE_TOPICS, &t);
+	return t.replication_factor;
+}
+
+static void
+test_replication(void **state)
+{
+	int16_t error;
+
+	(void)state;
+	assert_int_equal(replicas_of(1, &error), 1);
+	config.topics.replication_factor = 3;
+	config.topics.replication = CONFIG_REPLICATION_IMPOSED;
+	assert_int_equal(replicas_of(1, &error), 3);
+	assert_int_equal(replicas_of(-1, &error), 3);
+	assert_int_equal(error, 0);
+	config.topics.replication = CONFIG_REPLICATION_DEFAULT;
+	assert_int_equal(replicas_of(1, &error), 1);
+	assert_int_equal(replicas_of(-1, &error), 3);
+	config.topics.replication = CONFIG_REPLICATION_ONLY;
+	assert_int_equal(replicas_of(-1, &error), 3);
+	assert_int_equal(replicas_of(3, &error), 3);
+	assert_int_equal(error, 0);
+	replicas_of(1, &error);
+	assert_refused(error, "topics.replication_factor: it must be 3, not "
+	    "1");
+}
+
+static void
+test_placed_by_hand(void **state)
+{
+	struct create_topics_request_topics_assignments places[3] = { 0 };
+	new_topic t = a_topic(NULL);
+
+	(void)state;
+	t.assignments.v = places;
+	t.assignments.n = 3;
+	t.num_partitions = t.replication_factor = -1;
+	assert_int_equal(judge(API_CREATE_TOPICS, &t), 0);
+	config.topics.partitions_max = 2;
+	assert_refused(judge(API_CREATE_TOPICS, &t), "topics.partitions_max: "
+	    "a topic may have at most 2 partitions, not 3");
+	config.topics.partitions_max = 0;
+	config.topics.replication_factor = 3;
+	assert_refused(judge(API_CREATE_TOPICS, &t),
+	    "topics.replication_factor: replicas are not placed by the "
+	    "client");
+}
+
+static void
+test_min_insync(void **state)
+{
+	entry e = { SLICE_LIT("retention.ms"), SLICE_LIT("1000") };
+	new_topic t = a_topic(&e);
+
+	(void)state;
+	config.topics.min_insync_replicas = 2;
+	for (int i = 0; i < 2; i++) {
+		/* A request that waited is judged again. */
+		assert_int_equal(judge(API_CREATE_TOPICS, &t), 0);
+		assert_int_equal(t.configs.n, 2);
+		assert_true(slice_is(t.configs.v[1].name,
+		    "min.insync.replicas"));
+		assert_true(slice_is(t.configs.v[1].value, "2"));
+	}
+	assert_refused(create_with("min.insync.replicas", "1"),
+	    "topics.min_insync_replicas: min.insync.replicas may not be set");
+	assert_int_equal(alter_with("min.insync.replicas", 1, NULL),
+	    KAFKA_POLICY_VIOLATION);
+}
+
+/* What replaces all entries must not drop what is imposed. */
+static void
+test_replacing(void **state)
+{
+	struct alter_configs_request_resources_configs c = {
+		SLICE_LIT("retention.ms"), SLICE_LIT("1000"),
+	};
+	struct alter_configs_request_resources q = {
+		.resource_type = 2, .resource_name = SLICE_LIT("a.orders"),
+		.configs = { &c, 1 },
+	};
+
+	(void)state;
+	config.topics.min_insync_replicas = 2;
+	assert_int_equal(judge(API_ALTER_CONFIGS, &q), 0);
+	assert_int_equal(q.configs.n, 2);
+	assert_true(slice_is(q.configs.v[1].name, "min.insync.replicas"));
+	c.name = SLICE_LIT("segment.bytes");
+	q.configs.v = &c;
+	q.configs.n = 1;
+	assert_int_equal(judge(API_ALTER_CONFIGS, &q),
+	    KAFKA_POLICY_VIOLATION);
+	/* A group's are its own. */
+	q.resource_type = 32;
+	assert_int_equal(judge(API_ALTER_CONFIGS, &q), 0);
+}
+
+static void
+test_partitions(void **state)
+{
+	struct create_partitions_request_topics_assignments places[1] = { 0 };
+	struct create_partitions_request_topics q = {
+		.name = SLICE_LIT("a.orders"), .count = 10,
+		.assignments = { NULL, -1 },
+	};
+
+	(void)state;
+	assert_int_equal(judge(API_CREATE_PARTITIONS, &q), 0);
+	config.topics.partitions_max = 9;
+	assert_refused(judge(API_CREATE_PARTITIONS, &q),
+	    "topics.partitions_max: a topic may have at most 9 partitions, "
+	    "not 10");
+	q.count = 9;
+	assert_int_equal(judge(API_CREATE_PARTITIONS, &q), 0);
+	config.topics.replication_factor = 3;
+	q.assignments.v = places;
+	q.assignments.n = 1;
+	assert_int_equal(judge(API_CREATE_PARTITIONS, &q),
+	    KAFKA_POLICY_VIOLATION);
+}
+
+static void
+test_name_pattern(void **state)
+{
+	static char pattern[] = "ord*s";
+	new_topic t = a_topic(NULL);
+
+	(void)state;
+	config.topics.name_pattern = pattern;
+	assert_int_equal(judge(API_CREATE_TOPICS, &t), 0);
+	t.name = SLICE_LIT("a.order");
+	assert_refused(judge(API_CREATE_TOPICS, &t),
+	    "topics.name_pattern: the name must look like ord*s");
+}
+
+/* ---- answers ---- */
+
+static void
+test_sentences(void **state)
+{
+	entry e = { SLICE_LIT("segment.bytes"), SLICE_LIT("1") };
+	new_topic topics[] = { a_topic(NULL), a_topic(&e) };
+	struct create_topics_request q = { .topics = { topics, 2 } };
+	struct create_topics_response_topics replies[] = {
+		{ .name = SLICE_LIT("a.orders"), .error_code = 0 },
+		{ .name = SLICE_LIT("a.bad"),
+		  .error_code = KAFKA_POLICY_VIOLATION },
+	};
+	struct create_topics_response to = { .topics = { replies, 2 } };
+
+	(void)state;
+	topics[1].name = SLICE_LIT("a.bad");
+	request.schema = api_schema_find(API_CREATE_TOPICS);
+	request.version = 7;
+	request.body = &q;
+	request.error = KAFKA_POLICY_VIOLATION;
+	topic_rules_explain(&request, &to);
+	assert_null(replies[0].error_message.data);
+	assert_true(slice_is(replies[1].error_message,
+	    "topics.profile msk-serverless: segment.bytes may not be set"));
+}
+
+static void
+test_topology(void **state)
+{
+	struct streams_group_heartbeat_request_key_value kv = {
+		SLICE_LIT("segment.bytes"), SLICE_LIT("52428800"),
+	};
+	struct streams_group_heartbeat_request_topic_info changelog = {
+		.name = SLICE_LIT("a.changelog"), .partitions = 4,
+		.topic_configs = { &kv, 1 },
+	};
+	struct streams_group_heartbeat_request_topology_subtopologies s = {
+		.state_changelog_topics = { &changelog, 1 },
+	};
+	struct streams_group_heartbeat_request_topology t = {
+		.subtopologies = { &s, 1 },
+	};
+	struct streams_group_heartbeat_request q = { .topology = &t };
+
+	(void)state;
+	request.body = &q;
+	assert_refused(topic_rules_topology(&request, &why), "topics.profile "
+	    "msk-serverless: segment.bytes may not be set");
+	config.topics.streams = true;
+	config.topics.replication_factor = 3;
+	assert_int_equal(topic_rules_topology(&request, &why), 0);
+	assert_int_equal(changelog.replication_factor, 3);
+	config.topics.partitions_max = 3;
+	assert_int_equal(topic_rules_topology(&request, &why),
+	    KAFKA_POLICY_VIOLATION);
+	q.topology = NULL;
+	assert_int_equal(topic_rules_topology(&request, &why), 0);
+}
+
+/* What brokers have set is nobody's business but the cluster's. */
+static void
+test_show(void **state)
+{
+	struct describe_configs_response_results_configs_synonyms synonyms[] = {
+		{ SLICE_LIT("retention.ms"), SLICE_LIT("1"), 1 },
+		{ SLICE_LIT("log.retention.ms"), SLICE_LIT("2"), 4 },
+		{ SLICE_LIT("log.retention.ms"), SLICE_LIT("3"), 5 },
+	};
+	struct describe_configs_response_results_configs configs[] = {
+		{ .name = SLICE_LIT("retention.ms"), .config_source = 1,
+		  .synonyms = { synonyms, 3 } },
+		{ .name = SLICE_LIT("segment.bytes"), .config_source = 4 },
+	};
+	struct describe_configs_response_results result = {
+		.resource_type = 2, .configs = { configs, 2 },
+	};
+	struct describe_configs_response to = { .results = { &result, 1 } };
+
+	(void)state;
+	topic_rules_show(&request, &to);
+	assert_int_equal(configs[0].synonyms.n, 2);
+	assert_int_equal(configs[0].synonyms.v[1].source, 5);
+	assert_int_equal(configs[0].config_source, 1);
+	assert_false(configs[0].read_only);
+	assert_int_equal(configs[1].config_source, 5);
+	assert_true(configs[1].read_only);
+}
+
+static void
+test_auto_create(void **state)
+{
+	(void)state;
+	assert_false(topic_rules_auto_create(&request));
+	config.topics.auto_create = true;
+	assert_true(topic_rules_auto_create(&request));
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, anew)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_without_tenant),
+		TEST(test_msk_serverless),
+		TEST(test_altering),
+		TEST(test_streams),
+		TEST(test_any),
+		TEST(test_own_rules),
+		TEST(test_replication),
+		TEST(test_placed_by_hand),
+		TEST(test_min_insync),
+		TEST(test_replacing),
+		TEST(test_partitions),
+		TEST(test_name_pattern),
+		TEST(test_sentences),
+		TEST(test_topology),
+		TEST(test_show),
+		TEST(test_auto_create),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

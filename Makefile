@@ -114,7 +114,7 @@ SCENARIO_OBJS := $(patsubst %.c,$(O)/%.o,$(wildcard tests/scenario/*.c))
 $(O)/scenario: $(SCENARIO_OBJS) $(O)/libweir.a
 	$(Q)$(CC) $(SANFLAGS) $(SCENARIO_WRAP) $^ -o $@ $(LIBS)
 
-$(O)/wire/golden: $(O)/tests/wire/golden.o $(O)/libweir.a
+$(O)/wire/%: $(O)/tests/wire/%.o $(O)/libweir.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(SANFLAGS) $^ -o $@ $(LIBS)
 
@@ -146,7 +146,8 @@ valgrind: unit-programs ## unit tests under valgrind
 	@WRAP="valgrind -q --error-exitcode=9 --leak-check=full" tests/unit/run $(O)/unit
 
 wire: $(B)/schemac ## the schema and codec against Kafka's own classes
-	@$(MAKE) --no-print-directory SAN=address $(B)/asan/wire/golden
+	@$(MAKE) --no-print-directory SAN=address $(B)/asan/wire/golden \
+		$(B)/asan/wire/regex
 	@tests/wire/run $(B)
 
 replay-programs: $(FUZZERS:%=$(O)/replay/%)

@@ -137,7 +137,7 @@ int
 weirctl_explain(int argc, char **argv)
 {
 	struct asking a = { .admin = "127.0.0.1:9640" };
-	struct weirctl_places places = { NULL };
+	struct weirctl_places places = { .keys_file = NULL };
 	struct weirctl_words words = { .n = 0 };
 	const struct weirctl_argument arguments[] = {
 		{ "--principal", .to = &a.query.principal },

@@ -344,7 +344,7 @@ int
 weirctl_tenants(int argc, char **argv)
 {
 	struct work w = { .admin_count = 0 };
-	struct weirctl_places places = { NULL };
+	struct weirctl_places places = { .keys_file = NULL };
 	struct weirctl_words words = { .n = 0 };
 	const struct weirctl_argument arguments[] = {
 		{ "--admin", .list = w.admins, .list_count = &w.admin_count },

@@ -873,12 +873,12 @@ recheck_tenant(struct session *s)
 }
 
 void
-client_login_recheck(struct session *s, struct auth *a)
+client_login_recheck(struct session *s, struct auth *a, bool reloaded)
 {
 	struct client_login *l = s->login;
 	struct error why;
 
-	if (s->state == SESSION_CLOSING || end_untrusted(s))
+	if (s->state == SESSION_CLOSING || (reloaded && end_untrusted(s)))
 		return;
 	if (l == NULL) {
 		recheck_tenant(s);

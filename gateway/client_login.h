@@ -88,7 +88,9 @@ void	 client_login_answered(struct session *s);
 /* Its client id, a condition key, is another one now. */
 void	 client_login_client_id(struct session *s);
 /* Another snapshot (keys, policies), or other tenants: ends the session or
- * changes what it may do. */
-void	 client_login_recheck(struct session *s, struct auth *a);
+ * changes what it may do. reloaded: the listener's authorities may be others,
+ * too, which costs a look at the certificate. */
+void	 client_login_recheck(struct session *s, struct auth *a,
+	    bool reloaded);
 
 #endif

@@ -14,9 +14,9 @@
  *	tenants_control.c	the control thread's hold of them
  *	tenants_file.c		suspending one by its file
  *
- * Ownership: both structs are counted (atomically) and immutable. What is
- * under way with a tenant's names holds a reference: a reload gives live
- * sessions another struct tenant.
+ * Ownership: both structs are counted (atomically) and immutable. A reload
+ * gives live sessions another struct tenant, while requests are under way:
+ * these have copies of what they need of it.
  * Thread: any that holds a reference.
  * Bounds: TENANTS_MAX tenants, TENANT_FILE_MAX bytes of a file, the option
  * rows' bounds in each.

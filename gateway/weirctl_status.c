@@ -164,6 +164,8 @@ print_head(const json_t *s, FILE *f)
 	    at(s, "upstreams.leased", PLAIN).text,
 	    at(s, "upstreams.idle", PLAIN).text,
 	    at(s, "upstreams.connecting", PLAIN).text);
+	if (json_is_integer(json_object_get(s, "tenants")))
+		fprintf(f, "tenants    %s\n", at(s, "tenants", PLAIN).text);
 }
 
 void

@@ -240,6 +240,7 @@ take_auth(void *arg)
 {
 	struct message_to_worker *m = arg;
 	struct worker *w = m->worker;
+	bool reloaded = w->auth != m->auth;	/* not only the tenants */
 
 	auth_unref(w->auth);
 	tenants_unref(w->tenants);
@@ -248,7 +249,7 @@ take_auth(void *arg)
 	free(m);
 	LIST_FOREACH_SAFE(it, &w->sessions)
 		client_login_recheck(LIST_ENTRY(it, struct session, link),
-		    w->auth);
+		    w->auth, reloaded);
 }
 
 void

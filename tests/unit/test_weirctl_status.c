@@ -67,6 +67,7 @@ test_what_a_client_chose(void **state)
 	assert_non_null(strstr(s, "?[2J?x??"));
 	assert_null(strstr(s, "to the end"));
 	assert_non_null(strstr(s, "... and 12 more sessions\n"));
+	assert_null(strstr(s, "tenants "));
 	free(s);
 }
 

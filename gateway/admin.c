@@ -17,6 +17,7 @@
 #include <jansson.h>
 #include <openssl/crypto.h>
 
+#include "gateway/adopt.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/config.h"
@@ -240,6 +241,50 @@ serve_resume(struct admin *a, struct evhttp_request *req)
 	set_suspended(a, req, false);
 }
 
+/* ---- moving in ---- */
+
+/* libevent reads nothing more of a client until it is answered, so the request
+ * is there however long that takes. */
+static void
+adopt_done(void *arg, json_t *v, const struct error *why)
+{
+	struct evhttp_request *req = arg;
+
+	if (v != NULL)
+		reply_json(req, HTTP_OK, v);
+	else
+		reply_json(req, 422, json_pack("{s:s}", "error", why->text));
+}
+
+/* ?tenant=T, and patterns: topics=, groups=, txns=; as=. */
+static void
+adopt(struct admin *a, struct evhttp_request *req, bool write)
+{
+	struct adopt_query q = { .tenant = NULL };
+	struct evkeyvalq pairs;
+
+	read_pairs(req, &pairs);
+	q.tenant = evhttp_find_header(&pairs, "tenant");
+	q.pattern[NAME_TOPIC] = evhttp_find_header(&pairs, "topics");
+	q.pattern[NAME_GROUP] = evhttp_find_header(&pairs, "groups");
+	q.pattern[NAME_TXN] = evhttp_find_header(&pairs, "txns");
+	q.as = evhttp_find_header(&pairs, "as");
+	a->source.adopt(a->source.arg, &q, write, adopt_done, req);
+	evhttp_clear_headers(&pairs);
+}
+
+static void
+serve_adopt(struct admin *a, struct evhttp_request *req)
+{
+	adopt(a, req, false);
+}
+
+static void
+serve_adopt_write(struct admin *a, struct evhttp_request *req)
+{
+	adopt(a, req, true);
+}
+
 /* ---- the end ---- */
 
 static void
@@ -271,6 +316,8 @@ static const struct page pages[] = {
 	{ "/status", EVHTTP_REQ_GET, false, false, serve_status },
 	{ "/explain-access", EVHTTP_REQ_GET, false, false, serve_explain },
 	{ "/tenants", EVHTTP_REQ_GET, false, false, serve_tenants },
+	{ "/adopt", EVHTTP_REQ_GET, false, false, serve_adopt },
+	{ "/adopt", EVHTTP_REQ_POST, false, true, serve_adopt_write },
 	{ "/tenants/suspend", EVHTTP_REQ_POST, false, true, serve_suspend },
 	{ "/tenants/resume", EVHTTP_REQ_POST, false, true, serve_resume },
 	{ "/reload", EVHTTP_REQ_POST, false, true, serve_reload },
@@ -337,13 +384,15 @@ on_request(struct evhttp_request *req, void *arg)
 	if (method == EVHTTP_REQ_HEAD)
 		method = EVHTTP_REQ_GET;
 	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
-		if (path != NULL && strcmp(path, pages[i].path) == 0)
+		if (path != NULL && strcmp(path, pages[i].path) == 0 &&
+		    (p == NULL || pages[i].method == method))
 			p = &pages[i];
 	}
 	if (p == NULL)
 		reply_text(req, HTTP_NOTFOUND, "there are: /healthz /readyz "
-		    "/metrics /status /explain-access /tenants, POST: "
-		    "/reload /drain /tenants/suspend /tenants/resume\n");
+		    "/metrics /status /explain-access /tenants /adopt, "
+		    "POST: /reload /drain /adopt /tenants/suspend "
+		    "/tenants/resume\n");
 	else if (p->method != method)
 		reply_text(req, HTTP_BADMETHOD, p->changes ?
 		    "use POST\n" : "use GET\n");

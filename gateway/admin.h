@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The HTTP side for operators: /metrics, /healthz, /readyz, /status,
- * /explain-access, /tenants, and what changes something, POST /reload, /drain,
- * /tenants/suspend and /tenants/resume. Bodies come from callbacks.
+ * /explain-access, /tenants, /adopt, and what changes something, POST /reload,
+ * /drain, /adopt, /tenants/suspend and /tenants/resume. Bodies come from
+ * callbacks.
  *
  * A caller shows the token (Authorization: Bearer) for what changes something,
  * when one is configured, and off the loopback address for everything but
@@ -19,6 +20,7 @@
 #include "gateway/base/error.h"
 
 struct admin;
+struct adopt_query;
 struct config_admin;
 struct error_list;
 struct event_base;
@@ -53,6 +55,13 @@ struct admin_source {
 	 * faults, or why not. */
 	bool		 (*suspend)(void *arg, const char *id, const char *why,
 			    struct error_list *errs);
+	/* Plans how a tenant adopts names, and writes its file. done: exactly
+	 * once, before admin_close, perhaps from inside; the answer is its own
+	 * then, or NULL and why. */
+	void		 (*adopt)(void *arg, const struct adopt_query *q,
+			    bool write, void (*done)(void *done_arg,
+			    struct json_t *answer, const struct error *why),
+			    void *done_arg);
 };
 
 /* c->address is not NULL. The source is copied. */

@@ -11,6 +11,7 @@
 
 #include "auth/auth.h"
 #include "gateway/admin.h"
+#include "gateway/adopt_control.h"
 #include "gateway/audit.h"
 #include "gateway/auth_control.h"
 #include "gateway/base/block.h"
@@ -455,6 +456,13 @@ suspend(void *arg, const char *id, const char *why, struct error_list *errs)
 	return tenants_set_suspended(arg, id, why, errs);
 }
 
+static void
+adopt(void *arg, const struct adopt_query *q, bool write, adopt_done_cb *done,
+    void *done_arg)
+{
+	adopt_ask(arg, q, write, done, done_arg);
+}
+
 static const char *
 api_name(int key)
 {
@@ -510,6 +518,7 @@ open_admin(struct gateway *g, struct error *err)
 		.drain = admin_drain,
 		.tenants = tenants,
 		.suspend = suspend,
+		.adopt = adopt,
 	};
 
 	if (g->config->admin.address == NULL)
@@ -602,6 +611,7 @@ gateway_end(struct gateway *g)
 {
 	if (g->control != NULL)
 		loop_off_tick(g->control, control_tick, g);
+	adopt_control_free(g);	/* answers */
 	if (g->admin != NULL)
 		admin_close(g->admin);
 	/* Workers wish for snapshots to their last moment. */

@@ -15,6 +15,7 @@
 #include "gateway/worker.h"
 
 struct admin;
+struct adopt_control;
 struct audit_sink;
 struct auth;
 struct auth_control;
@@ -36,6 +37,7 @@ struct gateway {
 	struct auth_control	*auth_control;
 	struct tenants		*tenants;	/* the newest; NULL: none */
 	struct tenants_control	*tenants_control;
+	struct adopt_control	*adopt_control;	/* NULL: never asked */
 	struct audit_sink	*audit;
 	struct cluster		*cluster;	/* NULL until the first one */
 	struct watch		*watch;

@@ -222,6 +222,47 @@ change(const char *folder, const char *path, const char *why,
 	return ok;
 }
 
+/* Malloc'd; NULL and why: it is no id. */
+static char *
+path_in(const char *folder, const char *id, struct error *err)
+{
+	size_t size = strlen(folder) + TENANT_ID_MAX + 7;
+	char *path;
+
+	if (!tenant_id_valid(slice_of(id))) {
+		error_set(err, "%.80s is no tenant's name", id);
+		return NULL;
+	}
+	path = mem_alloc(size);
+	snprintf(path, size, "%s/%s.json", folder, id);
+	return path;
+}
+
+bool
+tenants_file_write(const char *folder, const char *id, const char *text,
+    struct error *err)
+{
+	/* There are no secrets in it, and other nodes may read the folder. */
+	struct stat like = { .st_mode = 0644, .st_uid = (uid_t)-1,
+		.st_gid = (gid_t)-1 };
+	char *path = path_in(folder, id, err);
+	bool ok = path != NULL;
+
+	if (!ok)
+		return false;
+	if (lstat(path, &like) != 0)
+		ok = errno == ENOENT || error_set(err, "%s cannot be read: %s",
+		    path, strerror(errno));
+	else if (S_ISLNK(like.st_mode))
+		ok = error_set(err, "%s is a symbolic link: change what it "
+		    "leads to", path);
+	ok = ok && replace(path, text, &like, err);
+	if (ok)
+		sync_folder(folder);
+	free(path);
+	return ok;
+}
+
 static bool
 good_reason(const char *why)
 {
@@ -237,18 +278,14 @@ bool
 tenants_file_suspend(const char *folder, const char *id, const char *why,
     struct error *err)
 {
-	size_t size = strlen(folder) + TENANT_ID_MAX + 7;
 	char *path;
 	bool ok;
 
-	if (!tenant_id_valid(slice_of(id)))
-		return error_set(err, "%.80s is no tenant's name", id);
 	if (why != NULL && !good_reason(why))
 		return error_set(err, "the reason must have 1 to %d "
 		    "characters, all printable", TENANT_REASON_MAX);
-	path = mem_alloc(size);
-	snprintf(path, size, "%s/%s.json", folder, id);
-	ok = change(folder, path, why, err);
+	path = path_in(folder, id, err);
+	ok = path != NULL && change(folder, path, why, err);
 	free(path);
 	return ok;
 }

@@ -122,6 +122,8 @@ static const struct tool {
 	{ "token", "sign what a client would send", weirctl_token },
 	{ "tenants", "list, show, suspend and resume tenants",
 	    weirctl_tenants },
+	{ "adopt", "plan what a tenant takes over of what there was",
+	    weirctl_adopt },
 	{ "explain-access", "may a principal do this, and who says so",
 	    weirctl_explain },
 };

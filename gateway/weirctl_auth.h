@@ -2,9 +2,8 @@
 /*
  * weirctl's commands about keys, credentials, rights and tenants, which work on
  * files: keys, credentials, token, explain-access and tenants (which can also
- * ask a weir). Each
- * takes its own arguments (argv[0] is the command's name) and returns how to
- * exit.
+ * ask a weir), and adopt, which asks one. Each takes its own arguments (argv[0]
+ * is the command's name) and returns how to exit.
  *
  * weirctl_files.c has what they share: where the files are, reading them,
  * complaining.
@@ -28,6 +27,7 @@ int	 weirctl_credentials(int argc, char **argv);
 int	 weirctl_token(int argc, char **argv);
 int	 weirctl_explain(int argc, char **argv);
 int	 weirctl_tenants(int argc, char **argv);
+int	 weirctl_adopt(int argc, char **argv);
 
 /* ---- weirctl_files.c ---- */
 

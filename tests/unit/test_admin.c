@@ -19,6 +19,7 @@
 #include <event2/event.h>
 #include <jansson.h>
 
+#include "gateway/adopt.h"
 #include "gateway/config.h"
 #include "gateway/explain.h"
 
@@ -103,9 +104,37 @@ suspend(void *arg, const char *id, const char *why, struct error_list *errs)
 	return false;
 }
 
+/* Answers at once, or later when the tenant is "later". */
+static struct {
+	void	(*done)(void *arg, json_t *v, const struct error *why);
+	void	*arg;
+} waiting;
+
+static void
+adopt(void *arg, const struct adopt_query *q, bool write,
+    void (*done)(void *done_arg, json_t *v, const struct error *why),
+    void *done_arg)
+{
+	struct error err;
+
+	(void)arg;
+	if (q->tenant == NULL) {
+		error_set(&err, "whose?");
+		done(done_arg, NULL, &err);
+	} else if (strcmp(q->tenant, "later") == 0) {
+		waiting.done = done;
+		waiting.arg = done_arg;
+	} else {
+		done(done_arg, json_pack("{s:s, s:s, s:s, s:s, s:s, s:b}",
+		    "tenant", q->tenant, "t", q->pattern[NAME_TOPIC],
+		    "g", q->pattern[NAME_GROUP], "x", q->pattern[NAME_TXN],
+		    "as", q->as, "write", write), NULL);
+	}
+}
+
 static const struct admin_source source = {
 	NULL, is_ready, status, metrics, explain, reload, drain, tenants,
-	suspend,
+	suspend, adopt,
 };
 
 static char loopback[] = "127.0.0.1:0";
@@ -350,6 +379,77 @@ test_tenants(void **state)
 	admin_close(a);
 }
 
+static void
+test_adopt(void **state)
+{
+	static const char query[] = "/adopt?tenant=a&topics=x%2A&groups=y&"
+	    "txns=z&as=w%2A";
+	struct admin *a = open_admin(token);
+
+	(void)state;
+	expect(a, "GET", query, "", "200");
+	assert_non_null(strstr(answer, "\"t\": \"x*\""));
+	assert_non_null(strstr(answer, "\"g\": \"y\""));
+	assert_non_null(strstr(answer, "\"x\": \"z\""));
+	assert_non_null(strstr(answer, "\"as\": \"w*\""));
+	assert_non_null(strstr(answer, "\"write\": false"));
+	expect(a, "POST", query, "Content-Length: 0\r\n", "401");
+	expect(a, "POST", query, "Content-Length: 0\r\n"
+	    "Authorization: Bearer 0123456789abcdef\r\n", "200");
+	assert_non_null(strstr(answer, "\"write\": true"));
+	expect(a, "GET", "/adopt", "", "422");
+	assert_non_null(strstr(answer, "\"error\": \"whose?\""));
+	admin_close(a);
+}
+
+/* Whoever asks may be gone before the brokers have answered. */
+static void
+test_answered_later(void **state)
+{
+	static const char request[] = "GET /adopt?tenant=later HTTP/1.0\r\n"
+	    "\r\n";
+	struct sockaddr_in to = { .sin_family = AF_INET };
+	struct admin *a = open_admin(NULL);
+	char said[4096];
+	ssize_t n = -1;
+
+	(void)state;
+	to.sin_port = htons((uint16_t)admin_port(a));
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	for (int gone = 0; gone < 2; gone++) {
+		int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+		assert_int_equal(connect(fd, (struct sockaddr *)&to,
+		    sizeof(to)), 0);
+		assert_int_equal(send(fd, request, strlen(request), 0),
+		    strlen(request));
+		waiting.done = NULL;
+		for (int i = 0; i < 20000 && waiting.done == NULL; i++) {
+			event_base_loop(base, EVLOOP_NONBLOCK);
+			usleep(500);
+		}
+		assert_non_null(waiting.done);
+		if (gone)
+			close(fd);
+		for (int i = 0; i < 20; i++)
+			event_base_loop(base, EVLOOP_NONBLOCK);
+		waiting.done(waiting.arg, json_pack("{s:s}", "a", "b"), NULL);
+		for (int i = 0; !gone && i < 20000 && n < 0; i++) {
+			event_base_loop(base, EVLOOP_NONBLOCK);
+			n = recv(fd, said, sizeof(said) - 1, MSG_DONTWAIT);
+			usleep(500);
+		}
+		if (gone)
+			continue;
+		assert_true(n > 0);
+		said[n] = '\0';
+		assert_non_null(strstr(said, "200 OK"));
+		close(fd);
+	}
+	expect(a, "GET", "/healthz", "", "200");
+	admin_close(a);
+}
+
 int
 main(void)
 {
@@ -361,6 +461,8 @@ main(void)
 		cmocka_unit_test(test_bad_address),
 		cmocka_unit_test(explains_access),
 		cmocka_unit_test(test_tenants),
+		cmocka_unit_test(test_adopt),
+		cmocka_unit_test(test_answered_later),
 	};
 	int failed;
 

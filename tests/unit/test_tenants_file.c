@@ -196,6 +196,31 @@ test_no_file(void **state)
 	assert_int_equal(count_files(), 2);
 }
 
+static void
+test_written_anew(void **state)
+{
+	struct error err;
+	struct stat st;
+
+	(void)state;
+	assert_true(tenants_file_write(folder, "a", "{\"a\": 1}\n", &err));
+	expect_file("a.json", "{\"a\": 1}\n");
+	assert_int_equal(stat(path_of("a.json"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0644);
+	assert_int_equal(chmod(path_of("a.json"), 0600), 0);
+	assert_true(tenants_file_write(folder, "a", "{}", &err));
+	expect_file("a.json", "{}");
+	assert_int_equal(stat(path_of("a.json"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_false(tenants_file_write(folder, "../a", "{}", &err));
+	assert_int_equal(symlink("a.json", path_of("b.json")), 0);
+	assert_false(tenants_file_write(folder, "b", "{}", &err));
+	assert_non_null(strstr(err.text, "symbolic link"));
+	assert_int_equal(count_files(), 2);
+	assert_false(tenants_file_write("/nowhere", "a", "{}", &err));
+	assert_non_null(strstr(err.text, "/nowhere/a.json cannot be written"));
+}
+
 int
 main(void)
 {
@@ -204,6 +229,8 @@ main(void)
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test_setup_teardown(test_file, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_no_file, set_up,
+		    tear_down),
+		cmocka_unit_test_setup_teardown(test_written_anew, set_up,
 		    tear_down),
 	};
 

@@ -56,9 +56,9 @@ def refusal(node, key):
 
 def belongs(c, node, tenant):
     """Whether the one session there is, is the tenant's, and sees the tenant's cluster."""
+    seen = c.metadata([])["cluster_id"]
     sessions = [s for s in json.loads(node.get("/status")[1])["sessions"] if s["tenant"]]
     assert [s["tenant"] for s in sessions] == [tenant], sessions
-    seen = c.metadata([])["cluster_id"]
     assert seen == shown(node, tenant)["cluster_id"], seen
     assert shown(node, tenant)["sessions"] == 1
     c.sock.close()

@@ -14,6 +14,12 @@
  *	create COUNT	topics TOPIC0.. of one partition, or, when COUNT is 0,
  *			TOPIC with three
  *	delete 0	TOPIC
+ *	tenants COUNT	tenants' topics: TEAM_TOPICS each, of one partition,
+ *			named team-I.topic-K
+ *	commit COUNT	tenants' groups: TEAM_GROUPS each, with an offset
+ *			committed over LANES connections, named team-I.group-K
+ *	topics COUNT	requests, one by one, for all topics
+ *	groups COUNT	requests, one by one, for all groups
  *	produce COUNT	requests, acks=1
  *	consume COUNT	MiB of records, from the beginning of TOPIC
  *	metadata COUNT	clients, each asking once for all topics
@@ -54,6 +60,11 @@ enum {
 	IOV_MAX_HERE = 64,
 	PART_BYTES = 1024 * 1024,
 	WAIT_MS = 60000,
+	LIST_GROUPS_VERSION = 4,
+	COMMIT_VERSION = 8,
+	TEAM_TOPICS = 10,
+	TEAM_GROUPS = 5,
+	AT_ONCE = 50,			/* teams whose topics are made */
 	TOPIC_NAME = 64,
 };
 
@@ -636,6 +647,31 @@ told(struct lane *l, size_t len)
 	lane_forget(l, len);
 }
 
+/* ---- one by one ---- */
+
+static void
+ask_again(struct lane *l)
+{
+	struct metadata_request topics = { .topics = { NULL, -1 } };
+	struct list_groups_request groups = { { NULL, 0 }, { NULL, 0 } };
+
+	if (run.sent++ >= opt.count)
+		return;
+	if (strcmp(opt.mode, "topics") == 0)
+		lane_send(l, api_schema_find(API_METADATA), METADATA_VERSION,
+		    &topics);
+	else
+		lane_send(l, api_schema_find(API_LIST_GROUPS),
+		    LIST_GROUPS_VERSION, &groups);
+}
+
+static void
+told_again(struct lane *l, size_t len)
+{
+	told(l, len);
+	ask_again(l);
+}
+
 /* ---- modes ---- */
 
 static int
@@ -800,6 +836,121 @@ mode_create(void)
 			fail("a topic could not be created");
 }
 
+/* The topics of AT_ONCE teams. */
+static void
+create_teams(struct lane *l, int64_t first)
+{
+	static char names[AT_ONCE * TEAM_TOPICS][TOPIC_NAME];
+	struct create_topics_request_topics t[AT_ONCE * TEAM_TOPICS];
+	struct create_topics_request q = { .topics = { t, 0 },
+		.timeout_ms = WAIT_MS };
+	const struct create_topics_response *p;
+	struct arena a;
+
+	memset(t, 0, sizeof(t));
+	for (int64_t i = first; i < first + AT_ONCE && i < opt.count; i++)
+		for (int k = 0; k < TEAM_TOPICS; k++) {
+			char *name = names[q.topics.n];
+
+			snprintf(name, TOPIC_NAME, "team-%lld.topic-%d",
+			    (long long)i, k);
+			t[q.topics.n].name = slice_of(name);
+			t[q.topics.n].num_partitions = 1;
+			t[q.topics.n++].replication_factor = 1;
+		}
+	p = lane_call(l, API_CREATE_TOPICS, CREATE_VERSION, &q, &a);
+	for (int32_t i = 0; i < p->topics.n; i++)
+		if (p->topics.v[i].error_code != 0)
+			fail("a team's topic could not be created");
+	arena_fini(&a);
+}
+
+static void
+mode_tenants(void)
+{
+	struct lane l;
+
+	lane_open(&l, &opt.boots[0]);
+	for (int64_t i = 0; i < opt.count; i += AT_ONCE)
+		create_teams(&l, i);
+}
+
+/* As a consumer that assigns itself, of the next group. */
+static void
+commit(struct lane *l)
+{
+	char group[TOPIC_NAME], topic[TOPIC_NAME];
+	struct offset_commit_request_topics_partitions p = {
+		.committed_offset = 1, .committed_leader_epoch = -1,
+		.committed_metadata = SLICE_LIT("") };
+	struct offset_commit_request_topics t = { .partitions = { &p, 1 } };
+	struct offset_commit_request q = { .member_id = SLICE_LIT(""),
+		.generation_id_or_member_epoch = -1, .topics = { &t, 1 } };
+
+	if (run.sent >= opt.count * TEAM_GROUPS)
+		return;
+	snprintf(group, sizeof(group), "team-%lld.group-%d",
+	    (long long)(run.sent / TEAM_GROUPS),
+	    (int)(run.sent % TEAM_GROUPS));
+	snprintf(topic, sizeof(topic), "team-%lld.topic-0",
+	    (long long)(run.sent / TEAM_GROUPS));
+	run.sent++;
+	q.group_id = slice_of(group);
+	t.name = slice_of(topic);
+	lane_send(l, api_schema_find(API_OFFSET_COMMIT), COMMIT_VERSION, &q);
+}
+
+static void
+committed(struct lane *l, size_t len)
+{
+	const struct offset_commit_response *r;
+	struct arena a;
+
+	r = lane_decode(l, len, &a);
+	if (r->topics.n != 1 || r->topics.v[0].partitions.n != 1 ||
+	    r->topics.v[0].partitions.v[0].error_code != 0)
+		fail("an offset cannot be committed");
+	arena_fini(&a);
+	run.done++;
+	lane_forget(l, len);
+	commit(l);
+}
+
+static bool
+all_committed(void)
+{
+	return run.done >= opt.count * TEAM_GROUPS;
+}
+
+static void
+mode_commit(void)
+{
+	run.lane_count = opt.lanes;
+	run.lanes = mem_zalloc((size_t)opt.lanes * sizeof(*run.lanes));
+	for (int i = 0; i < opt.lanes; i++) {
+		lane_open(&run.lanes[i], &opt.boots[0]);
+		say_hello(&run.lanes[i]);
+	}
+	begin_lanes(commit);
+	loop(committed, all_committed);
+}
+
+static void
+mode_ask(void)
+{
+	int64_t started;
+
+	run.lane_count = 1;
+	run.lanes = mem_zalloc(sizeof(*run.lanes));
+	lane_open(&run.lanes[0], &opt.boots[0]);
+	say_hello(&run.lanes[0]);
+	run.times = mem_alloc((size_t)opt.count * sizeof(*run.times) + 1);
+	started = now_us();
+	begin_lanes(ask_again);
+	loop(told_again, all_produced);
+	report(started);
+}
+
 static void
 mode_delete(void)
 {
@@ -823,6 +974,10 @@ static const struct {
 	{ "consume", mode_consume },
 	{ "metadata", mode_metadata },
 	{ "idle", mode_idle },
+	{ "tenants", mode_tenants },
+	{ "commit", mode_commit },
+	{ "topics", mode_ask },
+	{ "groups", mode_ask },
 };
 
 static void

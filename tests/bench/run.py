@@ -9,6 +9,11 @@ Three real brokers; load.c as the client, the same for each way there:
     weir     one address, seen as three virtual brokers
     weir/1   the same, seen as one, by a client that does not say its name
 
+At the end, on a cluster with the topics and groups of 1,000 tenants:
+
+    none     a weir without tenants
+    tenant   one with 1,000 tenants, as one of them
+
 The ways take turns in each round; the table has medians over the rounds, and ratios to HAProxy's.
 CPU is the proxy's own, user and system time of its threads. A busy machine widens everything: look at
 the ratios, and at the spread that --all shows.
@@ -26,6 +31,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -39,6 +45,8 @@ CLIENTS, TOPICS = 1000, 1000
 BULK_RECORDS, BULK_SIZE = 1000, 1024
 NAMED = ["-n", "apache-kafka-java", "-v", "4.3.1"]
 WAYS = ("direct", "haproxy", "weir", "weir/1")
+TENANTS, TENANT, TENANTS_WAYS = 1000, "team-500", ("none", "tenant")
+TEAM_TOPICS, TEAM_GROUPS = 10, 5  # of each, as load.c makes them
 GOAL = 1.3
 
 HAPROXY = """
@@ -66,7 +74,7 @@ def arguments():
     p.add_argument("--megabytes", type=int, default=300, help="produced and consumed a turn")
     p.add_argument("--small", type=int, default=20000, help="small requests a turn")
     p.add_argument("--single", type=int, default=2000, help="requests one by one a turn")
-    p.add_argument("--only", default=".", help="regular expression over: bulk small single idle metadata")
+    p.add_argument("--only", default=".", help="regular expression over: bulk small single idle metadata tenants")
     p.add_argument("--all", action="store_true", help="show each round's figures too")
     p.add_argument("--check", action="store_true", help=f"fail when a ratio is over {GOAL}")
     p.add_argument("--perf", metavar="FILE", help="perf record -g of weir during the turns")
@@ -148,6 +156,7 @@ class Bench:
         self.haproxy, self.weir = self.make_haproxy(), self.make_weir()
         self.figures = {}  # measure -> way -> values
         self.topics = 0
+        self.with_tenants = {}  # way -> Proxy
 
     # ---- what runs ----
 
@@ -189,7 +198,36 @@ class Bench:
         return Proxy("weir", [self.options.weir, "run", "-c", config], log, [port])
 
     def proxy(self, way):
-        return {"haproxy": self.haproxy, "direct": None}.get(way, self.weir)
+        ways = {"haproxy": self.haproxy, "direct": None, **self.with_tenants}
+        return ways.get(way, self.weir)
+
+    def make_tenants(self, way):
+        """A weir in front of everything, without tenants or with all of them; its clients are
+        those of one."""
+        port, admin = proc.free_port(), proc.free_port()
+        config = {
+            "cluster": {"bootstrap": self.cluster.bootstrap()},
+            "listeners": [{"name": "bench", "address": f"127.0.0.1:{port}"}],
+            "admin": {"address": f"127.0.0.1:{admin}"},
+            "workers": THREADS,
+        }
+        if way == "tenant":
+            config["tenants_dir"] = os.path.join(self.folder, "tenants.d")
+            os.mkdir(config["tenants_dir"])
+            for i in range(TENANTS):
+                name = f"team-{i}"
+                user = f"arn:aws:iam::000000000000:user/{name}"
+                member = {"listener": "bench"} if name == TENANT else {"principal": user}
+                path = os.path.join(config["tenants_dir"], name + ".json")
+                with open(path, "w", encoding="ascii") as f:
+                    json.dump({"members": [member]}, f)
+        path = os.path.join(self.folder, way + ".json")
+        with open(path, "w", encoding="ascii") as f:
+            json.dump(config, f)
+        log = os.path.join(self.folder, way + ".log")
+        weir = Proxy(way, [self.options.weir, "run", "-c", path], log, [port])
+        weir.admin = f"http://127.0.0.1:{admin}"
+        return weir
 
     def load(self, way, mode, count, *flags):
         boot = self.proxy(way).addresses if way != "direct" else self.cluster.bootstrap()
@@ -302,6 +340,67 @@ class Bench:
         at_brokers = self.refreshes() - asked if way.startswith("weir") else report["requests"]
         self.note("storm_asked", way, at_brokers)
 
+    def team_topic(self, way):
+        return "topic-0" if way == "tenant" else TENANT + ".topic-0"
+
+    def fill(self):
+        """The cluster with what all tenants have."""
+        self.load("direct", "tenants", TENANTS)
+        weir = self.with_tenants["none"].start()
+        everything = TENANTS * TEAM_TOPICS
+
+        def there():
+            seen = json.loads(page(weir.admin + "/status"))["cluster"]
+            return seen["topics"] >= everything and seen["leaderless"] == 0
+
+        proc.wait_until("all topics have leaders", there, 120, 0.5)
+        proc.wait_until("coordinators are there", lambda: self.works("none", "commit", 20), 60, 0.5)
+        self.load("none", "commit", TENANTS, "-l", "50")
+        weir.stop()
+
+    def tenants_start(self, way):
+        weir = self.proxy(way)
+        begun = time.monotonic()
+        weir.process = proc.Process(weir.name, weir.argv, weir.log)
+        proc.wait_until(f"{way} is ready", lambda: page(weir.admin + "/readyz"), 30, 0.01)
+        self.note("tenants_start", way, (time.monotonic() - begun) * 1000)
+        self.note("tenants_rss", way, weir.rss_kib() / 1024)
+        for _ in range(5):
+            begun = time.monotonic()
+            assert '"reloaded": true' in page(weir.admin + "/reload", b"")
+            self.note("tenants_reload", way, (time.monotonic() - begun) * 1000)
+        topic = self.team_topic(way)
+        proc.wait_until("it can be written", lambda: self.works(way, "produce", 6, "-t", topic), 30)
+
+    def works(self, way, mode, count, *flags):
+        argv = [self.options.load, *flags, self.proxy(way).addresses, mode, str(count)]
+        return subprocess.run(argv, capture_output=True).returncode == 0
+
+    def tenants(self, way):
+        topic = ["-t", self.team_topic(way)]
+        report = self.measured(way, "produce", self.options.single // 2, *topic)
+        self.note("tenants_single", way, report["p50"])
+        report = self.measured(way, "produce", self.options.small // 2, "-l", "12", *topic)
+        self.note("tenants_small", way, report["cpu"] * 1e6 / report["requests"])
+        for what, count in (("topics", 500 if way == "tenant" else 50), ("groups", 50)):
+            report = self.measured(way, what, count)
+            self.note(f"tenants_{what}", way, report["p50"])
+            self.note(f"tenants_{what}_cpu", way, report["cpu"] * 1e6 / report["requests"])
+            self.note(f"tenants_{what}_bytes", way, report["bytes"] / report["requests"] / 1024)
+
+    def all_tenants(self):
+        if not re.search(self.options.only, "tenants"):
+            return
+        self.with_tenants = {way: self.make_tenants(way) for way in TENANTS_WAYS}
+        begun = time.monotonic()
+        self.fill()
+        print(f"  tenants' topics and groups: {time.monotonic() - begun:.0f} s", flush=True)
+        for way in TENANTS_WAYS:
+            self.tenants_start(way)
+        self.turns("tenants", TENANTS_WAYS, self.tenants, 2 * self.options.rounds)
+        for way in TENANTS_WAYS:
+            self.note("tenants_rss_end", way, self.proxy(way).rss_kib() / 1024)
+
     def refreshes(self):
         with os.popen(f"curl -s http://127.0.0.1:{self.admin}/metrics") as f:
             found = re.search(r"^weir_refreshes_total (\d+)", f.read(), re.M)
@@ -339,6 +438,7 @@ class Bench:
         if recorder:
             recorder.send_signal(2)
             recorder.wait()
+        self.all_tenants()
 
     def record(self):
         if not self.options.perf:
@@ -347,7 +447,7 @@ class Bench:
         return subprocess.Popen(argv + ["-o", self.options.perf])
 
     def stop(self):
-        for thing in (self.weir, self.haproxy):
+        for thing in (self.weir, self.haproxy, *self.with_tenants.values()):
             if thing.process:
                 thing.stop()
         self.cluster.stop()
@@ -370,6 +470,21 @@ ROWS = (
     ("storm_cpu", f"brokers' CPU s: {CLIENTS} clients ask for {TOPICS} topics", "{:.2f}", False),
     ("storm_asked", "Metadata requests at the brokers", "{:.0f}", False),
     ("storm_p99", "p99 ms of that", "{:.0f}", False),
+)
+
+TENANTS_ROWS = (
+    ("tenants_single", "p50 us of a Produce, one in flight", "{:.0f}"),
+    ("tenants_small", "CPU us/Produce (100-byte records, one a request)", "{:.1f}"),
+    ("tenants_topics", "p50 us of Metadata of all topics", "{:.0f}"),
+    ("tenants_topics_cpu", "CPU us of it", "{:.0f}"),
+    ("tenants_topics_bytes", "KiB of it", "{:.1f}"),
+    ("tenants_groups", "p50 us of ListGroups", "{:.0f}"),
+    ("tenants_groups_cpu", "CPU us of it", "{:.0f}"),
+    ("tenants_groups_bytes", "KiB of it", "{:.1f}"),
+    ("tenants_rss", "MiB RSS at start", "{:.1f}"),
+    ("tenants_rss_end", "MiB RSS after all that", "{:.1f}"),
+    ("tenants_start", "ms from start to ready", "{:.0f}"),
+    ("tenants_reload", "ms of a reload", "{:.1f}"),
 )
 
 
@@ -402,10 +517,37 @@ def show(figures, everything):
                 over.append(f"{text} ({way}): x{r:.2f}")
         print(line.rstrip())
         if everything:
-            for way in WAYS:
-                values = figures[measure].get(way, [])
-                print(f"{'':10}{way:10}" + " ".join(form.format(v) for v in values))
+            show_each(figures[measure], WAYS, form)
     return over
+
+
+def show_each(values, ways, form):
+    for way in ways:
+        print(f"{'':10}{way:10}" + " ".join(form.format(v) for v in values.get(way, [])))
+
+
+def show_tenants(figures, everything):
+    if "tenants_rss" not in figures:
+        return
+    head = f"{TENANTS} tenants, {TENANTS * TEAM_TOPICS} topics, {TENANTS * TEAM_GROUPS} groups"
+    print(f"\n{head:54}" + "".join(f"{w:>10}{'':8}" for w in (*TENANTS_WAYS, "added")).rstrip())
+    for measure, text, form in TENANTS_ROWS:
+        if measure not in figures:
+            continue
+        none, tenant = (statistics.median(figures[measure][w]) for w in TENANTS_WAYS)
+        line = "".join(f"{form.format(v):>10}{'':8}" for v in (none, tenant, tenant - none))
+        print(f"{text:54}{line}".rstrip())
+        if everything:
+            show_each(figures[measure], TENANTS_WAYS, form)
+
+
+def page(url, posted=None):
+    """The text there, or None when nobody answers (well)."""
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, posted), timeout=10) as reply:
+            return reply.read().decode()
+    except OSError:
+        return None
 
 
 def facts():
@@ -432,6 +574,7 @@ def main():
         bench.stop()
         shutil.rmtree(folder, ignore_errors=True)
     over = show(bench.figures, options.all)
+    show_tenants(bench.figures, options.all)
     print(f"\nbench: {time.monotonic() - begun:.0f} s")
     for line in over:
         print(f"over {GOAL}: {line}")

@@ -2,8 +2,8 @@
 /*
  * ShareFetch and ShareAcknowledge (KIP-932). Brokers tie a share session to the
  * member and to the connection, so a client's session ends here and stands on
- * one pinned upstream a broker for as long as the client's connection lives:
- * when it goes, they are closed, and brokers release what was acquired.
+ * one pinned upstream a broker. When it ends, or the client's connection, they
+ * are closed, and brokers release what was acquired and forget where they were.
  *
  * A connection's share requests are served one after the other, as a broker
  * does. Each turn serves the current one as far as it goes now. Legs' ends and
@@ -167,20 +167,16 @@ pin_needed(const struct share_state *st, int32_t broker)
 	return false;
 }
 
-/* A leg is out at the broker: keep its upstream, or let it go with the leg. */
+/* No call is out. A broker forgets how far a group had come only when a
+ * connection that had a session ends, whether or not the session was closed
+ * before; without that, offsets which are reset later have no effect. So these
+ * upstreams are never anyone else's. */
 static void
-pin_or_not(struct share_state *st, struct lease *l)
+pins_tidy(struct share_state *st)
 {
-	struct share_pin *pin = find_pin(st, l->broker);
-
-	if (pin_needed(st, l->broker)) {
-		pin_take(st, l);
-	} else {
-		l->pinned = false;
-		l->lost = NULL;
-		if (pin != NULL)
-			pin_free(pin);
-	}
+	LIST_FOREACH_SAFE(it, &st->pins)
+		if (!pin_needed(st, pin_at(it)->broker))
+			pin_close(pin_at(it));
 }
 
 /* ---- sessions of clients ---- */
@@ -470,7 +466,7 @@ send_leg(struct share_state *st, struct request *r, struct share_leg *l)
 	if (st->dead)
 		lease_close(st->worker, leg->lease);
 	else
-		pin_or_not(st, leg->lease);
+		pin_take(st, leg->lease);
 }
 
 /* Sends those that are due. The request may be gone afterwards. */
@@ -609,6 +605,7 @@ finish(struct share_state *st)
 	struct share *s = c->share;
 	bool final = c->body->share_session_epoch == SHARE_EPOCH_FINAL;
 
+	pins_tidy(st);
 	answer_share(st);
 	if (final)
 		close_share(st, s);

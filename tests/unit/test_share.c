@@ -37,6 +37,9 @@ static struct {
 	struct share_fetch_response *reply;
 	struct request	*parked;
 	struct sim_session sessions[BROKERS];
+	/* The broker keeps where the group was until a connection that had a
+	 * session ends: closing the session is not enough. */
+	bool		 remembers[BROKERS];
 	int32_t		 refusals[BROKERS];	/* top-level errors to give */
 	int16_t		 refusal;
 	/* Of each partition: the next record to give, what is acknowledged, and
@@ -114,6 +117,7 @@ lose(int32_t broker)
 	struct lease *l;
 
 	sim_release(broker);
+	world.remembers[broker] = false;
 	for (int i = 0; i < world.leg_count; i++)
 		if (world.legs[i]->lease->broker == broker) {
 			leg_end(i, NULL, CALL_LOST);
@@ -362,6 +366,7 @@ sim_answer(struct leg *l, bool fetch, bool wait_over)
 	}
 	p->error_code = sim_epoch(s, q->share_session_epoch, fetch);
 	assert_int_equal(p->error_code, 0);
+	world.remembers[l->broker] = true;
 	sim_take(l->broker, q, fetch, p, l->arena);
 	news = p->responses.n > 0;
 	if (q->share_session_epoch == -1) {
@@ -844,6 +849,7 @@ test_reopened(void **state)
 	assert_int_equal(world.next[0], 0);
 	assert_null(world.leases[0]);
 	assert_non_null(world.leases[1]);
+	assert_false(world.remembers[0] || world.remembers[2]);
 	assert_int_equal(ask(new_ask(1), true)->error_code, 0);
 }
 
@@ -861,6 +867,7 @@ test_closed(void **state)
 	for (int i = 0; i < BROKERS; i++) {
 		assert_false(world.sessions[i].open);
 		assert_null(world.leases[i]);
+		assert_false(world.remembers[i]);
 	}
 	assert_int_equal(world.acked[0], 3);
 	assert_int_equal(world.next[1], 0);

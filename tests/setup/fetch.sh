@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fetches and builds what the tests take from package registries, into build/deps (never committed).
-#   fetch.sh NAME...     NAME: kafka-4.3.1 kafka-3.9.1 msk-iam driver venv venv-old sarama kafkajs
+#   fetch.sh NAME...     NAME: kafka-4.3.1 kafka-3.9.1 msk-iam connect-4.3.1 driver venv venv-old sarama kafkajs
 # Each is done again only when its inputs have changed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -28,7 +28,7 @@ fetch_venv() {      # NAME REQUIREMENTS
 build_driver() {
 	rm -rf $deps/driver
 	mkdir -p $deps/driver
-	javac -nowarn -Xlint:none -d $deps/driver -cp "$deps/kafka-4.3.1/*" tests/system/java/*.java
+	javac -nowarn -Xlint:none -d $deps/driver -cp "$deps/kafka-4.3.1/*:$deps/connect-4.3.1/*" tests/system/java/*.java
 }
 
 build_sarama() {
@@ -60,8 +60,8 @@ once() {
 
 fetch_one() {
 	case $1 in
-	kafka-*|msk-iam) once "$1" "tests/setup/$1.xml" -- fetch_jars "$1" ;;
-	driver) fetch_one kafka-4.3.1; once driver tests/system/java/*.java tests/setup/kafka-4.3.1.xml -- build_driver ;;
+	kafka-*|msk-iam|connect-*) once "$1" "tests/setup/$1.xml" -- fetch_jars "$1" ;;
+	driver) fetch_one kafka-4.3.1; fetch_one connect-4.3.1; once driver tests/system/java/*.java tests/setup/*-4.3.1.xml -- build_driver ;;
 	venv) once venv tests/setup/requirements.txt -- fetch_venv venv tests/setup/requirements.txt ;;
 	venv-old) once venv-old tests/setup/requirements-old.txt -- fetch_venv venv-old tests/setup/requirements-old.txt ;;
 	sarama) once sarama tests/system/clients/sarama/* -- build_sarama ;;

@@ -3,7 +3,7 @@
     confluent.py BOOTSTRAP TOPIC GROUP COUNT WRITES READS
 WRITES and READS get one line an operation, as tests/system/rig/check.py reads them.
 LOGIN=aws logs in with AWS's signer and the AWS_* variables, LOGIN=token with what TOKEN_FILE
-holds; CA_FILE means TLS.
+holds, LOGIN=plain with LOGIN_USER and LOGIN_SECRET; CA_FILE means TLS.
 """
 
 import os
@@ -26,6 +26,12 @@ def login():
     """How to log in, as the environment says."""
     ca = os.environ.get("CA_FILE")
     config = {"ssl.ca.location": ca, "security.protocol": "ssl"} if ca else {}
+    if os.environ.get("LOGIN") == "plain":
+        return {
+            **config, "security.protocol": "sasl_ssl" if ca else "sasl_plaintext",
+            "sasl.mechanism": "PLAIN", "sasl.username": os.environ["LOGIN_USER"],
+            "sasl.password": os.environ["LOGIN_SECRET"],
+        }  # fmt: skip
     way = {"aws": signed_token, "token": token_of_file}.get(os.environ.get("LOGIN"))
     if not way:
         return config
@@ -59,8 +65,15 @@ def administrate(config, topic):
             break
         assert time.monotonic() < end, "no leaders"
     resource = ConfigResource(ResourceType.TOPIC, topic)
-    for future in admin.describe_configs([resource]).values():
-        assert "retention.ms" in future.result(30)
+    while True:  # the broker that is asked may learn of the topic later than its leaders
+        try:
+            shown = admin.describe_configs([resource])[resource].result(30)
+            break
+        except confluent_kafka.KafkaException as e:
+            assert e.args[0].retriable() or "UNKNOWN" in e.args[0].name(), e
+            assert time.monotonic() < end, e
+            time.sleep(0.1)
+    assert "retention.ms" in shown
     return admin
 
 

@@ -27,7 +27,7 @@ final class Consuming {
 
     /**
      * One member of "group"; lines "R topic partition offset value". Ends when stopped, or after "count" records.
-     * "pattern" subscribes by a regular expression: the broker's own (RE2) with the new protocol, else the client's.
+     * "pattern" subscribes by a regular expression: the broker's own (RE2) with the new protocol, else the client's; or as "matched" says.
      */
     private static Map<String, Object> consume(Job job) throws Exception {
         String protocol = job.text("protocol", "classic");
@@ -57,7 +57,7 @@ final class Consuming {
             String pattern = job.text("pattern", null);
             if (pattern == null)
                 consumer.subscribe(job.texts("topic"), listener);
-            else if (protocol.equals("consumer"))
+            else if (job.text("matched", protocol.equals("consumer") ? "broker" : "client").equals("broker"))
                 consumer.subscribe(new SubscriptionPattern(pattern), listener);
             else
                 consumer.subscribe(java.util.regex.Pattern.compile(pattern), listener);

@@ -65,6 +65,8 @@ public final class Driver {
         Records.register();
         Topics.register();
         Admins.register();
+        Tools.register();
+        Connecting.register();
 
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         for (String line = in.readLine(); line != null; line = in.readLine()) {

@@ -74,16 +74,19 @@ final class Job {
         return value instanceof List ? (List<String>) value : List.of(text(name));
     }
 
-    /** Client properties: the bootstrap servers, these pairs, then what the test said in "config". */
     @SuppressWarnings("unchecked")
+    Map<String, Object> map(String name) {
+        Object value = args.get(name);
+        return value == null ? Map.of() : (Map<String, Object>) value;
+    }
+
+    /** Client properties: the bootstrap servers, these pairs, then what the test said in "config". */
     Properties client(String... pairs) {
         Properties p = new Properties();
         p.put("bootstrap.servers", text("bootstrap"));
         for (int i = 0; i < pairs.length; i += 2)
             p.put(pairs[i], pairs[i + 1]);
-        Object more = args.get("config");
-        if (more != null)
-            ((Map<String, Object>) more).forEach((k, v) -> p.put(k, v.toString()));
+        map("config").forEach((k, v) -> p.put(k, v.toString()));
         return p;
     }
 

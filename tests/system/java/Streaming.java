@@ -2,8 +2,13 @@ import java.io.File;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Properties;
+import java.util.Set;
+import java.util.TreeSet;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.StreamsGroupSubtopologyDescription;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
@@ -13,13 +18,17 @@ import org.apache.kafka.common.serialization.LongDeserializer;
 import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.common.serialization.StringDeserializer;
 import org.apache.kafka.common.serialization.StringSerializer;
+import org.apache.kafka.streams.CloseOptions;
 import org.apache.kafka.streams.KafkaStreams;
 import org.apache.kafka.streams.StreamsBuilder;
 import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.kstream.Materialized;
 import org.apache.kafka.streams.kstream.Produced;
 
-/** A word count with state: repartition and changelog topics are made by Streams itself. */
+/**
+ * A word count with state: repartition and changelog topics are made by Streams itself. With the counts of a run "before" and a new
+ * folder for the state, it goes on from what the changelog holds.
+ */
 final class Streaming {
     static void register() {
         Driver.add("wordcount", Streaming::wordCount);
@@ -43,6 +52,8 @@ final class Streaming {
         p.put(StreamsConfig.DEFAULT_VALUE_SERDE_CLASS_CONFIG, Serdes.String().getClass());
         new File(job.text("state")).mkdirs();
         Map<String, Long> expected = new HashMap<>();
+        job.map("before").forEach((word, count) -> expected.put(word, ((Number) count).longValue()));
+        Set<String> described = Set.of();
         try (KafkaStreams streams = new KafkaStreams(builder.build(), p)) {
             streams.start();
             job.event("started");
@@ -71,8 +82,25 @@ final class Streaming {
                     }
                 }
             }
-            streams.close(Duration.ofSeconds(20));
+            if (job.text("protocol", "classic").equals("streams"))
+                described = described(job, app);
+            // Without leaving, the next one would wait until this one's session has timed out.
+            streams.close(CloseOptions.timeout(Duration.ofSeconds(20)).withGroupMembershipOperation(CloseOptions.GroupMembershipOperation.LEAVE_GROUP));
         }
-        return Job.pairs("counts", expected);
+        return Job.pairs("counts", expected, "described", described);
+    }
+
+    /** All topics that the broker says of the group's topology. */
+    private static Set<String> described(Job job, String app) throws Exception {
+        Set<String> topics = new TreeSet<>();
+        try (Admin admin = Admin.create(job.client())) {
+            for (StreamsGroupSubtopologyDescription part : admin.describeStreamsGroups(List.of(app)).all().get().get(app).subtopologies()) {
+                topics.addAll(part.sourceTopics());
+                topics.addAll(part.repartitionSinkTopics());
+                topics.addAll(part.repartitionSourceTopics().keySet());
+                topics.addAll(part.stateChangelogTopics().keySet());
+            }
+        }
+        return topics;
     }
 }

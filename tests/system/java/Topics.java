@@ -1,12 +1,15 @@
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.concurrent.ExecutionException;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewPartitionReassignment;
 import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.TopicDescription;
 import org.apache.kafka.common.ElectionType;
 import org.apache.kafka.common.Node;
@@ -22,6 +25,7 @@ final class Topics {
         Driver.add("delete", Topics::delete);
         Driver.add("move_leaders", Topics::moveLeaders);
         Driver.add("features", Topics::features);
+        Driver.add("await_records", Topics::awaitRecords);
     }
 
     private static Map<String, Object> create(Job job) throws Exception {
@@ -51,6 +55,37 @@ final class Topics {
                 return false;
             throw e;
         }
+    }
+
+    /** Waits until "topic" is there and holds "count" records; what its partitions hold. */
+    private static Map<String, Object> awaitRecords(Job job) throws Exception {
+        String topic = job.text("topic");
+        long deadline = System.nanoTime() + job.number("seconds", 60) * 1_000_000_000L;
+        try (Admin admin = Admin.create(job.client())) {
+            for (;;) {
+                Map<String, Object> held = held(admin, topic);
+                long sum = held.values().stream().mapToLong(n -> (Long) n).sum();
+                if (sum >= job.number("count", 1))
+                    return held;
+                if (System.nanoTime() > deadline || job.stopping())
+                    throw new IllegalStateException(topic + " holds " + sum + " records: " + held);
+                job.waitStop(200);
+            }
+        }
+    }
+
+    private static Map<String, Object> held(Admin admin, String topic) throws Exception {
+        Map<String, Object> held = new TreeMap<>();
+        try {
+            Map<TopicPartition, OffsetSpec> asked = new HashMap<>();
+            for (TopicPartitionInfo p : admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic).partitions())
+                asked.put(new TopicPartition(topic, p.partition()), OffsetSpec.latest());
+            admin.listOffsets(asked).all().get().forEach((tp, end) -> held.put(String.valueOf(tp.partition()), end.offset()));
+        } catch (ExecutionException e) {
+            if (!(e.getCause() instanceof UnknownTopicOrPartitionException))
+                throw e;
+        }
+        return held;
     }
 
     private static Map<String, Object> delete(Job job) throws Exception {

@@ -69,7 +69,8 @@ class Driver:
         if not os.path.isdir(classes):
             raise RuntimeError("the Java driver is missing: run tests/setup/setup.sh test")
         argv = kafka.java("4.3.1", "1g")
-        argv[-1] = f"{classes}:{argv[-1]}:{kafka.DEPS}/msk-iam/*"
+        more = [f"{kafka.DEPS}/{name}/*" for name in ("msk-iam", "connect-4.3.1")]
+        argv[-1] = ":".join([classes, argv[-1], *more])
         self.folder = folder
         self.token_file = os.path.join(folder, "token.jwt")
         files = "-Dorg.apache.kafka.sasl.oauthbearer.allowed"
@@ -107,8 +108,9 @@ class Driver:
 
     def start(self, scenario, logged=False, **args):
         """Begins a scenario; with logged=True its operations go to task.log."""
-        self.count += 1
-        task = Task(self, self.count, scenario)
+        with self.lock:
+            self.count += 1
+            task = Task(self, self.count, scenario)
         if logged:
             task.log = os.path.join(self.folder, f"{self.count}-{scenario}.ops")
             args["log"] = task.log

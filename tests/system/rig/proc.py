@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 PR_SET_PDEATHSIG = 1
@@ -38,10 +39,16 @@ def wait_until(what, check, seconds=30.0, pause=0.05):
 
 
 _given = set()
+_giving = threading.Lock()
 
 
 def free_port(host="127.0.0.1"):
     """A port below the ephemeral range, so that no outgoing connection takes it."""
+    with _giving:
+        return _free_port(host)
+
+
+def _free_port(host):
     for port in range(20000 + os.getpid() % 8000, 32000):
         if port in _given:
             continue

@@ -4,7 +4,8 @@
  *     client.js MODULES BOOTSTRAP TOPIC GROUP COUNT WRITES READS
  *
  * WRITES and READS get one line an operation, as tests/system/rig/check.py reads them.
- * LOGIN=aws logs in with AWS's signer and the AWS_* variables; CA_FILE means TLS.
+ * LOGIN=aws logs in with AWS's signer and the AWS_* variables, LOGIN=plain with LOGIN_USER and
+ * LOGIN_SECRET; CA_FILE means TLS.
  */
 'use strict'
 
@@ -20,6 +21,9 @@ const kafka = new Kafka({ clientId: group, brokers: bootstrap.split(','), logLev
 function login() {
   const settings = {}
   if (process.env.CA_FILE) settings.ssl = { ca: [fs.readFileSync(process.env.CA_FILE, 'utf-8')] }
+  if (process.env.LOGIN === 'plain') {
+    settings.sasl = { mechanism: 'plain', username: process.env.LOGIN_USER, password: process.env.LOGIN_SECRET }
+  }
   if (process.env.LOGIN === 'aws') {
     const { generateAuthToken } = require(path.join(modules, 'aws-msk-iam-sasl-signer-js'))
     const oauthBearerProvider = async () => ({ value: (await generateAuthToken({ region: process.env.AWS_REGION })).token })
@@ -29,9 +33,15 @@ function login() {
 }
 
 async function makeTopic(admin) {
-  await admin.createTopics({ topics: [{ topic, numPartitions: partitions, replicationFactor: 3 }], waitForLeaders: true })
-  const seen = await admin.fetchTopicMetadata({ topics: [topic] })
-  if (seen.topics[0].partitions.length !== partitions) throw new Error('partitions: ' + JSON.stringify(seen))
+  // waitForLeaders gives up at the first broker that has not heard of the topic yet.
+  await admin.createTopics({ topics: [{ topic, numPartitions: partitions, replicationFactor: 3 }], waitForLeaders: false })
+  for (const end = Date.now() + 30000; ; await new Promise((done) => setTimeout(done, 50))) {
+    const seen = await admin.fetchTopicMetadata({ topics: [topic] }).catch((e) => {
+      if (e.type !== 'UNKNOWN_TOPIC_OR_PARTITION' && e.type !== 'LEADER_NOT_AVAILABLE') throw e
+    })
+    if (seen && seen.topics[0].partitions.length === partitions) return
+    if (Date.now() > end) throw new Error('partitions: ' + JSON.stringify(seen))
+  }
 }
 
 async function produce() {

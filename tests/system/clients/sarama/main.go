@@ -3,7 +3,8 @@
 //	sarama BOOTSTRAP TOPIC GROUP COUNT WRITES READS
 //
 // WRITES and READS get one line an operation, as tests/system/rig/check.py reads them.
-// LOGIN=aws logs in with AWS's signer and the AWS_* variables; CA_FILE means TLS.
+// LOGIN=aws logs in with AWS's signer and the AWS_* variables, LOGIN=plain with LOGIN_USER and
+// LOGIN_SECRET; CA_FILE means TLS.
 package main
 
 import (
@@ -85,6 +86,12 @@ func login(c *sarama.Config) {
 		roots.AppendCertsFromPEM(pem)
 		c.Net.TLS.Enable = true
 		c.Net.TLS.Config = &tls.Config{RootCAs: roots}
+	}
+	if os.Getenv("LOGIN") == "plain" {
+		c.Net.SASL.Enable = true
+		c.Net.SASL.Mechanism = sarama.SASLTypePlaintext
+		c.Net.SASL.User = os.Getenv("LOGIN_USER")
+		c.Net.SASL.Password = os.Getenv("LOGIN_SECRET")
 	}
 	if os.Getenv("LOGIN") == "aws" {
 		c.Net.SASL.Enable = true

@@ -95,6 +95,10 @@ judge_topic(struct request *r, enum policy_action action,
 	if (t == NULL)
 		return AUTHORIZE_UNKNOWN;
 	error = authorize_topic(r, action, t->name, true);
+	/* Hidden: looked for as long as one that there is not, else the time
+	 * it takes would tell the two apart. */
+	if (error == KAFKA_UNKNOWN_TOPIC_ID)
+		return AUTHORIZE_UNKNOWN;
 	/* Who says both must be allowed both. */
 	return error != 0 || item->name.len == 0 ? error :
 	    authorize_topic(r, action, item->name, false);

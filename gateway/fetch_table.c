@@ -547,6 +547,14 @@ fetch_table_homeless(const struct fetch_table *t)
 	return !list_empty(&t->homeless);
 }
 
+/* A hidden topic is waited for as one that there is not, so that the time it
+ * takes tells nothing. */
+static bool
+refused(const struct fetch_topic *topic)
+{
+	return topic->denied != 0 && topic->denied != KAFKA_UNKNOWN_TOPIC_ID;
+}
+
 bool
 fetch_table_doubts(struct fetch_table *t)
 {
@@ -555,7 +563,7 @@ fetch_table_doubts(struct fetch_table *t)
 	LIST_FOREACH(it, &t->homeless) {
 		struct fetch_part *p = LIST_ENTRY(it, struct fetch_part, at);
 
-		if (p->topic->denied != 0)
+		if (refused(p->topic))
 			continue;
 		any |= !p->doubted;
 		p->doubted = true;
@@ -567,7 +575,7 @@ bool
 fetch_table_astray(const struct fetch_table *t)
 {
 	LIST_FOREACH(it, &t->homeless)
-		if (LIST_ENTRY(it, struct fetch_part, at)->topic->denied == 0)
+		if (!refused(LIST_ENTRY(it, struct fetch_part, at)->topic))
 			return true;
 	return false;
 }

@@ -131,7 +131,8 @@ void	 fetch_table_place(struct fetch_table *t, const struct cluster *c);
 bool	 fetch_table_doubts(struct fetch_table *t);
 /* Something is homeless. */
 bool	 fetch_table_homeless(const struct fetch_table *t);
-/* ... and a newer snapshot might cure that: it is not denied only. */
+/* ... and a newer snapshot might cure that: it is not denied only (what is
+ * hidden counts as what is not there). */
 bool	 fetch_table_astray(const struct fetch_table *t);
 
 #endif

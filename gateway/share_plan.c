@@ -50,8 +50,13 @@ place_part(struct share *s, struct share_part *p, const struct cluster *c,
 	if (!concerns(s, p))
 		return false;
 	if (p->topic->denied != 0) {
+		/* Hidden: waited for as one that there is not, so that the
+		 * time it takes tells nothing. */
+		doubt = p->topic->denied == KAFKA_UNKNOWN_TOPIC_ID &&
+		    !p->doubted;
 		p->error = p->topic->denied;
-		return false;
+		p->doubted = true;
+		return doubt;
 	}
 	p->error = find_leader(c, t, p->index, &leader, &p->leader_epoch);
 	doubt = p->error != 0 && !p->doubted;

@@ -51,6 +51,7 @@ struct principal_rights {
 static struct {
 	struct principal_rights	 rights;
 	struct request		*parked;
+	int			 parks;
 	struct call		*calls[CALLS_MAX];
 	const void		*bodies[CALLS_MAX];
 	int			 call_count;
@@ -225,6 +226,7 @@ request_park(struct request *r, void (*resume)(struct request *r))
 	r->park_until_us = 1;
 	r->resume = resume;
 	world.parked = r;
+	world.parks++;
 	return true;
 }
 
@@ -657,6 +659,7 @@ begin(const struct api_schema *api, int version, const void *body)
 	memset(world.audited, 0, sizeof(world.audited));
 	world.reply = NULL;
 	world.parked = NULL;
+	world.parks = 0;
 	r->api = api_find(api->key);
 	r->schema = api;
 	r->version = (int16_t)version;

@@ -731,6 +731,92 @@ test_share_session_follows_policies(void **state)
 	share_state_free(&session);
 }
 
+static const void *
+fetch_by_id(const struct uuid *id)
+{
+	struct fetch_request *q = ARENA_NEW(&memory, struct fetch_request);
+
+	fetch_two(q, 0, -1, 1);
+	q->topics.v->topic_id = *id;
+	return q;
+}
+
+static const void *
+share_by_id(const struct uuid *id, bool acknowledges)
+{
+	struct share_fetch_request *q = share_two(0, acknowledges);
+
+	q->topics.n = 1;
+	q->topics.v->topic_id = *id;
+	return q;
+}
+
+static const void *
+delete_by_id(const struct uuid *id)
+{
+	struct delete_topics_request *q = codec_new(
+	    &delete_topics_request_message, &memory);
+
+	q->topics.v = codec_array(&delete_topics_request_topics_message,
+	    &memory, q->topics.n = 1);
+	q->topics.v->topic_id = *id;
+	return q;
+}
+
+static const void *
+commit_by_id(const struct uuid *id)
+{
+	struct offset_commit_request *q = codec_new(
+	    &offset_commit_request_message, &memory);
+
+	q->group_id = SLICE_LIT("open-0");
+	q->topics.v = codec_array(&offset_commit_request_topics_message,
+	    &memory, q->topics.n = 1);
+	q->topics.v->topic_id = *id;
+	q->topics.v->partitions.v = codec_array(
+	    &offset_commit_request_topics_partitions_message, &memory,
+	    q->topics.v->partitions.n = 1);
+	return q;
+}
+
+/* How long an answer takes would show a topic which may not be described: its
+ * id is looked for in a newer snapshot as one that there is not. */
+static void
+test_hidden_ids_are_looked_for(void **state)
+{
+	static const struct uuid nobodys = { "nobody's id" };
+	const struct uuid ids[] = { nobodys, topics[2].id };
+
+	(void)state;
+	world.rights = (struct principal_rights){ ~0u,
+	    1u << POLICY_DESCRIBE_TOPIC | 1u << POLICY_READ_DATA |
+	    1u << POLICY_DELETE_TOPIC, false };
+	for (int i = 0; i < 2; i++) {
+		const struct {
+			uint16_t	 key;
+			int		 version;
+			const void	*body;
+		} asked[] = {
+			{ API_DELETE_TOPICS, 6, delete_by_id(&ids[i]) },
+			{ API_OFFSET_COMMIT, 10, commit_by_id(&ids[i]) },
+			{ API_FETCH, 13, fetch_by_id(&ids[i]) },
+			{ API_SHARE_FETCH, 1, share_by_id(&ids[i], false) },
+		};
+
+		for (size_t j = 0; j < sizeof(asked) / sizeof(*asked); j++) {
+			const struct api_schema *api = schema(asked[j].key);
+
+			serve(api, asked[j].version, asked[j].body);
+			assert_int_equal(world.forwarded_count, 0);
+			assert_int_equal(code_in_reply(api, asked[j].version,
+			    KAFKA_UNKNOWN_TOPIC_ID), 1);
+			if (world.parks != 1)
+				fail_msg("%s: %d waits for id %d", api->name,
+				    world.parks, i);
+		}
+	}
+}
+
 int
 main(void)
 {
@@ -746,6 +832,7 @@ main(void)
 		TEST(test_deleted_names_are_hidden),
 		TEST(test_topics_of_groups),
 		TEST(test_unknown_ids_go_nowhere),
+		TEST(test_hidden_ids_are_looked_for),
 		TEST(test_configs_of_created_topics),
 		TEST(test_topology_creates_what_it_may),
 		TEST(test_patterns_are_about_all_topics),

@@ -65,7 +65,9 @@ def streams_reset(v):
         "--input-topics", "lines-classic", "--force",
     )  # fmt: skip
     assert "Done" in said, said
-    assert not [t for t in topics_of(v) if t.startswith("app-classic")]
+    proc.wait_until(  # brokers may learn of it after the controller has answered
+        "its topics go", lambda: not any(t.startswith("app-classic") for t in topics_of(v))
+    )
     assert set(offsets(v, "app-classic").values()) == {0}
 
 

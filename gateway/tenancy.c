@@ -29,14 +29,14 @@ enum {
 enum tenancy_how { NAMELESS, NAMES, MEMBERS };
 
 enum {
-#define X(key, how) RULE_##key = how,
+#define X(key, how) HOW_##key = how,
 #include "gateway/tenancy.def"
 #undef X
 };
 
 /* One for each row of apis.def: one that has no rule does not compile. */
-static const uint8_t rules[KEY_MAX] = {
-#define X(key, min, max, route, handler, timeout) [API_##key] = RULE_##key,
+static const uint8_t hows[KEY_MAX] = {
+#define X(key, min, max, route, handler, timeout) [API_##key] = HOW_##key,
 #include "gateway/apis.def"
 #undef X
 };
@@ -47,24 +47,40 @@ static struct {
 } walks[KEY_MAX];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-static bool
-is_mapped(enum field_meaning m)
+/* What becomes of a value, by what it means. */
+enum rule {
+	RULE_PASS, RULE_TOPIC, RULE_GROUP, RULE_TXN, RULE_REGEX, RULE_RESOURCE,
+	RULE_KEY, RULE_SUBSCRIPTION, RULE_ASSIGNMENT, RULE_CLUSTER_ID,
+	RULE_PLAIN,	/* passes, but may say the members' protocol */
+};
+
+static enum rule
+rule_of(enum field_meaning m)
 {
 	switch (m) {
 	case MEANING_topic:
-	case MEANING_topic_regex:
+		return RULE_TOPIC;
 	case MEANING_group:
+		return RULE_GROUP;
 	case MEANING_txn:
+		return RULE_TXN;
+	case MEANING_topic_regex:
 	case MEANING_txn_regex:
+		return RULE_REGEX;
 	case MEANING_resource:
+		return RULE_RESOURCE;
 	case MEANING_coordinator:
+		return RULE_KEY;
 	case MEANING_subscription:
+		return RULE_SUBSCRIPTION;
 	case MEANING_assignment:
+		return RULE_ASSIGNMENT;
 	case MEANING_cluster_id:
-		return true;
+		return RULE_CLUSTER_ID;
+	case MEANING_plain:
+		return RULE_PLAIN;
 	case MEANING_NONE:
 	case MEANING_COUNT:
-	case MEANING_plain:
 	case MEANING_text:
 	case MEANING_secret:
 	case MEANING_number:
@@ -90,9 +106,17 @@ is_mapped(enum field_meaning m)
 	case MEANING_log_dir:
 	case MEANING_quota_entity:
 	case MEANING_error_text:
-		return false;
+		break;
 	}
-	return true;
+	return RULE_PASS;
+}
+
+static bool
+is_mapped(enum field_meaning m)
+{
+	enum rule rule = rule_of(m);
+
+	return rule != RULE_PASS && rule != RULE_PLAIN;
 }
 
 static bool
@@ -115,7 +139,7 @@ resolve(void)
 {
 	for (const struct api_schema *s = api_schemas; s->request != NULL; s++)
 		for (int v = s->since; v <= s->until && v < VERSIONS_MAX; v++) {
-			if (rules[s->key] == NAMELESS)
+			if (hows[s->key] == NAMELESS)
 				continue;
 			if (has_names(s->request, v))
 				walks[s->key].request |= 1u << v;
@@ -248,57 +272,33 @@ tenancy_visit(void *arg, const struct field *f, void *value, void *parent)
 		w->drop = NULL;
 		return CODEC_DROP;
 	}
-	switch ((enum field_meaning)f->meaning) {
-	case MEANING_topic:
+	switch (rule_of((enum field_meaning)f->meaning)) {
+	case RULE_TOPIC:
 		return map(w, NAME_TOPIC, f, s, parent);
-	case MEANING_group:
+	case RULE_GROUP:
 		return map(w, NAME_GROUP, f, s, parent);
-	case MEANING_txn:
+	case RULE_TXN:
 		return map(w, NAME_TXN, f, s, parent);
-	case MEANING_topic_regex:
-	case MEANING_txn_regex:
+	case RULE_REGEX:
 		return map_regex(w, f, s, parent);
-	case MEANING_resource:
+	case RULE_RESOURCE:
 		return map_resource(w, f, s, parent);
-	case MEANING_coordinator:
+	case RULE_KEY:
 		return map_key(w, f, s, parent);
-	case MEANING_subscription:
+	case RULE_SUBSCRIPTION:
 		*s = tenancy_member(w, false, *s);
-		return CODEC_KEEP;
-	case MEANING_assignment:
+		break;
+	case RULE_ASSIGNMENT:
 		*s = tenancy_member(w, true, *s);
-		return CODEC_KEEP;
-	case MEANING_cluster_id:
+		break;
+	case RULE_CLUSTER_ID:
 		if (w->outward && s->len > 0 && w->cluster_id != NULL)
 			*s = slice_of(w->cluster_id);
-		return CODEC_KEEP;
-	case MEANING_plain:
+		break;
+	case RULE_PLAIN:
 		note_protocol(w, f, s);
-		return CODEC_KEEP;
-	case MEANING_NONE:
-	case MEANING_COUNT:
-	case MEANING_text:
-	case MEANING_secret:
-	case MEANING_number:
-	case MEANING_config_key:
-	case MEANING_config_value:
-	case MEANING_topic_id:
-	case MEANING_member:
-	case MEANING_instance:
-	case MEANING_client_id:
-	case MEANING_client_uuid:
-	case MEANING_user_data:
-	case MEANING_endpoint:
-	case MEANING_client_host:
-	case MEANING_principal:
-	case MEANING_broker:
-	case MEANING_host:
-	case MEANING_port:
-	case MEANING_rack:
-	case MEANING_directory_id:
-	case MEANING_log_dir:
-	case MEANING_quota_entity:
-	case MEANING_error_text:
+		break;
+	case RULE_PASS:
 		break;
 	}
 	return CODEC_KEEP;

@@ -357,7 +357,7 @@ test_nameless(void **state)
 			bool any = has_names(s->request, v) ||
 			    has_names(s->response, v);
 
-			if (any && rules[s->key] == NAMELESS &&
+			if (any && hows[s->key] == NAMELESS &&
 			    api_find(s->key) != NULL)
 				fail_msg("%s v%d has names", s->name, v);
 		}

@@ -372,17 +372,17 @@ set_names(struct reading *r, struct whole *w)
 static void
 hide_prefixed(struct tenants *t)
 {
-	for (uint32_t i = 0; i < t->n; i++) {
-		struct whole *shared = whole_of(t->v[i]);
+	struct prefixes *all = prefixes_new();
 
-		if (shared->config.namespace != CONFIG_NAMESPACE_SHARED)
-			continue;
-		for (uint32_t j = 0; j < t->n; j++)
-			if (t->v[j]->config->namespace !=
-			    CONFIG_NAMESPACE_SHARED)
-				names_except(shared->names,
-				    whole_of(t->v[j])->prefix);
+	for (uint32_t i = 0; i < t->n; i++) {
+		struct whole *w = whole_of(t->v[i]);
+
+		if (w->config.namespace == CONFIG_NAMESPACE_SHARED)
+			names_except(w->names, all);
+		else
+			prefixes_add(all, w->prefix);
 	}
+	prefixes_unref(all);
 }
 
 /* ---- files ---- */

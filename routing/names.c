@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "routing/names.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "gateway/base/htab.h"
@@ -19,10 +20,15 @@ struct adopted {
 	uint32_t	 pattern_count;
 };
 
+struct prefixes {
+	atomic_int	 refs;
+	struct htab	*all;		/* first parts, with their '.' */
+};
+
 struct names {
 	struct slice	 prefix;	/* null: shared */
 	struct adopted	 adopted[NAME_KINDS];
-	struct htab	*except;	/* first parts, with their '.' */
+	struct prefixes	*others;	/* NULL: none */
 	struct arena	 arena;		/* texts and pairs */
 };
 
@@ -35,7 +41,6 @@ names_new(const char *prefix)
 
 	arena_init(&n->arena, 0);
 	n->prefix = arena_slice(&n->arena, slice_of(prefix));
-	n->except = htab_new();
 	for (int i = 0; i < NAME_KINDS; i++) {
 		n->adopted[i].by_name = htab_new();
 		n->adopted[i].by_physical = htab_new();
@@ -52,15 +57,41 @@ names_free(struct names *n)
 		htab_free(n->adopted[i].by_name, NULL);
 		htab_free(n->adopted[i].by_physical, NULL);
 	}
-	htab_free(n->except, NULL);
+	prefixes_unref(n->others);
 	arena_fini(&n->arena);
 	free(n);
 }
 
-void
-names_except(struct names *n, const char *prefix)
+struct prefixes *
+prefixes_new(void)
 {
-	htab_set(n->except, slice_of(prefix), n);
+	struct prefixes *p = mem_zalloc(sizeof(*p));
+
+	atomic_init(&p->refs, 1);
+	p->all = htab_new();
+	return p;
+}
+
+void
+prefixes_add(struct prefixes *p, const char *prefix)
+{
+	htab_set(p->all, slice_of(prefix), p);
+}
+
+void
+prefixes_unref(struct prefixes *p)
+{
+	if (p == NULL || atomic_fetch_sub(&p->refs, 1) > 1)
+		return;
+	htab_free(p->all, NULL);
+	free(p);
+}
+
+void
+names_except(struct names *n, struct prefixes *others)
+{
+	atomic_fetch_add(&others->refs, 1);
+	n->others = others;
 }
 
 static bool
@@ -261,8 +292,8 @@ names_outward(const struct names *n, enum name_kind kind,
 	if (n == NULL || physical.data == NULL || impossible(kind, physical))
 		return true;
 	if (n->prefix.data == NULL)
-		return htab_count(n->except) == 0 ||
-		    htab_get(n->except, first_part(physical)) == NULL;
+		return n->others == NULL || htab_get(n->others->all,
+		    first_part(physical)) == NULL;
 	adopted = &n->adopted[kind];
 	if (!begins_with(physical, n->prefix))
 		return adopts(adopted) &&

@@ -39,6 +39,14 @@ enum {
 
 struct names;
 
+/* The prefixes of prefixed tenants: one table for all shared ones. Counted
+ * (atomically); complete before it is used. */
+struct prefixes;
+struct prefixes	*prefixes_new(void);
+void		 prefixes_add(struct prefixes *p, const char *prefix);
+/* NULL is allowed. */
+void		 prefixes_unref(struct prefixes *p);
+
 /* One of the tenant's own prefix, or shared when prefix is NULL. Copied. */
 struct names	*names_new(const char *prefix);
 void		 names_free(struct names *n);
@@ -47,8 +55,9 @@ void		 names_free(struct names *n);
  * names that are the tenant's anyway; a shared namespace. */
 bool		 names_adopt(struct names *n, enum name_kind kind,
 		    const char *physical, const char *as, struct error *err);
-/* Shared ones: names that begin with that are another tenant's. */
-void		 names_except(struct names *n, const char *prefix);
+/* A shared one's: names that begin with one of these are another tenant's.
+ * Takes a reference; once at most. */
+void		 names_except(struct names *n, struct prefixes *others);
 
 /* NULL: a session without a tenant, whose names are the cluster's. */
 

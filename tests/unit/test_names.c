@@ -142,10 +142,13 @@ static void
 test_shared(void **state)
 {
 	struct names *n = names_new(NULL);
+	struct prefixes *others = prefixes_new();
 	struct error err;
 
 	(void)state;
-	names_except(n, "a.");
+	names_except(n, others);
+	prefixes_add(others, "a.");
+	prefixes_unref(others);
 	assert_text(inward(n, NAME_TOPIC, "orders"), "orders");
 	assert_text(inward(n, NAME_TOPIC, "a.orders"), "a.orders");
 	assert_outward(n, NAME_TOPIC, "orders", "orders");

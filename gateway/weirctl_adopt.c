@@ -109,33 +109,19 @@ read_config(struct planning *w)
 	return true;
 }
 
-static void
-add(FILE *f, const char *name, const char *value)
-{
-	if (value != NULL)
-		http_add_pair(f, '&', name, value);
-}
-
 static json_t *
 ask(const struct planning *w, int *code)
 {
-	char *path = NULL;
-	size_t size = 0;
-	FILE *f = open_memstream(&path, &size);
-	json_t *v;
-
-	if (f == NULL)
-		abort();
-	fputs("/adopt", f);
-	http_add_pair(f, '?', "tenant", w->tenant);
-	add(f, "topics", w->topics);
-	add(f, "groups", w->groups);
-	add(f, "txns", w->txns);
-	add(f, "as", w->as);
-	if (fclose(f) != 0)
-		abort();
-	v = http_ask(w->admin != NULL ? w->admin : ADMIN_DEFAULT,
+	const struct http_pair pairs[] = {
+		{ "tenant", w->tenant }, { "topics", w->topics },
+		{ "groups", w->groups }, { "txns", w->txns },
+		{ "as", w->as },
+	};
+	char *path = http_path("/adopt", pairs,
+	    sizeof(pairs) / sizeof(pairs[0]));
+	json_t *v = http_ask(w->admin != NULL ? w->admin : ADMIN_DEFAULT,
 	    w->token_file, w->write ? "POST" : "GET", path, code);
+
 	free(path);
 	return v;
 }

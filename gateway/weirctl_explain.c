@@ -51,23 +51,19 @@ usage(FILE *f)
 static json_t *
 ask_weir(const struct asking *a, int *code)
 {
-	char *path = NULL;
-	size_t size = 0;
-	FILE *f = open_memstream(&path, &size);
+	struct http_pair pairs[4 + EXPLAIN_CONTEXT_MAX] = {
+		{ "principal", a->query.principal },
+		{ "action", a->query.action },
+		{ "resource", a->query.resource },
+		{ "tenant", a->query.tenant },
+	};
+	size_t n = 4;
+	char *path;
 	json_t *v;
 
-	if (f == NULL)
-		abort();
-	fputs("/explain-access", f);
-	http_add_pair(f, '?', "principal", a->query.principal);
-	http_add_pair(f, '&', "action", a->query.action);
-	http_add_pair(f, '&', "resource", a->query.resource);
-	if (a->query.tenant != NULL)
-		http_add_pair(f, '&', "tenant", a->query.tenant);
 	for (uint32_t i = 0; i < a->context_count; i++)
-		http_add_pair(f, '&', "context", a->context[i]);
-	if (fclose(f) != 0)
-		abort();
+		pairs[n++] = (struct http_pair){ "context", a->context[i] };
+	path = http_path("/explain-access", pairs, n);
 	v = http_ask(a->admin, a->token_file, "GET", path, code);
 	free(path);
 	return v;

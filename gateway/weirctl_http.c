@@ -112,10 +112,9 @@ parse_reply(char *whole, struct http_reply *to, struct error *err)
 	    "address");
 }
 
-void
-http_add_pair(FILE *f, char before, const char *name, const char *value)
+static void
+add_escaped(FILE *f, const char *value)
 {
-	fprintf(f, "%c%s=", before, name);
 	for (const char *p = value; *p != '\0'; p++) {
 		bool plain = (*p >= 'a' && *p <= 'z') ||
 		    (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
@@ -123,6 +122,28 @@ http_add_pair(FILE *f, char before, const char *name, const char *value)
 
 		fprintf(f, plain ? "%c" : "%%%02X", (unsigned char)*p);
 	}
+}
+
+char *
+http_path(const char *path, const struct http_pair *v, size_t n)
+{
+	char *to = NULL, before = '?';
+	size_t size = 0;
+	FILE *f = open_memstream(&to, &size);
+
+	if (f == NULL)
+		abort();
+	fputs(path, f);
+	for (size_t i = 0; i < n; i++) {
+		if (v[i].value == NULL)
+			continue;
+		fprintf(f, "%c%s=", before, v[i].name);
+		add_escaped(f, v[i].value);
+		before = '&';
+	}
+	if (fclose(f) != 0)
+		abort();
+	return to;
 }
 
 bool

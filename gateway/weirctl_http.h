@@ -26,9 +26,13 @@ bool	 http_exchange(const char *address, const char *method,
 	    const char *path, const char *token, struct http_reply *to,
 	    struct error *err) MUST_CHECK;
 
-/* Appends "?name=value" as a path's query has it; before: '?' or '&'. */
-void	 http_add_pair(FILE *f, char before, const char *name,
-	    const char *value);
+/* One of a query's; value NULL: left out. */
+struct http_pair {
+	const char	*name, *value;
+};
+
+/* "path?name=value&..."; the caller frees it. */
+char	*http_path(const char *path, const struct http_pair *v, size_t n);
 
 /* Asks a weir and parses its answer, with the token that the file (or NULL)
  * has; NULL: it was told on stderr, and *code is how to exit. */

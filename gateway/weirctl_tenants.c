@@ -58,19 +58,11 @@ text_in(const json_t *v, const char *key)
 static json_t *
 ask(const struct work *w, int *code)
 {
-	char *path = NULL;
-	size_t size = 0;
-	FILE *f = open_memstream(&path, &size);
+	const struct http_pair id = { "id", w->id };
+	char *path = http_path("/tenants", &id, 1);
 	const char *fault;
 	json_t *v;
 
-	if (f == NULL)
-		abort();
-	fputs("/tenants", f);
-	if (w->id != NULL)
-		http_add_pair(f, '?', "id", w->id);
-	if (fclose(f) != 0)
-		abort();
 	v = http_ask(w->admins[0], w->token_file, "GET", path, code);
 	free(path);
 	fault = json_string_value(json_object_get(v, "error"));
@@ -246,22 +238,17 @@ change_file(const struct work *w, const char *why)
 static int
 tell(const struct work *w, const char *admin, const char *why)
 {
-	char *path = NULL;
-	size_t size = 0, i;
-	FILE *f = open_memstream(&path, &size);
+	const struct http_pair pairs[] = {
+		{ "id", w->id }, { "reason", why },
+	};
+	char *path = http_path(why != NULL ? "/tenants/suspend" :
+	    "/tenants/resume", pairs, 2);
 	const json_t *fault;
 	json_t *v;
+	size_t i;
 	bool ok;
 	int code;
 
-	if (f == NULL)
-		abort();
-	fputs(why != NULL ? "/tenants/suspend" : "/tenants/resume", f);
-	http_add_pair(f, '?', "id", w->id);
-	if (why != NULL)
-		http_add_pair(f, '&', "reason", why);
-	if (fclose(f) != 0)
-		abort();
 	v = http_ask(admin, w->token_file, "POST", path, &code);
 	free(path);
 	if (v == NULL)

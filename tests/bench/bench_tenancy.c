@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "gateway/authorize.h"
 #include "gateway/base/htab.h"
@@ -19,10 +18,11 @@
 #include "gateway/worker.h"
 #include "routing/cluster.h"
 #include "routing/names.h"
+#include "tests/bench/bench_time.h"
 #include "wire/messages.h"
 
 enum {
-	ROUNDS = 15, ROUND_NS = 10000000, TENANTS = 1000, TOPICS = 10000,
+	TENANTS = 1000, TOPICS = 10000,
 	OWN = TOPICS / TENANTS, SEED = 4096,
 };
 
@@ -41,40 +41,6 @@ static struct {
 	const struct shape *shape;
 	struct fetch_table table;
 } work;
-
-static uint64_t
-now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static int
-compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static double
-median(void (*once)(void))
-{
-	double v[ROUNDS];
-
-	for (int i = 0; i < ROUNDS; i++) {
-		uint64_t begin = now_ns(), end = begin, n = 0;
-
-		for (; end - begin < ROUND_NS; end = now_ns())
-			for (int j = 0; j < 64; j++, n++)
-				once();
-		v[i] = (double)(end - begin) / (double)n;
-	}
-	qsort(v, ROUNDS, sizeof(v[0]), compare);
-	return v[ROUNDS / 2];
-}
 
 static void
 make_topics(void)

@@ -5,20 +5,12 @@
  */
 #include "gateway/adopt.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
 #include <jansson.h>
 
 #include "gateway/base/arena.h"
 #include "gateway/base/mem.h"
-#include "gateway/config.h"
 #include "gateway/tenants.h"
+#include "tests/unit/tenants_fixture.h"
 
 enum { NAMES_MAX = 64 };
 
@@ -27,7 +19,6 @@ static struct {
 	struct tenants		*all;
 	struct adopt_name	 v[NAME_KINDS][NAMES_MAX];
 	struct adopt_names	 names[NAME_KINDS];
-	char			 folder[64];
 	char			 seen[8192];	/* the plan, a line each row */
 	char			 notes[2048];
 	char			*file;
@@ -41,40 +32,21 @@ static const char *const files[][2] = {
 	{ "sharing", "{\"namespace\": \"shared\"}" },
 };
 
-static void
-write_file(const char *id, const char *text)
-{
-	char path[200];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/%s.json", world.folder, id);
-	if (text == NULL) {
-		assert_int_equal(remove(path), 0);
-		return;
-	}
-	f = fopen(path, "we");
-	assert_non_null(f);
-	assert_true(fputs(text, f) >= 0);
-	assert_int_equal(fclose(f), 0);
-}
-
 static int
 set_up(void **state)
 {
-	static char word[] = "x", *words[] = { word }, audit[] = "the-audit";
+	static char audit[] = "the-audit";
 	struct error_list errs = { NULL, 0 };
+	char name[64];
 
 	(void)state;
 	memset(&world, 0, sizeof(world));
-	snprintf(world.folder, sizeof(world.folder), "/tmp/weir-adopt-XXXXXX");
-	assert_non_null(mkdtemp(world.folder));
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-		write_file(files[i][0], files[i][1]);
-	world.config.tenants_dir = world.folder;
-	world.config.auth.partition = word;
-	world.config.auth.account = word;
-	world.config.auth.cluster_name = word;
-	world.config.auth.regions = (struct text_list){ words, 1 };
+	folder_begin();
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		snprintf(name, sizeof(name), "%s.json", files[i][0]);
+		write_file(name, files[i][1]);
+	}
+	least_config(&world.config);
 	world.config.auth.audit.topic = audit;
 	assert_true(tenants_load(&world.config, &world.all, &errs));
 	for (int i = 0; i < NAME_KINDS; i++)
@@ -86,11 +58,9 @@ static int
 tear_down(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-		write_file(files[i][0], NULL);
 	tenants_unref(world.all);
 	free(world.file);
-	return remove(world.folder);
+	return folder_end();
 }
 
 /* In the order of their bytes; those that begin with __ are internal. */

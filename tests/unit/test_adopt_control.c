@@ -8,21 +8,20 @@
 #include <jansson.h>
 
 #include "gateway/adopt.h"
-#include "gateway/audit.h"
 #include "gateway/base/log.h"
 #include "gateway/base/metric.h"
-#include "gateway/config.h"
 #include "gateway/gateway.h"
 #include "gateway/tenants.h"
 #include "gateway/tenants_control.h"
 #include "gateway/wire/errors.h"
 #include "routing/upstream.h"
+#include "tests/unit/audit_lines.h"
 #include "tests/unit/fake_broker.h"
 #include "tests/unit/net_fixture.h"
+#include "tests/unit/tenants_fixture.h"
 #include "wire/messages.h"
 
 static struct {
-	char			 folder[64], audit[1024];
 	struct gateway		 gateway;
 	struct config		 config;
 	struct fake_broker	 fake[2];
@@ -34,17 +33,7 @@ static struct {
 	struct error		 why;
 } world;
 
-/* Stand in. */
-void
-audit_admin(struct gateway *g, const char *what, bool ok, const char *detail)
-{
-	size_t n = strlen(world.audit);
-
-	(void)g;
-	snprintf(world.audit + n, sizeof(world.audit) - n, "%s %s %s\n", what,
-	    ok ? "done" : "refused", detail != NULL ? detail : "-");
-}
-
+/* Stands in. */
 void
 gateway_upstream_options(const struct gateway *g, struct upstream_options *o)
 {
@@ -124,7 +113,6 @@ make_cluster(void)
 static int
 set_up(void **state)
 {
-	static char word[] = "x", *words[] = { word };
 	struct gateway *g = &world.gateway;
 	struct error_list errs = { NULL, 0 };
 	struct tenants *t;
@@ -132,13 +120,9 @@ set_up(void **state)
 	(void)state;
 	memset(&world, 0, sizeof(world));
 	log_to_file("/dev/null");
-	snprintf(world.folder, sizeof(world.folder), "/tmp/weir-adopt-XXXXXX");
-	assert_non_null(mkdtemp(world.folder));
-	world.config.tenants_dir = world.folder;
-	world.config.auth.partition = word;
-	world.config.auth.account = word;
-	world.config.auth.cluster_name = word;
-	world.config.auth.regions = (struct text_list){ words, 1 };
+	audit_lines[0] = '\0';
+	folder_begin();
+	least_config(&world.config);
 	g->config = &world.config;
 	g->control = loop_new();
 	g->metrics = metric_new();
@@ -150,15 +134,6 @@ set_up(void **state)
 	assert_true(tenants_control_load(g, g->config, &t, &errs));
 	tenants_control_take(g, t);
 	return 0;
-}
-
-static char *
-path_of(const char *name)
-{
-	static char path[300];
-
-	snprintf(path, sizeof(path), "%s/%s", world.folder, name);
-	return path;
 }
 
 static int
@@ -175,9 +150,7 @@ tear_down(void **state)
 	cluster_unref(g->cluster);
 	metric_free(g->metrics);
 	loop_free(g->control);
-	unlink(path_of("pay.json"));
-	unlink(path_of("bad.json"));
-	return rmdir(world.folder);
+	return folder_end();
 }
 
 static void
@@ -252,7 +225,7 @@ test_plan(void **state)
 	assert_true(flag("changed"));
 	assert_null(json_object_get(world.answer, "written"));
 	assert_int_equal(access(path_of("pay.json"), F_OK), -1);
-	assert_string_equal(world.audit, "");
+	assert_string_equal(audit_lines, "");
 	/* Topics alone need no broker. */
 	begin(false, "pay-*", NULL, NULL);
 	assert_int_equal(world.done, 1);
@@ -272,7 +245,7 @@ test_write(void **state)
 	assert_null(json_object_get(world.answer, "faults"));
 	assert_string_equal(json_string_value(json_object_get(world.answer,
 	    "path")), path_of("pay.json"));
-	assert_string_equal(world.audit, "adopt done tenant pay\n"
+	assert_string_equal(audit_lines, "adopt done tenant pay\n"
 	    "tenants done -\n");
 	/* It is in force. */
 	assert_int_equal(tenants_count(world.gateway.tenants), 1);
@@ -321,7 +294,7 @@ test_files_that_are_no_good(void **state)
 	write_text("bad.json", "{}", 2);
 	ask(true, "pay-*", NULL, NULL);
 	assert_non_null(strstr(world.why.text, "symbolic link"));
-	assert_non_null(strstr(world.audit, "adopt refused tenant pay: "));
+	assert_non_null(strstr(audit_lines, "adopt refused tenant pay: "));
 }
 
 /* ---- brokers that do not say ---- */

@@ -5,52 +5,21 @@
  */
 #include "gateway/tenants.h"
 
-#include <sys/stat.h>
-
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
-#include <ftw.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 #include "auth/principal.h"
 #include "gateway/base/mem.h"
-#include "gateway/config.h"
 #include "gateway/net/conn.h"
 #include "routing/names.h"
+#include "tests/unit/tenants_fixture.h"
 
 static struct {
-	char			 folder[64];
 	struct config		*config;
 	struct tenants		*tenants;
 } world;
-
-static char *
-path_of(const char *name)
-{
-	static char path[512];
-
-	snprintf(path, sizeof(path), "%s/%s", world.folder, name);
-	return path;
-}
-
-static void
-write_file(const char *name, const char *text)
-{
-	FILE *f = fopen(path_of(name), "we");
-
-	assert_non_null(f);
-	assert_true(fputs(text, f) >= 0);
-	assert_int_equal(fclose(f), 0);
-}
 
 static void
 write_tenant(const char *id, const char *text)
@@ -75,24 +44,13 @@ set_up(void **state)
 
 	(void)state;
 	memset(&world, 0, sizeof(world));
-	snprintf(world.folder, sizeof(world.folder),
-	    "/tmp/weir-tenants-XXXXXX");
-	assert_non_null(mkdtemp(world.folder));
+	folder_begin();
 	assert_int_equal(mkdir(path_of("tenants"), 0700), 0);
-	snprintf(text, sizeof(text), form, world.folder, world.folder);
+	snprintf(text, sizeof(text), form, folder, folder);
 	world.config = config_parse(text, strlen(text), &errs);
 	error_list_print(&errs, stderr, "test: ");
 	assert_non_null(world.config);
 	return 0;
-}
-
-static int
-drop(const char *name, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(name);
 }
 
 static int
@@ -101,7 +59,7 @@ tear_down(void **state)
 	(void)state;
 	tenants_unref(world.tenants);
 	config_unref(world.config);
-	return nftw(world.folder, drop, 8, FTW_DEPTH | FTW_PHYS);
+	return folder_end();
 }
 
 static void
@@ -232,13 +190,13 @@ expect_faults(const char *want)
 	struct error_list errs = { NULL, 0 };
 	struct tenants *to;
 	char *text = NULL, prefix[80];
-	size_t size = 0, n = strlen(world.folder);
+	size_t size = 0, n = strlen(folder);
 	FILE *f = open_memstream(&text, &size);
 
 	assert_false(tenants_load(world.config, &to, &errs));
 	assert_null(to);
 	/* The test's folder is at the begin of each. */
-	snprintf(prefix, sizeof(prefix), "%s/", world.folder);
+	snprintf(prefix, sizeof(prefix), "%s/", folder);
 	for (uint32_t i = 0; i < errs.n; i++) {
 		const char *path = errs.v[i].path, *why = errs.v[i].reason;
 

@@ -5,47 +5,24 @@
  */
 #include "gateway/tenants_control.h"
 
-#include <sys/stat.h>
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 #include <jansson.h>
 
-#include "gateway/audit.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/metric.h"
-#include "gateway/config.h"
 #include "gateway/gateway.h"
 #include "gateway/tenants.h"
 #include "gateway/tenants_status.h"
+#include "tests/unit/audit_lines.h"
+#include "tests/unit/tenants_fixture.h"
 
 static struct {
-	char		 folder[64], audit[1024];
 	int64_t		 now_us;
 	struct gateway	 gateway;
 	struct config	 config;
 	uint64_t	 reloads, failed;	/* before */
 } world;
-
-/* Stands in: what was audited, a line each. */
-void
-audit_admin(struct gateway *g, const char *what, bool ok, const char *detail)
-{
-	size_t n = strlen(world.audit);
-
-	(void)g;
-	snprintf(world.audit + n, sizeof(world.audit) - n, "%s %s %s\n", what,
-	    ok ? "done" : "refused", detail != NULL ? detail : "-");
-}
 
 static int64_t
 fake_now(void)
@@ -53,33 +30,10 @@ fake_now(void)
 	return world.now_us;
 }
 
-static char *
-path_of(const char *name)
-{
-	static char path[300];
-
-	snprintf(path, sizeof(path), "%s/%s", world.folder, name);
-	return path;
-}
-
-static void
-write_file(const char *name, const char *text)
-{
-	FILE *f = fopen(path_of("new"), "we");
-	char from[300];
-
-	assert_non_null(f);
-	assert_true(fputs(text, f) >= 0);
-	assert_int_equal(fclose(f), 0);
-	snprintf(from, sizeof(from), "%s", path_of("new"));
-	assert_int_equal(rename(from, path_of(name)), 0);
-}
-
 /* As gateway_setup does. */
 static int
 set_up(void **state)
 {
-	static char word[] = "x", *words[] = { word };
 	struct gateway *g = &world.gateway;
 	struct error_list errs = { NULL, 0 };
 	struct tenants *t;
@@ -89,14 +43,9 @@ set_up(void **state)
 	world.now_us = 1000 * 1000 * 1000;
 	clock_replace(fake_now);
 	log_to_file("/dev/null");
-	snprintf(world.folder, sizeof(world.folder),
-	    "/tmp/weir-tenants-XXXXXX");
-	assert_non_null(mkdtemp(world.folder));
-	world.config.tenants_dir = world.folder;
-	world.config.auth.partition = word;
-	world.config.auth.account = word;
-	world.config.auth.cluster_name = word;
-	world.config.auth.regions = (struct text_list){ words, 1 };
+	audit_lines[0] = '\0';
+	folder_begin();
+	least_config(&world.config);
 	g->config = &world.config;
 	g->control = loop_new();
 	g->metrics = metric_new();
@@ -115,10 +64,8 @@ tear_down(void **state)
 	tenants_control_free(&world.gateway);
 	metric_free(world.gateway.metrics);
 	loop_free(world.gateway.control);
-	unlink(path_of("a.json"));
-	unlink(path_of("b.json"));
 	clock_replace(NULL);
-	return rmdir(world.folder);
+	return folder_end();
 }
 
 /* A second passes. */
@@ -196,7 +143,7 @@ test_fault(void **state)
 	look();
 	assert_int_equal(count(), 1);
 	assert_int_equal(failed(), 1);
-	assert_string_equal(world.audit,
+	assert_string_equal(audit_lines,
 	    "tenants refused must be a string, but is a number\n");
 	/* Another fault is another change. */
 	write_file("b.json", "{\"suspended\": 12}");
@@ -214,13 +161,13 @@ test_folder_gone(void **state)
 	char away[80];
 
 	(void)state;
-	snprintf(away, sizeof(away), "%s-away", world.folder);
-	assert_int_equal(rename(world.folder, away), 0);
+	snprintf(away, sizeof(away), "%s-away", folder);
+	assert_int_equal(rename(folder, away), 0);
 	look();
 	look();
 	assert_int_equal(count(), 1);
 	assert_int_equal(failed(), 1);
-	assert_int_equal(rename(away, world.folder), 0);
+	assert_int_equal(rename(away, folder), 0);
 	look();
 	assert_int_equal(reloads(), 1);
 }
@@ -235,13 +182,13 @@ test_suspension_is_told(void **state)
 	(void)state;
 	write_file("a.json", "{\"suspended\": \"the bill\"}");
 	look();
-	assert_string_equal(world.audit, "suspend done tenant a: the bill\n"
+	assert_string_equal(audit_lines, "suspend done tenant a: the bill\n"
 	    "tenants done -\n");
-	world.audit[0] = '\0';
+	audit_lines[0] = '\0';
 	assert_true(tenants_set_suspended(&world.gateway, "a", NULL, &errs));
 	assert_false(tenant_suspended(tenants_at(world.gateway.tenants, 0),
 	    &why));
-	assert_string_equal(world.audit, "resume done tenant a\n"
+	assert_string_equal(audit_lines, "resume done tenant a\n"
 	    "tenants done -\n");
 	look();
 	assert_int_equal(reloads(), 2);
@@ -261,7 +208,7 @@ test_suspend(void **state)
 	assert_false(tenants_set_suspended(&world.gateway, "b", "w", &errs));
 	assert_int_equal(errs.n, 1);
 	assert_string_equal(errs.v[0].path, "tenant");
-	assert_non_null(strstr(world.audit, "suspend refused tenant b: "));
+	assert_non_null(strstr(audit_lines, "suspend refused tenant b: "));
 	error_list_free(&errs);
 	/* Another file's fault keeps all of them from being taken over. */
 	write_file("b.json", "[]");

@@ -5,19 +5,9 @@
  */
 #include "gateway/tenants_file.h"
 
-#include <sys/stat.h>
-
 #include <dirent.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-#include <cmocka.h>
+#include "tests/unit/tenants_fixture.h"
 
 /* ---- the text ---- */
 
@@ -80,27 +70,6 @@ test_refused(void **state)
 
 /* ---- the file ---- */
 
-static char folder[64];
-
-static char *
-path_of(const char *name)
-{
-	static char path[300];
-
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	return path;
-}
-
-static void
-write_file(const char *name, const char *text)
-{
-	FILE *f = fopen(path_of(name), "we");
-
-	assert_non_null(f);
-	assert_true(fputs(text, f) >= 0);
-	assert_int_equal(fclose(f), 0);
-}
-
 static void
 expect_file(const char *name, const char *want)
 {
@@ -130,17 +99,15 @@ static int
 set_up(void **state)
 {
 	(void)state;
-	snprintf(folder, sizeof(folder), "/tmp/weir-tenants-XXXXXX");
-	return mkdtemp(folder) == NULL;
+	folder_begin();
+	return 0;
 }
 
 static int
 tear_down(void **state)
 {
 	(void)state;
-	unlink(path_of("a.json"));
-	unlink(path_of("b.json"));
-	return rmdir(folder);
+	return folder_end();
 }
 
 static void

@@ -103,6 +103,7 @@ final class Consuming {
             List<TopicPartition> parts = new ArrayList<>();
             for (String topic : job.texts("topic"))
                 consumer.partitionsFor(topic).forEach(i -> parts.add(new TopicPartition(topic, i.partition())));
+            settle(job, consumer, parts);
             Map<TopicPartition, Long> ends = consumer.endOffsets(parts);
             consumer.assign(parts);
             consumer.seekToBeginning(parts);
@@ -117,5 +118,19 @@ final class Consuming {
             }
         }
         return Job.pairs("records", records);
+    }
+
+    /**
+     * Brokers answer a commit before its markers stand in all partitions: until then what it committed is not to be read. Transactions
+     * that stay open are waited for no longer than "settle" seconds.
+     */
+    private static void settle(Job job, KafkaConsumer<String, String> consumer, List<TopicPartition> parts) throws Exception {
+        if (!job.text("isolation", "read_committed").equals("read_committed"))
+            return;
+        long deadline = System.nanoTime() + job.number("settle", 30) * 1_000_000_000L;
+        try (KafkaConsumer<String, String> all = new KafkaConsumer<>(job.client("isolation.level", "read_uncommitted"), new StringDeserializer(), new StringDeserializer())) {
+            while (!all.endOffsets(parts).equals(consumer.endOffsets(parts)) && System.nanoTime() < deadline)
+                job.waitStop(50);
+        }
     }
 }

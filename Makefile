@@ -39,9 +39,10 @@ WIRE := $(filter-out gateway/wire/schemac,$(patsubst %.c,%,$(wildcard gateway/wi
 NET := $(patsubst %.c,%,$(wildcard gateway/net/*.c))
 ROUTING := $(patsubst %.c,%,$(wildcard routing/*.c))
 AUTH := $(patsubst %.c,%,$(wildcard auth/*.c))
+QUOTA := $(patsubst %.c,%,$(wildcard quota/*.c))
 GATEWAY := $(filter-out gateway/main gateway/weirctl,$(patsubst %.c,%,$(wildcard gateway/*.c)))
 SCHEMAS := $(sort $(wildcard gateway/wire/schema/*.schema))
-LIB_OBJS := $(patsubst %,$(O)/%.o,$(BASE) $(WIRE) $(NET) $(AUTH) $(ROUTING) $(GATEWAY)) \
+LIB_OBJS := $(patsubst %,$(O)/%.o,$(BASE) $(WIRE) $(NET) $(AUTH) $(QUOTA) $(ROUTING) $(GATEWAY)) \
 	$(O)/gen/messages.o
 UNIT_TESTS := $(sort $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c)))
 UNIT_HELPERS := $(patsubst %.c,$(O)/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))

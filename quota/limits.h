@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Limits as they are written: rows of a profile, of a tenant's file, of the
+ * configuration (for the node); and which of them holds for whom.
+ *
+ * Of several rows of one dimension and scope that fit, the first counts; a
+ * tenant's own stand before those of its profile. A row in mode off (or without
+ * a row) is no limit.
+ *
+ * Ownership: struct limits is counted (atomically) and immutable.
+ * Thread: any that holds a reference.
+ * Bounds: LIMITS_MAX rows.
+ */
+#ifndef WEIR_QUOTA_LIMITS_H
+#define WEIR_QUOTA_LIMITS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gateway/base/slice.h"
+
+enum quota_scope {
+	QUOTA_TENANT, QUOTA_PRINCIPAL, QUOTA_CLIENT, QUOTA_PARTITION,
+	QUOTA_NODE, QUOTA_SCOPES
+};
+#define QUOTA_SCOPE(s) (1u << QUOTA_##s)
+
+enum quota_kind { QUOTA_RATE, QUOTA_WINDOW, QUOTA_COUNT, QUOTA_SIZE };
+
+enum quota_result {
+	QUOTA_SLOWDOWN, QUOTA_CLOSE, QUOTA_INVALID_REQUEST, QUOTA_THROTTLED,
+	QUOTA_JOIN
+};
+
+enum quota_mode { QUOTA_ENFORCE, QUOTA_SHADOW, QUOTA_OFF };
+
+enum quota_dimension {
+#define X(name, word, kind, unit, scopes, result, text) QUOTA_DIM_##name,
+#include "quota/dimensions.def"
+#undef X
+	QUOTA_DIMENSIONS
+};
+
+enum {
+	LIMITS_MAX = 1000,		/* rows of one profile or tenant */
+	LIMIT_WARNINGS_MAX = 4,
+	QUOTA_WINDOW_S = 300,		/* of a WINDOW dimension */
+};
+/* Values are at most this; so sums of them fit. */
+#define LIMIT_VALUE_MAX 1000000000000LL
+
+struct quota_dimension_row {
+	const char	*word, *unit, *text;
+	uint8_t		 kind, scopes, result;	/* scopes: QUOTA_SCOPE bits */
+};
+const struct quota_dimension_row *quota_dimension(enum quota_dimension d);
+/* False when there is none of that name. */
+bool		 quota_dimension_find(const char *word,
+		    enum quota_dimension *to);
+const char	*quota_scope_word(enum quota_scope s);
+const char	*quota_mode_word(enum quota_mode m);
+
+struct limit {
+	uint8_t		 dimension;	/* enum quota_dimension */
+	uint8_t		 scope, mode;
+	uint8_t		 warn[LIMIT_WARNINGS_MAX];	/* percent, rising;
+						 * 0: no more */
+	char		*principal;	/* NULL: any. * and ? stand for text */
+	char		*client_id, *topic;
+	int64_t		 value;		/* a second, a window, or of one */
+	int64_t		 burst;		/* RATE, WINDOW: what unused credit may
+					 * pile up to; 0 is not possible */
+};
+
+struct limits {
+	int		 refs;		/* by limits_ref and limits_unref */
+	struct limit	*v;
+	uint32_t	 n;
+	char		*profile;	/* its name, to be shown */
+};
+
+/* Another reference; NULL is allowed in both. */
+struct limits	*limits_ref(struct limits *l);
+void		 limits_unref(struct limits *l);
+/* A copy of `own` rows (NULL: none) before those of the profile. The rows are
+ * copied. */
+struct limits	*limits_join(const struct limits *own,
+		    const struct limits *profile);
+/* A profile that is built in: msk-serverless, dev, unlimited; NULL: there is no
+ * such one. */
+struct limits	*limits_builtin(const char *name);
+/* The row that holds; NULL: none. For scope tenant and node all names are
+ * empty; principal: the principal's name; client: and its client id;
+ * partition: the topic, as the tenant says it, and the principal is not looked
+ * at. */
+const struct limit *limits_find(const struct limits *l, enum quota_scope scope,
+		    enum quota_dimension d, struct slice principal,
+		    struct slice client_id, struct slice topic);
+
+#endif

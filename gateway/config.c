@@ -9,6 +9,7 @@
 
 #include "gateway/base/mem.h"
 #include "gateway/config_check.h"
+#include "gateway/quota_config.h"
 
 /* The member's offset; does not compile when its C type is not the row's. */
 #define MEMBER(group, type, member) _Generic( \
@@ -24,9 +25,18 @@
 #define TYPE_SECRET char *
 #define TYPE_NETWORKS struct cidr_list
 #define TYPE_TEXTS struct text_list
+#define TYPE_PERCENTS struct percent_list
 
 #define config_top config
 enum { RESTART, LIVE };
+
+/* "ingress_bytes|egress_bytes|...", in the order of enum quota_dimension. */
+static const char barred_words[] =
+#define X(name, word, kind, unit, scopes, result, text) "|" word
+#include "quota/dimensions.def"
+#undef X
+    ;
+#define dimension_words &barred_words[1]
 
 #define GROUP(group) \
 	static const struct option group##_rows[] = {
@@ -70,6 +80,7 @@ config_unref(struct config *c)
 		return;
 	for (uint32_t i = 0; i < c->listeners.n; i++)
 		free(c->listeners.v[i].advertised_host);
+	quota_config_free(c);
 	option_free(&top_group, c);
 	free(c);
 }

@@ -21,6 +21,8 @@
 #include "gateway/base/cidr.h"
 #include "gateway/base/option.h"
 
+struct limits;
+
 enum { CONFIG_FILE_MAX = 4 * 1024 * 1024, CONFIG_AUTO = -1 };
 
 enum config_security {
@@ -175,6 +177,45 @@ struct config_log {
 	char			*file;		/* NULL: stderr */
 };
 
+/* In the order of enum quota_scope, behind "auto". */
+enum config_limit_scope {
+	CONFIG_LIMIT_AUTO, CONFIG_LIMIT_TENANT, CONFIG_LIMIT_PRINCIPAL,
+	CONFIG_LIMIT_CLIENT, CONFIG_LIMIT_PARTITION, CONFIG_LIMIT_NODE,
+};
+
+struct config_limit {
+	unsigned int		 dimension;	/* enum quota_dimension */
+	enum config_limit_scope	 scope;
+	char			*principal, *client_id, *topic;	/* NULL: any */
+	uint64_t		 value, burst;	/* burst 0: the usual one */
+	unsigned int		 mode;		/* enum quota_mode */
+	struct percent_list	 warn_percent;
+};
+
+struct config_limit_list {
+	struct config_limit	*v;
+	uint32_t		 n;
+};
+
+struct config_quota_profile {
+	char			*name;
+	struct config_limit_list limits;
+	struct limits		*made;		/* of the above */
+};
+
+struct config_quota {
+	char			*profile;	/* not NULL once loaded */
+	struct {
+		struct config_quota_profile *v;
+		uint32_t	 n;
+	}			 profiles;
+	struct config_limit_list limits;
+	uint32_t		 throttle_max_ms, hold_max_ms, close_ms;
+	/* Made from the above (quota_config.h): the node's, and those of
+	 * clients without a tenant, never NULL once loaded. */
+	struct limits		*made;
+};
+
 /* A tenant's file (tenants.h), read by the same means. */
 enum config_namespace { CONFIG_NAMESPACE_PREFIXED, CONFIG_NAMESPACE_SHARED };
 
@@ -230,6 +271,11 @@ struct config_tenant_topics {
 	bool			 auto_create;
 };
 
+struct config_tenant_quota {
+	char			*profile;	/* NULL: the configuration's */
+	struct config_limit_list limits;
+};
+
 struct config_tenant {
 	char			*cluster_uuid, *cluster_name, *region;
 	char			*account;	/* NULL: what auth says */
@@ -242,6 +288,7 @@ struct config_tenant {
 	struct text_list	 policies;
 	struct config_tenant_adopt adopt;
 	struct config_tenant_topics topics;
+	struct config_tenant_quota quota;
 	char			*suspended;	/* NULL: it is not */
 };
 
@@ -254,6 +301,7 @@ struct config {
 	}			 listeners;
 	struct config_auth	 auth;
 	char			*tenants_dir;	/* NULL: no tenants */
+	struct config_quota	 quota;
 	struct config_virtual	 virtual_brokers;
 	struct config_admin	 admin;
 	uint32_t		 workers;	/* not 0 once loaded */

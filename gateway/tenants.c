@@ -16,7 +16,9 @@
 #include "gateway/base/htab.h"
 #include "gateway/base/mem.h"
 #include "gateway/config.h"
+#include "gateway/quota_config.h"
 #include "gateway/tenants_private.h"
+#include "quota/limits.h"
 #include "routing/names.h"
 
 enum { UUID_LEN = 36, UUID_MORE_MAX = 9, PATH_SIZE = 128 };
@@ -53,6 +55,7 @@ tenant_free(struct whole *w)
 	for (uint32_t i = 0; i < w->tenant.policy_count; i++)
 		policy_unref(w->tenant.policies[i]);
 	free(w->tenant.policies);
+	limits_unref(w->tenant.limits);
 	names_free(w->names);
 	option_free(config_tenant_group(), &w->config);
 	free(w->partition);
@@ -426,6 +429,7 @@ make_tenant(struct reading *r, const char *id, const char *text, size_t len)
 	check_networks(r, &w->config);
 	set_policies(r, w);
 	set_names(r, w);
+	t->limits = quota_config_tenant(r->config, &w->config.quota, r->errs);
 	return t;
 }
 

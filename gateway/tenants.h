@@ -35,6 +35,7 @@
 struct config;
 struct config_tenant;
 struct conn_peer;
+struct limits;
 struct names;
 struct principal;
 
@@ -58,6 +59,8 @@ struct tenant {
 	const char		*arn;		/* of that cluster */
 	struct policy		**policies;	/* for every member */
 	uint32_t		 policy_count;
+	/* Its own limits, then its profile's (quota/limits.h). */
+	struct limits		*limits;
 };
 
 struct tenant	*tenant_ref(struct tenant *t);
@@ -70,9 +73,6 @@ bool		 tenant_moved(const struct tenant *old,
 		    const struct tenant *new);
 /* [a-z0-9-], not empty, no - at its begin, at most TENANT_ID_MAX. */
 bool		 tenant_id_valid(struct slice id);
-
-/* Whether the whole text fits: * is any text, ? one byte. */
-bool		 tenant_text_fits(const char *pattern, const char *text);
 
 /* ---- all of them ---- */
 

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <strings.h>
-
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,60 +6,12 @@
 #include "auth/principal.h"
 #include "gateway/base/htab.h"
 #include "gateway/base/mem.h"
+#include "gateway/base/wildcard.h"
 #include "gateway/config.h"
 #include "gateway/net/conn.h"
 #include "gateway/tenants_private.h"
 
 enum { KEY_SIZE = 1100 };	/* the longest of a member, and its letter */
-
-/* ---- patterns ---- */
-
-static bool
-same_byte(char a, char b, bool any_case)
-{
-	return any_case ? tolower((unsigned char)a) == tolower((unsigned char)b)
-	    : a == b;
-}
-
-/* Whether the whole text fits: * is any text, ? one byte. Only the last star
- * is ever tried again, so it costs at most length times length. */
-static bool
-fits(const char *pattern, const char *text, bool any_case)
-{
-	const char *star = NULL, *again = NULL;
-
-	while (*text != '\0') {
-		if (*pattern == '*') {
-			star = pattern++;
-			again = text;
-		} else if (*pattern == '?' ||
-		    (*pattern != '\0' && same_byte(*pattern, *text,
-		    any_case))) {
-			pattern++;
-			text++;
-		} else if (star != NULL) {
-			pattern = star + 1;
-			text = ++again;
-		} else {
-			return false;
-		}
-	}
-	while (*pattern == '*')
-		pattern++;
-	return *pattern == '\0';
-}
-
-bool
-tenant_text_fits(const char *pattern, const char *text)
-{
-	return fits(pattern, text, false);
-}
-
-static bool
-has_wildcard(const char *pattern)
-{
-	return strpbrk(pattern, "*?") != NULL;
-}
 
 /* ---- places ---- */
 
@@ -86,11 +36,11 @@ place_of(const struct config_tenant_member *m, char to[KEY_SIZE])
 		return place_key('k', m->access_key, to);
 	if (m->tenant_claim != NULL)
 		return place_key('t', m->tenant_claim, to);
-	if (m->principal != NULL && !has_wildcard(m->principal))
+	if (m->principal != NULL && !wildcard_is(m->principal))
 		return place_key('p', m->principal, to);
-	if (m->certificate != NULL && !has_wildcard(m->certificate))
+	if (m->certificate != NULL && !wildcard_is(m->certificate))
 		return place_key('c', m->certificate, to);
-	if (m->sni != NULL && !has_wildcard(m->sni))
+	if (m->sni != NULL && !wildcard_is(m->sni))
 		return place_key('h', m->sni, to);
 	return false;
 }
@@ -140,7 +90,7 @@ place_fits(const struct config_tenant_member *m, const struct tenant_client *c)
 	if (m->listener != NULL && !text_eq(m->listener, c->listener))
 		return false;
 	return m->sni == NULL || (c->server_name != NULL &&
-	    fits(m->sni, c->server_name, true));
+	    wildcard_fits_case(m->sni, slice_of(c->server_name)));
 }
 
 static bool
@@ -152,15 +102,16 @@ principal_fits(const struct config_tenant_member *m,
 		return true;
 	if (p == NULL)
 		return false;
-	if (m->principal != NULL && !fits(m->principal, p->arn, false) &&
-	    !fits(m->principal, p->principal_arn, false))
+	if (m->principal != NULL &&
+	    !wildcard_fits(m->principal, slice_of(p->arn)) &&
+	    !wildcard_fits(m->principal, slice_of(p->principal_arn)))
 		return false;
 	if (m->access_key != NULL && !text_eq(m->access_key, p->key_id))
 		return false;
 	if (m->tenant_claim != NULL && !text_eq(m->tenant_claim, p->tenant))
 		return false;
 	return m->certificate == NULL || (p->kind == PRINCIPAL_CERTIFICATE &&
-	    fits(m->certificate, p->name, false));
+	    wildcard_fits(m->certificate, slice_of(p->name)));
 }
 
 static bool

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "gateway/base/htab.h"
+#include "gateway/base/wildcard.h"
 #include "gateway/config.h"
 #include "gateway/session.h"
 #include "gateway/tenancy.h"
@@ -181,15 +182,11 @@ static bool
 check_name(struct request *r, const struct config_tenant_topics *t,
     struct slice physical, struct error *why)
 {
-	char text[NAMES_TOPIC_MAX + 1];
 	struct slice name;
 
 	if (t->name_pattern == NULL || !names_outward(tenancy_names(
-	    r->session), NAME_TOPIC, physical, &name, &r->arena))
-		return true;
-	/* Longer ones brokers refuse. */
-	snprintf(text, sizeof(text), "%.*s", SLICE_FMT(name));
-	if (tenant_text_fits(t->name_pattern, text))
+	    r->session), NAME_TOPIC, physical, &name, &r->arena) ||
+	    wildcard_fits(t->name_pattern, name))
 		return true;
 	error_set(why, "topics.name_pattern: the name must look like %s",
 	    t->name_pattern);

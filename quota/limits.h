@@ -7,13 +7,14 @@
  * tenant's own stand before those of its profile. A row in mode off (or without
  * a row) is no limit.
  *
- * Ownership: struct limits is counted (atomically) and immutable.
+ * Ownership: struct limits is counted (atomically) and immutable once made.
  * Thread: any that holds a reference.
- * Bounds: LIMITS_MAX rows.
+ * Bounds: LIMITS_MAX rows of a profile and as many of a tenant's own.
  */
 #ifndef WEIR_QUOTA_LIMITS_H
 #define WEIR_QUOTA_LIMITS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -46,8 +47,10 @@ enum {
 	LIMIT_WARNINGS_MAX = 4,
 	QUOTA_WINDOW_S = 300,		/* of a WINDOW dimension */
 };
-/* Values are at most this; so sums of them fit. */
+/* Values and bursts are at most this, so that millionths of them, and sums of
+ * those, fit; SIZE and COUNT, which are not counted so, may be more. */
 #define LIMIT_VALUE_MAX 1000000000000LL
+#define LIMIT_SIZE_MAX 1000000000000000LL
 
 struct quota_dimension_row {
 	const char	*word, *unit, *text;
@@ -57,6 +60,15 @@ const struct quota_dimension_row *quota_dimension(enum quota_dimension d);
 /* False when there is none of that name. */
 bool		 quota_dimension_find(const char *word,
 		    enum quota_dimension *to);
+/* What a row means that names no scope: the first that the dimension has. */
+enum quota_scope quota_dimension_scope(enum quota_dimension d);
+/* The burst of a row that names none: of a RATE one second of the value, so
+ * that whoever rested may catch up for a second, and in any W seconds at most
+ * W + 1 seconds' worth passes; of a WINDOW the value, so that all of it may
+ * come at once; of COUNT and SIZE 0, they have none. */
+int64_t		 quota_burst(enum quota_dimension d, int64_t value);
+/* What a value, and a burst, of it may be at most. */
+int64_t		 quota_value_max(enum quota_dimension d);
 const char	*quota_scope_word(enum quota_scope s);
 const char	*quota_mode_word(enum quota_mode m);
 
@@ -72,27 +84,32 @@ struct limit {
 					 * pile up to; 0 is not possible */
 };
 
+/* The warnings of a row that names none. */
+extern const uint8_t limit_warnings[LIMIT_WARNINGS_MAX];
+
 struct limits {
-	int		 refs;		/* by limits_ref and limits_unref */
+	atomic_int	 refs;		/* by limits_ref and limits_unref */
 	struct limit	*v;
 	uint32_t	 n;
 	char		*profile;	/* its name, to be shown */
 };
 
+/* n zeroed rows for the caller to fill in before anybody else sees them;
+ * strings in them are malloc'd and its own. The name is copied. */
+struct limits	*limits_new(const char *profile, uint32_t n);
 /* Another reference; NULL is allowed in both. */
 struct limits	*limits_ref(struct limits *l);
 void		 limits_unref(struct limits *l);
-/* A copy of `own` rows (NULL: none) before those of the profile. The rows are
- * copied. */
-struct limits	*limits_join(const struct limits *own,
-		    const struct limits *profile);
-/* A profile that is built in: msk-serverless, dev, unlimited; NULL: there is no
- * such one. */
+/* `own` rows (NULL: none) before those of the profile, with its name. Rows are
+ * copied; without any of its own it is another reference to the profile. */
+struct limits	*limits_join(const struct limits *own, struct limits *profile);
+/* A profile that is built in (profiles.def); NULL: there is no such one. */
 struct limits	*limits_builtin(const char *name);
 /* The row that holds; NULL: none. For scope tenant and node all names are
- * empty; principal: the principal's name; client: and its client id;
- * partition: the topic, as the tenant says it, and the principal is not looked
- * at. */
+ * empty; principal: the principal's ARN, of a role's session the role's;
+ * client: and its client id; partition: the topic, as the tenant says it, and
+ * the principal is not looked at. Linear: for sessions that begin and topics
+ * that are seen for the first time. NULL has no rows. */
 const struct limit *limits_find(const struct limits *l, enum quota_scope scope,
 		    enum quota_dimension d, struct slice principal,
 		    struct slice client_id, struct slice topic);

@@ -152,6 +152,8 @@ same_value(const struct option *o, const void *a, const void *b)
 		return same_networks(a, b);
 	case OPTION_TEXTS:
 		return same_texts(a, b);
+	case OPTION_PERCENTS:	/* it has no padding */
+		return memcmp(a, b, sizeof(struct percent_list)) == 0;
 	default:
 		return *(const uint32_t *)a == *(const uint32_t *)b;
 	}

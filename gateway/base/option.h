@@ -42,7 +42,8 @@ void	 error_list_print(const struct error_list *l, FILE *f,
 enum option_type {
 	OPTION_BOOL,		/* bool */
 	OPTION_INT,		/* number; uint32_t */
-	OPTION_SIZE,		/* number, or "64KiB" "1MiB" "2GiB"; uint64_t */
+	OPTION_SIZE,		/* number, or "64KiB", "5MB" and the like;
+				 * uint64_t */
 	OPTION_COUNT,		/* number or "auto"; int32_t, auto is -1 */
 	OPTION_TEXT,		/* string; char *, NULL when null */
 	OPTION_PATH,		/* as TEXT; relative to the file's folder */
@@ -52,6 +53,8 @@ enum option_type {
 	OPTION_NETWORKS,	/* array of strings; struct cidr_list */
 	OPTION_TEXTS,		/* array of strings; struct text_list. With a
 				 * `unit` "a|b" each must be one of its words */
+	OPTION_PERCENTS,	/* array of numbers 1 to 100, rising; struct
+				 * percent_list */
 	OPTION_OBJECT,		/* a group; embedded struct */
 	OPTION_ARRAY,		/* of a group; struct { T *v; uint32_t n; } */
 };
@@ -65,6 +68,13 @@ struct text_list {
 };
 
 enum { OPTION_TEXTS_LENGTH_MAX = 1024 };	/* of each */
+
+enum { OPTION_PERCENTS_MAX = 4 };	/* a row's max is at most this */
+
+struct percent_list {
+	uint8_t		 v[OPTION_PERCENTS_MAX], n;
+	bool		 given;		/* n is 0, too, for an empty array */
+};
 
 struct option {
 	const char	*name;

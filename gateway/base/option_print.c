@@ -67,7 +67,7 @@ type_text(const struct option *o)
 		[OPTION_SIZE] = "size", [OPTION_COUNT] = "number or \"auto\"",
 		[OPTION_TEXT] = "string", [OPTION_PATH] = "file",
 		[OPTION_SECRET] = "secret", [OPTION_NETWORKS] = "networks",
-		[OPTION_TEXTS] = "strings",
+		[OPTION_TEXTS] = "strings", [OPTION_PERCENTS] = "percentages",
 		[OPTION_OBJECT] = "object", [OPTION_ARRAY] = "array",
 	};
 

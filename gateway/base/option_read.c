@@ -68,14 +68,19 @@ count_in_bounds(struct reading *r, const struct option *o, const json_t *v,
 	return false;
 }
 
-/* 65536 or "64KiB"; false: neither. */
+/* 65536, "64KiB" or "5MB"; false: none of these, or too large for a number. */
 static bool
 size_value(const json_t *v, int64_t *to)
 {
 	static const struct {
 		const char	*name;
-		int		 shift;
-	} units[] = { { "KiB", 10 }, { "MiB", 20 }, { "GiB", 30 } };
+		int64_t		 bytes;
+	} units[] = {
+		{ "KiB", INT64_C(1) << 10 }, { "MiB", INT64_C(1) << 20 },
+		{ "GiB", INT64_C(1) << 30 }, { "TiB", INT64_C(1) << 40 },
+		{ "KB", 1000 }, { "MB", 1000000 }, { "GB", 1000000000 },
+		{ "TB", 1000000000000 },
+	};
 	const char *s = json_string_value(v);
 	char *end;
 	long long n;
@@ -89,14 +94,10 @@ size_value(const json_t *v, int64_t *to)
 	errno = 0;
 	n = strtoll(s, &end, 10);
 	end += *end == ' ';
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-		if (strcmp(end, units[i].name) != 0)
-			continue;
-		if (errno != 0 || n >= 1 << 30)
-			return false;
-		*to = n << units[i].shift;
-		return true;
-	}
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		if (strcmp(end, units[i].name) == 0)
+			return errno == 0 && !__builtin_mul_overflow(n,
+			    units[i].bytes, to);
 	return false;
 }
 
@@ -108,7 +109,7 @@ read_number(struct reading *r, const struct option *o, const json_t *v,
 
 	if (o->type == OPTION_SIZE ? !size_value(v, &n) : !json_is_integer(v))
 		wrong_type(r, path, o->type == OPTION_SIZE ?
-		    "a number of bytes or a text such as \"64KiB\"" :
+		    "a number or a text such as \"64KiB\"" :
 		    "a whole number", v);
 	else if (!in_bounds(r, o, n, path))
 		return;
@@ -292,6 +293,40 @@ read_texts(struct reading *r, const struct option *o, const json_t *v,
 	}
 }
 
+static void
+read_percents(struct reading *r, const struct option *o, const json_t *v,
+    struct percent_list *to, const char *path)
+{
+	char at[OPTION_PATH_SIZE];
+	json_int_t last = 0;
+	json_t *e;
+	size_t i;
+
+	if (!json_is_array(v)) {
+		wrong_type(r, path, "an array of numbers", v);
+		return;
+	}
+	assert(o->max <= OPTION_PERCENTS_MAX);
+	if (!count_in_bounds(r, o, v, path))
+		return;
+	to->given = true;
+	json_array_foreach(v, i, e) {
+		json_int_t n = json_integer_value(e);
+
+		option_path_at(at, path, i);
+		if (!json_is_integer(e))
+			wrong_type(r, at, "a whole number", e);
+		else if (n < 1 || n > 100)
+			error_list_add(r->errs, at, "must be between 1 and 100 "
+			    "percent, but is %" JSON_INTEGER_FORMAT, n);
+		else if (n <= last)
+			error_list_add(r->errs, at, "must be more than the one "
+			    "before it, %" JSON_INTEGER_FORMAT, last);
+		else
+			to->v[to->n++] = (uint8_t)(last = n);
+	}
+}
+
 /* The file's bytes in `to` as a string; false: with a fault. */
 static bool
 read_secret_file(struct reading *r, const char *file, char *to, size_t size,
@@ -415,6 +450,9 @@ read_value(struct reading *r, const struct option *o, json_t *v, void *at,
 		break;
 	case OPTION_TEXTS:
 		read_texts(r, o, v, at, path);
+		break;
+	case OPTION_PERCENTS:
+		read_percents(r, o, v, at, path);
 		break;
 	case OPTION_ARRAY:
 		read_array(r, o, v, at, path);

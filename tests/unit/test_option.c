@@ -24,6 +24,7 @@ struct outer {
 	unsigned int		 word;
 	char			*path, *secret;
 	struct cidr_list	 networks;
+	struct percent_list	 percents;
 	struct inner		 inner;
 	struct {
 		struct inner	*v;
@@ -60,6 +61,8 @@ static const struct option rows[] = {
 	    NULL },
 	{ AT(OPTION_NETWORKS, networks), 0, 2, "[]", "", false, "Networks.",
 	    NULL },
+	{ AT(OPTION_PERCENTS, percents), 0, 4, "null", "", false,
+	    "Percentages.", NULL },
 	{ AT(OPTION_OBJECT, inner), 0, 0, "null", "", false, "An object.",
 	    &inner_group },
 	{ AT(OPTION_ARRAY, list), 0, 2, "[]", "", false, "A list.",
@@ -99,6 +102,7 @@ test_defaults(void **state)
 	assert_null(o.path);
 	assert_null(o.secret);
 	assert_int_equal(o.networks.n, 0);
+	assert_false(o.percents.given);
 	assert_int_equal(o.inner.number, 5);
 	assert_string_equal(o.inner.text, "abc");
 	assert_int_equal(o.list.n, 0);
@@ -133,6 +137,65 @@ test_values(void **state)
 }
 
 static void
+test_sizes(void **state)
+{
+	static const struct {
+		const char	*in;
+		uint64_t	 want;	/* 0: refused */
+	} cases[] = {
+		{ "7", 7 }, { "\"1KiB\"", 1024 }, { "\"3 MiB\"", 3145728 },
+		{ "\"1GiB\"", 1073741824 }, { "\"5KB\"", 5000 },
+		{ "\"5 MB\"", 5000000 }, { "\"1GB\"", 1000000000 },
+		{ "\"1TB\"", 0 }, { "\"1TiB\"", 0 }, { "\"5\"", 0 },
+		{ "\"5kB\"", 0 }, { "\"5M\"", 0 }, { "\"-5MB\"", 0 },
+		{ "\"5  MB\"", 0 }, { "\"5MB \"", 0 }, { "\"MB\"", 0 },
+		{ "\"9223372036854775807TB\"", 0 },
+		{ "\"18014398509481985KiB\"", 0 },	/* 2^64 and some */
+		{ "\"99999999999999999999KB\"", 0 }, { "1.5", 0 },
+	};
+	struct error_list errs = { NULL, 0 };
+	struct outer o;
+	char text[128];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(text, sizeof(text), "{" INNER ", \"size\": %s}",
+		    cases[i].in);
+		assert_int_equal(read_into(text, &o, &errs),
+		    cases[i].want != 0);
+		if (cases[i].want != 0)
+			assert_int_equal(o.size, cases[i].want);
+		error_list_free(&errs);
+		option_free(&group, &o);
+	}
+}
+
+static void
+test_percents(void **state)
+{
+	struct error_list errs = { NULL, 0 };
+	struct outer o, same;
+
+	(void)state;
+	assert_true(read_into("{" INNER ", \"percents\": [1, 50, 100]}", &o,
+	    &errs));
+	assert_true(o.percents.given);
+	assert_int_equal(o.percents.n, 3);
+	assert_int_equal(o.percents.v[0], 1);
+	assert_int_equal(o.percents.v[2], 100);
+	option_free(&group, &o);
+	assert_true(read_into("{" INNER ", \"percents\": []}", &o, &errs));
+	assert_true(o.percents.given);
+	assert_int_equal(o.percents.n, 0);
+	assert_true(read_into("{" INNER "}", &same, &errs));
+	assert_false(option_check_reload(&group, &o, &same, &errs));
+	assert_string_equal(errs.v[0].path, "percents");
+	error_list_free(&errs);
+	option_free(&group, &same);
+	option_free(&group, &o);
+}
+
+static void
 test_faults(void **state)
 {
 	static const struct {
@@ -149,12 +212,23 @@ test_faults(void **state)
 		{ "{" INNER ", \"size\": 0}", "size",
 		    "must be between 1 and 1073741824 bytes, but is 0" },
 		{ "{" INNER ", \"size\": \"1kib\"}", "size", "must be a "
-		    "number of bytes or a text such as \"64KiB\", but is a "
-		    "string" },
+		    "number or a text such as \"64KiB\", but is a string" },
 		{ "{" INNER ", \"count\": \"Auto\"}", "count",
 		    "must be a whole number or \"auto\", but is a string" },
 		{ "{" INNER ", \"networks\": [\"1.1.1.1\", \"x\"]}",
 		    "networks[1]", "is not an IP address or network" },
+		{ "{" INNER ", \"percents\": 80}", "percents",
+		    "must be an array of numbers, but is a number" },
+		{ "{" INNER ", \"percents\": [1, 2, 3, 4, 5]}", "percents",
+		    "must have between 0 and 4 elements, but has 5" },
+		{ "{" INNER ", \"percents\": [1, 0]}", "percents[1]",
+		    "must be between 1 and 100 percent, but is 0" },
+		{ "{" INNER ", \"percents\": [101]}", "percents[0]",
+		    "must be between 1 and 100 percent, but is 101" },
+		{ "{" INNER ", \"percents\": [80, 80]}", "percents[1]",
+		    "must be more than the one before it, 80" },
+		{ "{" INNER ", \"percents\": [\"80\"]}", "percents[0]",
+		    "must be a whole number, but is a string" },
 		{ "{" INNER ", \"list\": [{\"text\": \"a\"}, "
 		    "{\"text\": \"\"}]}", "list[1].text",
 		    "must have between 1 and 5 bytes, but has 0" },
@@ -275,6 +349,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_percents),
 		cmocka_unit_test(test_faults),
 		cmocka_unit_test(test_secrets),
 		cmocka_unit_test(test_faults_are_capped),

@@ -239,14 +239,3 @@ api_acls(struct request *r)
 {
 	request_answer_error(r, KAFKA_SECURITY_DISABLED);
 }
-
-/* No limits are set on this listener: there is no entry to show. */
-void
-api_describe_quotas(struct request *r)
-{
-	struct describe_client_quotas_response *to = codec_new(
-	    &describe_client_quotas_response_message, &r->arena);
-
-	to->entries.n = 0;
-	request_answer(r, to);
-}

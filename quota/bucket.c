@@ -3,9 +3,8 @@
 
 #include <assert.h>
 
-/* What is shorter is not worth a refill; and rates of less than a token a
- * second would lose by rounding. */
-enum { REFILL_US = 1000 };
+/* What is shorter is not worth a refill. */
+enum { REFILL_US = 1000, REFILL_MOST_US = 10 * 1000 * 1000 };
 
 static int64_t
 load(_Atomic int64_t *v)
@@ -40,6 +39,17 @@ add(struct bucket *b, int64_t millionths, int64_t most)
 	return now;
 }
 
+/* Each refill loses less than a millionth by rounding, so it brings at least a
+ * thousand of them: slow rates are refilled more seldom. */
+static int64_t
+refill_us(int64_t rate)
+{
+	if (rate >= BUCKET_UNIT || rate <= 0)
+		return REFILL_US;
+	return rate < REFILL_US * BUCKET_UNIT / REFILL_MOST_US ?
+	    REFILL_MOST_US : REFILL_US * BUCKET_UNIT / rate;
+}
+
 static int64_t
 earned(int64_t rate, int64_t us, int64_t burst, int64_t balance)
 {
@@ -59,7 +69,7 @@ bucket_look(struct bucket *b, const struct bucket_rate *r, int64_t now_us)
 	int64_t was = load(&b->at_us);
 	int64_t balance = load(&b->balance);
 
-	if (was != 0 && now_us - was < REFILL_US)
+	if (was != 0 && now_us - was < refill_us(rate))
 		return balance;
 	/* Whoever moves the time on earns what has passed. */
 	if (!atomic_compare_exchange_strong_explicit(&b->at_us, &was, now_us,

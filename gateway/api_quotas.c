@@ -220,6 +220,7 @@ api_describe_quotas(struct request *r)
 	to->error_code = read_filter(r->body, &f, &why);
 	if (to->error_code != 0) {
 		to->error_message = arena_slice(&r->arena, slice_of(why.text));
+		to->entries.n = -1;	/* null, as brokers say it */
 		request_answer(r, to);
 		return;
 	}

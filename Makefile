@@ -220,7 +220,7 @@ bench: all ## direct, HAProxy and weir side by side
 	@$(PYTHON) tests/bench/run.py $(ARGS)
 
 analyze: ## gcc's static analyzer
-	$(Q)for f in $$(ls gateway/*.c gateway/*/*.c auth/*.c routing/*.c); do \
+	$(Q)for f in $$(ls gateway/*.c gateway/*/*.c auth/*.c quota/*.c routing/*.c); do \
 		$(CC) $(ALL_CFLAGS) -fanalyzer -c $$f -o /dev/null || exit 1; done
 
 coverage: ## line coverage of the unit tests, by gcov
@@ -228,7 +228,7 @@ coverage: ## line coverage of the unit tests, by gcov
 		LDHARDEN=--coverage unit-programs
 	@tests/unit/run $(B)/cov/obj/unit
 	@cd $(B)/cov && gcov -r $$(find . -name '*.gcno') | \
-		grep -A1 "^File '\(gateway\|auth\|routing\)"
+		grep -A1 "^File '\(gateway\|auth\|quota\|routing\)"
 
 # ---- the rest ----
 

@@ -22,6 +22,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/config.h"
 #include "gateway/explain.h"
+#include "gateway/limits_status.h"
 #include "gateway/net/listen.h"
 
 struct admin {
@@ -241,6 +242,44 @@ serve_resume(struct admin *a, struct evhttp_request *req)
 	set_suspended(a, req, false);
 }
 
+static bool
+read_partition(const char *text, int32_t *to)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	*to = (int32_t)n;
+	return end != text && *end == '\0' && n >= 0 && n <= INT32_MAX;
+}
+
+/* ?tenant=T&principal=P&topic=T&partition=N, each may be left out. */
+static void
+serve_limits(struct admin *a, struct evhttp_request *req)
+{
+	struct limits_query q = { .partition = -1 };
+	struct evkeyvalq pairs;
+	struct error err;
+	const char *n;
+	json_t *v;
+
+	read_pairs(req, &pairs);
+	q.tenant = evhttp_find_header(&pairs, "tenant");
+	q.principal = evhttp_find_header(&pairs, "principal");
+	q.topic = evhttp_find_header(&pairs, "topic");
+	n = evhttp_find_header(&pairs, "partition");
+	if (n != NULL && !read_partition(n, &q.partition)) {
+		error_set(&err, "partition is a number, not %.40s", n);
+		v = NULL;
+	} else {
+		v = a->source.limits(a->source.arg, &q, &err);
+	}
+	if (v != NULL)
+		reply_json(req, HTTP_OK, v);
+	else
+		reply_json(req, 422, json_pack("{s:s}", "error", err.text));
+	evhttp_clear_headers(&pairs);
+}
+
 /* ---- moving in ---- */
 
 /* libevent reads nothing more of a client until it is answered, so the request
@@ -316,6 +355,7 @@ static const struct page pages[] = {
 	{ "/status", EVHTTP_REQ_GET, false, false, serve_status },
 	{ "/explain-access", EVHTTP_REQ_GET, false, false, serve_explain },
 	{ "/tenants", EVHTTP_REQ_GET, false, false, serve_tenants },
+	{ "/limits", EVHTTP_REQ_GET, false, false, serve_limits },
 	{ "/adopt", EVHTTP_REQ_GET, false, false, serve_adopt },
 	{ "/adopt", EVHTTP_REQ_POST, false, true, serve_adopt_write },
 	{ "/tenants/suspend", EVHTTP_REQ_POST, false, true, serve_suspend },
@@ -390,7 +430,8 @@ on_request(struct evhttp_request *req, void *arg)
 	}
 	if (p == NULL)
 		reply_text(req, HTTP_NOTFOUND, "there are: /healthz /readyz "
-		    "/metrics /status /explain-access /tenants /adopt, "
+		    "/metrics /status /explain-access /tenants /limits "
+		    "/adopt, "
 		    "POST: /reload /drain /adopt /tenants/suspend "
 		    "/tenants/resume\n");
 	else if (p->method != method)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The HTTP side for operators: /metrics, /healthz, /readyz, /status,
- * /explain-access, /tenants, /adopt, and what changes something, POST /reload,
- * /drain, /adopt, /tenants/suspend and /tenants/resume. Bodies come from
- * callbacks.
+ * /explain-access, /tenants, /limits, /adopt, and what changes something, POST
+ * /reload, /drain, /adopt, /tenants/suspend and /tenants/resume. Bodies come
+ * from callbacks.
  *
  * A caller shows the token (Authorization: Bearer) for what changes something,
  * when one is configured, and off the loopback address for everything but
@@ -25,6 +25,7 @@ struct config_admin;
 struct error_list;
 struct event_base;
 struct explain_query;
+struct limits_query;
 struct json_t;
 
 enum {
@@ -50,6 +51,9 @@ struct admin_source {
 	void		 (*drain)(void *arg);
 	/* All tenants, or that one (id not NULL); NULL and why. */
 	struct json_t	*(*tenants)(void *arg, const char *id,
+			    struct error *err);
+	/* A tenant's limits and what they did; NULL and why. */
+	struct json_t	*(*limits)(void *arg, const struct limits_query *q,
 			    struct error *err);
 	/* Suspends it (why is a sentence) or resumes it (NULL). False: the
 	 * faults, or why not. */

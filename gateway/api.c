@@ -11,8 +11,9 @@
 enum { KEY_MAX = 128 };
 
 static struct api_row rows[] = {
-#define X(k, min, max, route, handler, timeout) \
-	{ API_##k, min, max, ROUTE_##route, handler, timeout, NULL },
+#define X(k, min, max, route, handler, timeout, class) \
+	{ API_##k, min, max, ROUTE_##route, handler, timeout, CLASS_##class, \
+	  NULL },
 #include "gateway/apis.def"
 #undef X
 };

@@ -25,6 +25,17 @@ enum route {
 	ROUTE_DENY,	/* refused */
 };
 
+/* What an API is to limits; a column of apis.def. */
+enum api_class {
+	CLASS_PRODUCE,
+	CLASS_FETCH,
+	CLASS_TOPICS,	/* creates, deletes or changes topics */
+	CLASS_GROUP,	/* groups and transactions: goes before the rest */
+	CLASS_META,	/* clients cannot go on without it */
+	CLASS_READ,	/* anything else */
+	CLASS_FREE,	/* logins: not limited here */
+};
+
 struct api_row {
 	int16_t			 key;
 	int16_t			 min, max;
@@ -32,6 +43,7 @@ struct api_row {
 	void			(*handle)(struct request *r);
 	uint32_t		 timeout_ms;	/* at least; 0:
 						 * REQUEST_TIMEOUT_MS */
+	enum api_class		 class;
 	const struct api_schema	*schema;
 };
 

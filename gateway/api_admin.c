@@ -8,6 +8,7 @@
 
 #include "gateway/forward.h"
 #include "gateway/session.h"
+#include "gateway/throttle_topics.h"
 #include "gateway/topic_rules.h"
 #include "gateway/worker.h"
 #include "routing/virtual.h"
@@ -26,8 +27,17 @@ static void
 answer_with_rules(struct request *r, void *response)
 {
 	outward(r, response);
+	throttle_explain(r, response);
 	topic_rules_explain(r, response);
 	request_answer(r, response);
+}
+
+static int16_t
+judge_change(struct request *r, const struct shape_item *item)
+{
+	int16_t error = throttle_topic_judge(r, item);
+
+	return error != 0 ? error : FORWARD_ITEM;
 }
 
 /* After a change the snapshot is wrong. */
@@ -41,7 +51,11 @@ changed(struct request *r, void *response)
 void
 api_change_topics(struct request *r)
 {
-	forward(r, changed);
+	const struct forward_how how = {
+		.judge = judge_change, .finish = changed,
+	};
+
+	forward_with(r, &how);
 }
 
 struct mapping {
@@ -81,7 +95,8 @@ judge_topic(struct request *r, const struct shape_item *item)
 	/* The element is the request's own. */
 	codec_walk(message_field(r->schema->request, "topics")->element,
 	    r->version, (void *)(uintptr_t)item->outer, map_broker, &m);
-	return m.failed ? KAFKA_INVALID_REPLICA_ASSIGNMENT : FORWARD_ITEM;
+	return m.failed ? KAFKA_INVALID_REPLICA_ASSIGNMENT :
+	    judge_change(r, item);
 }
 
 void

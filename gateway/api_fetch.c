@@ -21,6 +21,7 @@
 #include "gateway/fetch_flight.h"
 #include "gateway/request.h"
 #include "gateway/session.h"
+#include "gateway/throttle_fetch.h"
 #include "gateway/worker.h"
 #include "wire/messages.h"
 
@@ -38,6 +39,7 @@ struct fetch_state {
 	struct list		 queue;		/* of fetch_call */
 	struct fetch_call	*current;	/* taken from the queue */
 	struct timer		 timer;
+	struct throttle_turn	*turn;		/* NULL: no limit */
 	bool			 busy, again, dead;
 };
 
@@ -49,6 +51,7 @@ struct fetch_call {
 	struct fetch_terms	 terms;		/* the client's, clamped */
 	int64_t			 start_us, deadline_us;
 	bool			 parked;
+	bool			 admitted;	/* its answer has its turn */
 };
 
 /* How far it has come. */
@@ -123,15 +126,19 @@ wish(struct fetch_state *st)
 }
 
 static void
-answer_news(struct fetch_state *st, bool amiss)
+answer_news(struct fetch_state *st, bool amiss, bool starved)
 {
 	struct fetch_call *c = st->current;
 	struct fetch_slot *slot = c->choice.slot;
+	struct fetch_response *response;
 
 	if (amiss)
 		wish(st);
-	answer(st, fetch_answer(c->request, &c->choice, c->terms.max_bytes,
-	    c->terms.isolation));
+	response = fetch_answer(c->request, &c->choice, c->terms.max_bytes,
+	    c->terms.isolation, starved);
+	throttle_fetched(c->request, starved || !list_empty(
+	    &slot->table.resting));
+	answer(st, response);
 	if (st->dead)
 		return;
 	LIST_FOREACH(it, &slot->table.feeds)
@@ -234,24 +241,80 @@ patience_us(const struct fetch_call *c, const struct fetch_sum *sum)
 	return until;
 }
 
+static void
+my_turn(void *arg)
+{
+	struct fetch_state *st = arg;
+
+	if (st->current != NULL && !throttle_turn_late(st->turn))
+		st->current->admitted = true;
+	turn(st);
+}
+
+/* Records may leave now; else it waits for its turn, and *until is when that is
+ * over or looked at again. */
+static bool
+may_leave(struct fetch_state *st, const struct fetch_sum *sum, int64_t *until)
+{
+	struct fetch_call *c = st->current;
+
+	if (sum->bytes == 0 || c->admitted || throttle_fetch_may(c->request))
+		return true;
+	if (st->turn == NULL)
+		st->turn = throttle_turn_new(c->request->session, my_turn, st);
+	throttle_turn_join(st->turn, c->deadline_us);
+	*until = c->deadline_us;
+	return false;
+}
+
+/* Wakes what has rested. When to look again. */
+static int64_t
+wake(struct fetch_state *st)
+{
+	struct fetch_table *t = &st->current->choice.slot->table;
+	int64_t next;
+
+	if (list_empty(&t->resting))
+		return INT64_MAX;
+	next = fetch_table_wake(t, now_us(st));
+	fetch_table_place(t, st->worker->cluster);
+	return next;
+}
+
+static bool
+answered(struct fetch_state *st, const struct fetch_sum *sum, bool starved)
+{
+	if (st->turn != NULL)
+		throttle_turn_leave(st->turn);
+	answer_news(st, sum->amiss, starved);
+	return true;
+}
+
 /* True when the current one was answered. */
 static bool
 proceed(struct fetch_state *st)
 {
 	struct fetch_call *c = st->current;
+	int64_t next = wake(st), dry_us = throttle_fetch_dry_us(c->request);
 	struct fetch_sum sum;
 	int64_t until;
 
 	add_up(c, &sum);
-	send_calls(st, &sum);
+	/* What could not leave is not read either. */
+	if (dry_us == 0)
+		send_calls(st, &sum);
 	if (st->dead || st->again)
 		return false;
-	until = patience_us(c, &sum);
-	if (until <= now_us(st)) {
-		answer_news(st, sum.amiss);
-		return true;
-	}
-	timer_set(&st->timer, st->worker->loop, until, time_over);
+	until = dry_us > 0 && sum.flying == 0 && !satisfied(c, &sum) ?
+	    c->deadline_us : patience_us(c, &sum);
+	if (until <= now_us(st) && may_leave(st, &sum, &until))
+		return answered(st, &sum, false);
+	if (until <= now_us(st))
+		return answered(st, &sum, true);
+	if (dry_us > 0 && now_us(st) + dry_us < next)
+		next = now_us(st) + dry_us;
+	timer_set(&st->timer, st->worker->loop, until < next ? until : next,
+	    time_over);
 	return false;
 }
 
@@ -278,6 +341,7 @@ place(struct fetch_state *st)
 	if (!authorize_unlimited(c->request->session))
 		fetch_table_judge(t, st->worker->cluster, now_us(st), may_read,
 		    c->request);
+	throttle_rest(c->request, t);
 	fetch_table_place(t, st->worker->cluster);
 	if (t->generation != before)
 		fetch_feeds_trim(t);
@@ -311,7 +375,8 @@ read_terms(struct fetch_call *c, const struct fetch_request *r)
 	c->terms.version = c->request->version;
 	c->terms.max_wait_ms = clamp(r->max_wait_ms,
 	    (int32_t)l->fetch_wait_max_ms);
-	c->terms.max_bytes = clamp(r->max_bytes, (int32_t)l->fetch_bytes_max);
+	c->terms.max_bytes = clamp(throttle_fetch_most(c->request,
+	    r->max_bytes), (int32_t)l->fetch_bytes_max);
 	c->terms.min_bytes = clamp(r->min_bytes, c->terms.max_bytes);
 	c->terms.isolation = r->isolation_level;
 }
@@ -323,6 +388,10 @@ begin(struct fetch_state *st)
 	const struct fetch_request *r = c->request->body;
 	int16_t error;
 
+	if (!throttle_fetch_size(c->request, r->max_bytes)) {
+		answer_error(st, KAFKA_INVALID_REQUEST);
+		return;
+	}
 	read_terms(c, r);
 	c->start_us = now_us(st);
 	c->deadline_us = c->start_us + (int64_t)c->terms.max_wait_ms * 1000;
@@ -333,7 +402,7 @@ begin(struct fetch_state *st)
 		return;
 	}
 	if (c->choice.slot->table.wanted == 0) {
-		answer_news(st, false);
+		answer_news(st, false, false);
 		return;
 	}
 	place(st);
@@ -352,6 +421,7 @@ state_free(struct fetch_state *st)
 {
 	st->busy = true;		/* calls that end now start no turn */
 	timer_cancel(&st->timer);
+	throttle_turn_free(st->turn);
 	fetch_sessions_fini(&st->sessions);
 	free(st);
 }

@@ -10,6 +10,8 @@
 #include "gateway/forward.h"
 #include "gateway/produce_order.h"
 #include "gateway/session.h"
+#include "gateway/throttle.h"
+#include "gateway/throttle_topics.h"
 #include "gateway/wire/batch.h"
 #include "gateway/worker.h"
 #include "wire/messages.h"
@@ -271,6 +273,7 @@ produced(struct request *r, void *response)
 	if (r->error != 0) {
 		note_refusals(r, to);
 		outward(r, response);
+		throttle_explain(r, response);
 		if (r->version >= LEADERS_SINCE)
 			show_endpoints(r, to);
 	}
@@ -300,10 +303,11 @@ judge(struct request *r, const struct shape_item *item)
 {
 	struct produce_state *p = r->session->produce;
 	struct produce_item it;
-	int16_t error;
+	int16_t error = throttle_batch(r,
+	    ((const produce_partition *)item->inner)->records.len);
 
-	if (p == NULL)
-		return FORWARD_ITEM;
+	if (error != 0 || p == NULL)
+		return error != 0 ? error : FORWARD_ITEM;
 	it = item_of(item->outer, item->inner);
 	error = produce_order_judge(p->order, &it,
 	    loop_now_us(r->worker->loop));

@@ -18,6 +18,7 @@
 #include "gateway/session.h"
 #include "gateway/session_tenant.h"
 #include "gateway/tenants.h"
+#include "gateway/throttle.h"
 #include "gateway/worker.h"
 #include "wire/messages.h"
 
@@ -265,6 +266,7 @@ let_in(struct client_login *l, const struct auth_step *step)
 	s->state = SESSION_OPEN;
 	conn_set_frame_max(s->conn, limits->frame_max);
 	conn_set_frame_ms(s->conn, limits->frame_ms);
+	throttle_enter(s);
 	return lifetime;
 }
 

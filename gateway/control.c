@@ -23,6 +23,7 @@
 #include "gateway/explain.h"
 #include "gateway/fetch_table.h"
 #include "gateway/gateway.h"
+#include "gateway/limits_status.h"
 #include "gateway/guesses.h"
 #include "gateway/net/source.h"
 #include "gateway/net/tls.h"
@@ -31,6 +32,7 @@
 #include "gateway/tenants.h"
 #include "gateway/tenants_control.h"
 #include "gateway/tenants_status.h"
+#include "quota/quota.h"
 #include "gateway/upstream_login.h"
 #include "gateway/wire/errors.h"
 #include "routing/watch.h"
@@ -156,6 +158,9 @@ start_workers(struct gateway *g)
 {
 	struct error err;
 
+	g->quota = quota_new((int)g->config->workers < GATEWAY_WORKERS_MAX ?
+	    (int)g->config->workers : GATEWAY_WORKERS_MAX);
+	quota_set_node(g->quota, g->config->quota.made);
 	for (uint32_t i = 0; i < g->config->workers &&
 	    i < GATEWAY_WORKERS_MAX; i++) {
 		struct worker *w = worker_start(g, (int)i, &err);
@@ -292,6 +297,8 @@ take_loaded(struct gateway *g, struct loaded *n)
 	if (g->admin != NULL)
 		admin_set_config(g->admin, &c->admin);
 	set_limits(g);
+	if (g->quota != NULL)
+		quota_set_node(g->quota, c->quota.made);
 	for (int i = 0; i < g->worker_count; i++)
 		worker_set_config(g->workers[i], c);
 	tenants_control_take(g, n->tenants);
@@ -385,8 +392,11 @@ control_tick(void *arg)
 	if (hanging >= 0)
 		watchdog_bark(g->watchdog, hanging);
 	/* Repeats of log lines are told once a second. */
-	if (++g->ticks % (1000 / LOOP_TICK_MS) == 0)
+	if (++g->ticks % (1000 / LOOP_TICK_MS) == 0) {
 		log_tick();
+		if (g->quota != NULL)
+			quota_tick(g->quota, loop_now_us(g->control));
+	}
 	audit_sink_tick(g->audit);
 	auth_control_tick(g);
 	tenants_control_tick(g);
@@ -448,6 +458,12 @@ static json_t *
 tenants(void *arg, const char *id, struct error *err)
 {
 	return tenants_status(arg, id, err);
+}
+
+static json_t *
+limits(void *arg, const struct limits_query *q, struct error *err)
+{
+	return limits_status(arg, q, err);
 }
 
 static bool
@@ -517,6 +533,7 @@ open_admin(struct gateway *g, struct error *err)
 		.reload = gateway_reload,
 		.drain = admin_drain,
 		.tenants = tenants,
+		.limits = limits,
 		.suspend = suspend,
 		.adopt = adopt,
 	};
@@ -623,6 +640,7 @@ gateway_end(struct gateway *g)
 		cluster_unref(g->cluster);
 	auth_control_free(g);
 	tenants_control_free(g);
+	quota_free(g->quota);
 	/* What workers said last; nothing else is left in the loop. */
 	if (g->audit != NULL)
 		audit_sink_flush(g->audit);

@@ -4,6 +4,7 @@
 #include "gateway/fetch_feed.h"
 #include "gateway/request.h"
 #include "gateway/session.h"
+#include "gateway/throttle_fetch.h"
 #include "gateway/worker.h"
 #include "routing/virtual.h"
 #include "wire/messages.h"
@@ -28,6 +29,7 @@ struct answer {
 	int64_t			 left;		/* of max_bytes */
 	int8_t			 isolation;
 	bool			 any;		/* records were taken */
+	bool			 starved;	/* none may be */
 	int32_t			 virtual_count;	/* 0: not looked up yet */
 };
 
@@ -37,6 +39,8 @@ static bool
 take(struct answer *a, const struct fetch_part *p)
 {
 	if (p->landed == NULL)
+		return false;
+	if (a->starved && p->landed->records.len > 0)
 		return false;
 	if (a->any && (int64_t)p->landed->records.len > a->left)
 		return false;
@@ -131,6 +135,8 @@ add_all(struct answer *a, struct fetch_table *t)
 	}
 	LIST_FOREACH(it, &t->homeless)
 		add(a, LIST_ENTRY(it, struct fetch_part, at), false);
+	LIST_FOREACH(it, &t->resting)
+		add(a, LIST_ENTRY(it, struct fetch_part, at), false);
 }
 
 /* ---- what each is told ---- */
@@ -210,6 +216,17 @@ tell_nothing(const struct answer *a, const struct fetch_part *p, result *to)
 	to->records.data = none;
 }
 
+/* Over its limit the partition rests. */
+static void
+charge(struct answer *a, struct fetch_part *p, uint32_t bytes)
+{
+	int64_t us = throttle_part_read(a->request, p->topic, p->index, bytes);
+
+	a->request->read_bytes += bytes;
+	if (us > 0)
+		fetch_part_rest(p, loop_now_us(a->request->worker->loop) + us);
+}
+
 static void
 tell(struct answer *a, const struct entry *e, result *to)
 {
@@ -219,6 +236,8 @@ tell(struct answer *a, const struct entry *e, result *to)
 		tell_landed(a, p, to);
 	else
 		tell_nothing(a, p, to);
+	if (e->take && to->records.len > 0)
+		charge(a, p, to->records.len);
 	/* After an error the watermark is news again. */
 	p->told_high = to->error_code ? -1 : to->high_watermark;
 	p->told_start = to->log_start_offset;
@@ -284,7 +303,7 @@ rotate(struct fetch_table *t)
 
 struct fetch_response *
 fetch_answer(struct request *r, const struct fetch_choice *choice,
-    int64_t max_bytes, int8_t isolation)
+    int64_t max_bytes, int8_t isolation, bool starved)
 {
 	struct fetch_table *t = &choice->slot->table;
 	struct answer a = {
@@ -292,6 +311,7 @@ fetch_answer(struct request *r, const struct fetch_choice *choice,
 		.response = ARENA_NEW(&r->arena, struct fetch_response),
 		.left = max_bytes,
 		.isolation = isolation,
+		.starved = starved,
 	};
 
 	a.response->session_id = choice->session_id;

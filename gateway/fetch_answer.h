@@ -17,9 +17,10 @@
 struct fetch_response;
 struct request;
 
-/* Takes what is ready (fetch_feed_match says so) up to max_bytes. */
+/* Takes what is ready (fetch_feed_match says so) up to max_bytes; of records
+ * nothing when it is starved: they stay for the next Fetch. */
 struct fetch_response *fetch_answer(struct request *r,
 	    const struct fetch_choice *choice, int64_t max_bytes,
-	    int8_t isolation);
+	    int8_t isolation, bool starved);
 
 #endif

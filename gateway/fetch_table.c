@@ -26,6 +26,7 @@ fetch_table_init(struct fetch_table *t, bool by_id)
 	memset(t, 0, sizeof(*t));
 	list_init(&t->topics);
 	list_init(&t->homeless);
+	list_init(&t->resting);
 	list_init(&t->feeds);
 	t->by_id = by_id;
 }
@@ -276,7 +277,8 @@ part_want(struct fetch_part *p, const struct fetch_ask *ask)
 	p->seen = t->seen;
 	list_remove(&p->at);
 	if (p->feed == NULL) {
-		list_append(&t->homeless, &p->at);
+		list_append(p->rest_until_us != 0 ? &t->resting : &t->homeless,
+		    &p->at);
 		return;
 	}
 	list_append(&p->feed->parts, &p->at);
@@ -408,7 +410,37 @@ part_deny(struct fetch_part *p)
 {
 	part_evict(p);
 	list_append(&p->topic->table->homeless, &p->at);
+	p->rest_until_us = 0;
 	p->error = p->topic->denied;
+}
+
+void
+fetch_part_rest(struct fetch_part *p, int64_t until_us)
+{
+	part_evict(p);
+	list_append(&p->topic->table->resting, &p->at);
+	p->rest_until_us = until_us;
+	p->error = 0;
+}
+
+int64_t
+fetch_table_wake(struct fetch_table *t, int64_t now_us)
+{
+	int64_t next = INT64_MAX;
+
+	LIST_FOREACH_SAFE(it, &t->resting) {
+		struct fetch_part *p = LIST_ENTRY(it, struct fetch_part, at);
+
+		if (p->rest_until_us > now_us) {
+			next = p->rest_until_us < next ? p->rest_until_us :
+			    next;
+			continue;
+		}
+		p->rest_until_us = 0;
+		list_remove(&p->at);
+		list_append(&t->homeless, &p->at);
+	}
+	return next;
 }
 
 /* LEADER_NOT_AVAILABLE would be the word for a partition without leader, but
@@ -423,6 +455,11 @@ part_place(struct fetch_part *p, const struct topic *topic,
 
 	if (p->topic->denied != 0) {
 		part_deny(p);
+		return;
+	}
+	if (p->rest_until_us != 0) {
+		list_remove(&p->at);
+		list_append(&t->resting, &p->at);
 		return;
 	}
 	if (topic != NULL)

@@ -60,7 +60,8 @@ struct fetch_topic {
 
 struct fetch_part {
 	struct list	 link;		/* topic->parts */
-	struct list	 at;		/* feed->parts or table->homeless */
+	struct list	 at;		/* feed->parts, table->homeless or
+					 * table->resting */
 	struct list	 dirty;		/* feed->dirty or nowhere */
 	struct list	 news;		/* feed->news or nowhere */
 	struct fetch_topic *topic;
@@ -70,6 +71,7 @@ struct fetch_part {
 	struct fetch_ask want, sent;	/* sent: what the broker knows */
 	int64_t		 high, stable, start;	/* last heard; -1: never */
 	int64_t		 told_high, told_start;	/* what the client knows */
+	int64_t		 rest_until_us;	/* 0: it does not */
 	uint64_t	 generation;	/* of the table when it was forgotten */
 	int32_t		 index;
 	int32_t		 hint_leader, hint_epoch;	/* from CurrentLeader */
@@ -82,6 +84,7 @@ struct fetch_part {
 
 struct fetch_table {
 	struct list	 topics, homeless;
+	struct list	 resting;	/* over a limit: nobody is asked */
 	struct list	 feeds;		/* struct fetch_feed */
 	struct htab	*by_key;	/* topics; NULL while there are few */
 	struct fetch_topic *last;	/* looked up last */
@@ -126,6 +129,12 @@ void	 fetch_table_judge(struct fetch_table *t, const struct cluster *c,
 /* Gives each wanted partition to its leader's feed: all of them when the
  * snapshot is another one than before, else those that are homeless. */
 void	 fetch_table_place(struct fetch_table *t, const struct cluster *c);
+/* Nothing is read of it until then: its broker is told to forget it, and the
+ * client hears nothing new of it meanwhile. */
+void	 fetch_part_rest(struct fetch_part *p, int64_t until_us);
+/* Those that have rested become homeless, to be placed. When the next one has;
+ * INT64_MAX: there is none. */
+int64_t	 fetch_table_wake(struct fetch_table *t, int64_t now_us);
 /* Homeless ones for whom a newer snapshot has not been waited for yet: true
  * when there are any, which are marked. */
 bool	 fetch_table_doubts(struct fetch_table *t);

@@ -20,6 +20,7 @@ struct audit_sink;
 struct auth;
 struct auth_control;
 struct config;
+struct quota;
 struct tenants;
 struct tenants_control;
 struct tls_context;
@@ -39,6 +40,7 @@ struct gateway {
 	struct tenants_control	*tenants_control;
 	struct adopt_control	*adopt_control;	/* NULL: never asked */
 	struct audit_sink	*audit;
+	struct quota		*quota;		/* NULL: nothing is limited */
 	struct cluster		*cluster;	/* NULL until the first one */
 	struct watch		*watch;
 	struct admin		*admin;

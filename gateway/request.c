@@ -9,6 +9,7 @@
 #include "gateway/base/metric.h"
 #include "gateway/session.h"
 #include "gateway/tenancy.h"
+#include "gateway/throttle.h"
 #include "gateway/worker.h"
 #include "gateway/wire/frame.h"
 #include "routing/shape.h"
@@ -39,6 +40,7 @@ request_new(struct worker *w)
 	list_init(&r->wait);
 	chain_init(&r->reply);
 	arena_init_in(&r->arena, 0, r->seed, sizeof(r->seed));
+	r->refused_why.value = -1;
 	r->start_us = loop_now_us(w->loop);
 	return r;
 }
@@ -93,6 +95,7 @@ request_answer_version(struct request *r, int version, const void *response)
 		r->error = shape_errors(r->schema, version, response, NULL,
 		    NULL);
 	/* The handler is done with it. */
+	throttle_answer(r, version, (void *)(uintptr_t)response);
 	tenancy_outward(r, version, (void *)(uintptr_t)response);
 	if (!frame_write_response(&r->reply, r->schema, version,
 	    r->correlation_id, response, &err)) {
@@ -102,6 +105,7 @@ request_answer_version(struct request *r, int version, const void *response)
 		request_fail(r, CONN_BUG, err.text);
 		return;
 	}
+	throttle_sent(r, (int64_t)r->reply.bytes);
 	finish(r);
 }
 
@@ -126,6 +130,7 @@ request_answer_error(struct request *r, int16_t error)
 void
 request_finish(struct request *r)
 {
+	throttle_silent(r);
 	finish(r);
 }
 

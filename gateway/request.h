@@ -24,6 +24,7 @@
 #include "gateway/net/loop.h"
 #include "gateway/wire/codec.h"
 #include "gateway/wire/errors.h"
+#include "quota/quota.h"
 #include "routing/upstream.h"
 
 struct session;
@@ -111,6 +112,12 @@ struct request {
 	struct chain		 reply;
 	int64_t			 start_us;
 	size_t			 bytes_in;
+	int64_t			 throttle_us;	/* by its partitions' limits */
+	int64_t			 throttle_tell_us; /* told, without a mute */
+	int64_t			 read_bytes;	/* of records in a Fetch's
+						 * reply */
+	struct quota_reason	 throttle_why;
+	struct quota_reason	 refused_why;	/* value -1: none */
 	int16_t			 error;		/* first one told */
 	void			*state;		/* the handler's */
 	_Alignas(8) char	 seed[REQUEST_SEED];

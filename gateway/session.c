@@ -19,6 +19,7 @@
 #include "gateway/net/source.h"
 #include "gateway/session_tenant.h"
 #include "gateway/tenancy.h"
+#include "gateway/throttle.h"
 #include "gateway/wire/frame.h"
 #include "routing/virtual.h"
 #include "wire/messages.h"
@@ -57,10 +58,21 @@ session_flush(struct session *s)
 	    s->state != SESSION_CLOSING &&
 	    s->in_flight < s->worker->config->limits.in_flight_max) {
 		s->paused = false;
-		conn_resume(s->conn);
+		if (!s->muted)
+			conn_resume(s->conn);
 	}
 	if (s->state == SESSION_CLOSING && list_empty(&s->requests))
 		client_login_answered(s);
+}
+
+void
+session_mute(struct session *s, bool muted)
+{
+	if (muted && !s->muted)
+		conn_pause(s->conn);
+	if (!muted && s->muted && !s->paused && s->state != SESSION_CLOSING)
+		conn_resume(s->conn);
+	s->muted = muted;
 }
 
 /* ---- requests ---- */
@@ -78,6 +90,7 @@ note_client_id(struct session *s, struct slice id)
 	free(s->client_id);
 	s->client_id = mem_strndup(id.data, len);
 	client_login_client_id(s);
+	throttle_renamed(s);
 }
 
 /* Not offered: closed as a broker does, for there is no answer that the client
@@ -164,7 +177,7 @@ serve(struct session *s, struct request *r, struct reader *rd, size_t len)
 		metric_add(s->worker->metrics, METRIC_TAGS_DROPPED,
 		    rd->unknown_tags);
 	enqueue(s, r);
-	if (tenancy_inward(r) && authorize(r))
+	if (tenancy_inward(r) && authorize(r) && throttle_admit(r))
 		r->api->handle(r);
 }
 
@@ -301,6 +314,7 @@ session_closed(struct conn *c, void *arg, enum conn_reason reason,
 	fetch_state_free(s);
 	share_state_free(s);
 	produce_state_free(s);
+	throttle_leave(s);
 	orphan_requests(s);
 	let_leases_go(s);
 	client_login_free(s->login);

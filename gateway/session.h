@@ -20,6 +20,7 @@ struct policy_set;
 struct produce_state;
 struct share_state;
 struct tenant;
+struct throttle;
 
 enum { SESSION_NAME_MAX = 64, SESSION_CLIENT_ID_MAX = 64 };
 
@@ -38,7 +39,8 @@ struct session {
 	struct list		 leases;
 	uint32_t		 in_flight;
 	uint8_t			 state;		/* enum session_state */
-	bool			 paused;
+	bool			 paused;	/* too many are in flight */
+	bool			 muted;		/* by session_mute */
 	bool			 in_flush;
 	bool			 source_taken;	/* source_close is due */
 	bool			 ready;		/* TLS is up, or it is plain */
@@ -47,6 +49,7 @@ struct session {
 	uint64_t		 id;
 	int64_t			 opened_us, last_us;
 	struct client_login	*login;		/* NULL: a listener without */
+	struct throttle		*throttle;	/* NULL: not open yet */
 	struct tenant		*tenant;	/* a reference, or NULL: none */
 	struct policy_set	*policies;	/* NULL: everything is allowed;
 						 * the login's */
@@ -64,6 +67,8 @@ void	 session_flush(struct session *s);
 /* More replies wait for the client than limits.out_high: what would make large
  * ones waits until they are gone (fetch_state_drained is called then). */
 bool	 session_output_full(const struct session *s);
+/* Does not read it, whatever else is so, until it is told otherwise. */
+void	 session_mute(struct session *s, bool muted);
 void	 session_close(struct session *s, enum conn_reason reason,
 	    const char *detail);
 /* How many virtual brokers this client sees (chosen at first use). */

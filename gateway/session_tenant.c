@@ -9,6 +9,7 @@
 #include "gateway/net/conn.h"
 #include "gateway/session.h"
 #include "gateway/tenants.h"
+#include "gateway/throttle.h"
 #include "gateway/worker.h"
 
 /* Of a verdict that lets nobody in. */
@@ -75,6 +76,7 @@ session_tenant_take(struct session *s, struct tenant *t)
 
 	s->tenant = t != NULL ? tenant_ref(t) : NULL;
 	tenant_unref(was);
+	throttle_again(s);
 }
 
 void
@@ -85,6 +87,7 @@ session_tenant_begin(struct session *s)
 
 	if (session_tenant_find(s, NULL, &t, &step.failure, &step.error)) {
 		session_tenant_take(s, t);
+		throttle_enter(s);
 		return;
 	}
 	metric_add(s->worker->metrics, metric_failure(METRIC_LOGIN_FAILURES,

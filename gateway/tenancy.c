@@ -36,7 +36,8 @@ enum {
 
 /* One for each row of apis.def: one that has no rule does not compile. */
 static const uint8_t hows[KEY_MAX] = {
-#define X(key, min, max, route, handler, timeout) [API_##key] = HOW_##key,
+#define X(key, min, max, route, handler, timeout, class) \
+	[API_##key] = HOW_##key,
 #include "gateway/apis.def"
 #undef X
 };

@@ -124,6 +124,10 @@ static const struct tool {
 	    weirctl_tenants },
 	{ "adopt", "plan what a tenant takes over of what there was",
 	    weirctl_adopt },
+	{ "limits", "what limits a tenant has, and how much of each is used",
+	    weirctl_limits },
+	{ "explain", "which limits have held somebody up, and why",
+	    weirctl_why },
 	{ "explain-access", "may a principal do this, and who says so",
 	    weirctl_explain },
 };

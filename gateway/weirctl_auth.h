@@ -26,6 +26,8 @@ int	 weirctl_keys(int argc, char **argv);
 int	 weirctl_credentials(int argc, char **argv);
 int	 weirctl_token(int argc, char **argv);
 int	 weirctl_explain(int argc, char **argv);
+int	 weirctl_limits(int argc, char **argv);
+int	 weirctl_why(int argc, char **argv);
 int	 weirctl_tenants(int argc, char **argv);
 int	 weirctl_adopt(int argc, char **argv);
 

@@ -20,6 +20,7 @@
 #include "gateway/net/tls.h"
 #include "gateway/session.h"
 #include "gateway/tenants.h"
+#include "gateway/throttle.h"
 #include "routing/watch.h"
 
 /* ---- leases ---- */
@@ -247,6 +248,7 @@ take_auth(void *arg)
 	w->auth = m->auth;
 	w->tenants = m->tenants;
 	free(m);
+	throttling_forget(w->throttling);
 	LIST_FOREACH_SAFE(it, &w->sessions)
 		client_login_recheck(LIST_ENTRY(it, struct session, link),
 		    w->auth, reloaded);
@@ -447,6 +449,7 @@ worker_new(struct gateway *g, int index)
 	w->tenants = tenants_ref(g->tenants);
 	w->auth_cache = auth_cache_new();
 	w->audit = audit_new(w);
+	w->throttling = throttling_new(w);
 	w->coordinators = coordinators_new(w);
 	list_init(&w->sessions);
 	list_init(&w->parked);
@@ -520,6 +523,7 @@ worker_free(struct worker *w)
 	loop_free(w->loop);
 	cluster_unref(w->cluster);
 	config_unref(w->config);
+	throttling_free(w->throttling);
 	audit_free(w->audit);
 	auth_cache_free(w->auth_cache);
 	auth_unref(w->auth);

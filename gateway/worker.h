@@ -25,6 +25,7 @@ struct coordinators;
 struct gateway;
 struct metrics;
 struct tenants;
+struct throttling;
 struct tls_context;
 struct watch;
 
@@ -49,6 +50,7 @@ struct worker {
 	struct auth_cache	*auth_cache;
 	struct tenants		*tenants;	/* a reference; NULL: none */
 	struct audit		*audit;
+	struct throttling	*throttling;
 	struct metrics		*metrics;
 	struct coordinators	*coordinators;
 	struct list		 sessions;

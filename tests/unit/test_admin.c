@@ -22,6 +22,7 @@
 #include "gateway/adopt.h"
 #include "gateway/config.h"
 #include "gateway/explain.h"
+#include "gateway/limits_status.h"
 
 static struct event_base *base;
 static bool ready = true, reload_works = true;
@@ -90,6 +91,19 @@ tenants(void *arg, const char *id, struct error *err)
 	return json_pack("{s:s}", "asked", id != NULL ? id : "all");
 }
 
+static json_t *
+limits(void *arg, const struct limits_query *q, struct error *err)
+{
+	(void)arg;
+	if (q->tenant == NULL) {
+		error_set(err, "whose?");
+		return NULL;
+	}
+	return json_pack("{s:s, s:s, s:s, s:i}", "tenant", q->tenant,
+	    "principal", q->principal, "topic", q->topic, "partition",
+	    (int)q->partition);
+}
+
 static char suspended[200];
 
 static bool
@@ -134,7 +148,7 @@ adopt(void *arg, const struct adopt_query *q, bool write,
 
 static const struct admin_source source = {
 	NULL, is_ready, status, metrics, explain, reload, drain, tenants,
-	suspend, adopt,
+	limits, suspend, adopt,
 };
 
 static char loopback[] = "127.0.0.1:0";
@@ -344,6 +358,24 @@ explains_access(void **state)
 }
 
 static void
+limits_are_asked(void **state)
+{
+	struct admin *a = open_admin(NULL);
+
+	(void)state;
+	expect(a, "GET", "/limits", "", "422");
+	assert_non_null(strstr(answer, "whose?"));
+	expect(a, "GET", "/limits?tenant=t&principal=p&topic=x%2Fy&partition=7",
+	    "", "200");
+	assert_non_null(strstr(answer, "\"partition\": 7"));
+	assert_non_null(strstr(answer, "\"topic\": \"x/y\""));
+	expect(a, "GET", "/limits?tenant=t&topic=x&partition=-1", "", "422");
+	expect(a, "GET", "/limits?tenant=t&topic=x&partition=7a", "", "422");
+	assert_non_null(strstr(answer, "not 7a"));
+	admin_close(a);
+}
+
+static void
 test_tenants(void **state)
 {
 	struct admin *a = open_admin(NULL);
@@ -460,6 +492,7 @@ main(void)
 		cmocka_unit_test(test_caps),
 		cmocka_unit_test(test_bad_address),
 		cmocka_unit_test(explains_access),
+		cmocka_unit_test(limits_are_asked),
 		cmocka_unit_test(test_tenants),
 		cmocka_unit_test(test_adopt),
 		cmocka_unit_test(test_answered_later),

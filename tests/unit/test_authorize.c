@@ -162,7 +162,7 @@ struct row {
 	enum route	 route;
 };
 static const struct row rows[] = {
-#define X(k, min, max, route, handler, timeout) \
+#define X(k, min, max, route, handler, timeout, class) \
 	{ API_##k, min, max, ROUTE_##route },
 #include "gateway/apis.def"
 #undef X

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/limits_status.h"
+
+#include <stdlib.h>
+
+#include <jansson.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/config.h"
+#include "gateway/gateway.h"
+#include "gateway/tenants.h"
+#include "quota/quota.h"
+
+struct status {
+	int64_t		 now_us;
+	json_t		*limits, *users;
+};
+
+static double
+seconds(int64_t us)
+{
+	return (double)(us / 1000) / 1000;
+}
+
+static json_t *
+record_json(const struct quota_record *r, int64_t now_us)
+{
+	int64_t last = atomic_load(&r->last_us);
+
+	if (last == 0)
+		return json_null();
+	return json_pack("{s:I, s:f, s:f, s:f, s:f, s:b}",
+	    "times", (json_int_t)atomic_load(&r->times),
+	    "seconds", seconds((int64_t)atomic_load(&r->us)),
+	    "longest_s", seconds(atomic_load(&r->worst_us)),
+	    "since_s", seconds(now_us - atomic_load(&r->first_us)),
+	    "last_s", seconds(now_us - last),
+	    "now", now_us - last < QUOTA_EPISODE_MS * 1000);
+}
+
+static json_t *
+text_or_null(const char *s)
+{
+	return s != NULL ? json_stringn_nocheck(s, strlen(s)) : json_null();
+}
+
+static void
+add_row(void *arg, const struct quota_row *r)
+{
+	struct status *s = arg;
+	const struct quota_dimension_row *d = quota_dimension(r->dimension);
+	json_t *warn = json_array();
+
+	for (int i = 0; r->warn != NULL && i < LIMIT_WARNINGS_MAX &&
+	    r->warn[i] != 0; i++)
+		json_array_append_new(warn, json_integer(r->warn[i]));
+	json_array_append_new(s->limits, json_pack("{s:s, s:s, s:s, s:s, s:s, "
+	    "s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:i, s:o}",
+	    "dimension", d->word, "scope", quota_scope_word(r->scope),
+	    "mode", quota_mode_word(r->mode), "unit", d->unit,
+	    "per", d->kind == QUOTA_RATE ? "second" :
+	    d->kind == QUOTA_WINDOW ? "5 minutes" : "",
+	    "value", (json_int_t)r->value, "burst", (json_int_t)r->burst,
+	    "use", (json_int_t)r->use, "peak", (json_int_t)r->peak,
+	    "headroom", (json_int_t)r->headroom, "warn_percent", warn,
+	    "principal", text_or_null(r->principal),
+	    "client_id", text_or_null(r->client_id),
+	    "topic", text_or_null(r->topic), "partition", (int)r->partition,
+	    "held_up", r->record != NULL ? record_json(r->record, s->now_us) :
+	    json_null()));
+}
+
+static void
+add_user(void *arg, const struct quota_user *u)
+{
+	struct status *s = arg;
+
+	json_array_append_new(s->users, json_pack("{s:o, s:i, s:I, s:I, s:I}",
+	    "principal", text_or_null(u->principal), "sessions",
+	    (int)u->sessions,
+	    "produced_per_s", (json_int_t)u->per_s[QUOTA_IN],
+	    "fetched_per_s", (json_int_t)u->per_s[QUOTA_OUT],
+	    "requests_per_s", (json_int_t)u->per_s[QUOTA_OTHER]));
+}
+
+/* ---- most first ---- */
+
+static double
+times_of(const json_t *row)
+{
+	return json_number_value(json_object_get(json_object_get(row,
+	    "held_up"), "seconds"));
+}
+
+static double
+use_of(const json_t *user)
+{
+	return json_number_value(json_object_get(user, "produced_per_s")) +
+	    json_number_value(json_object_get(user, "fetched_per_s")) +
+	    json_number_value(json_object_get(user, "requests_per_s"));
+}
+
+static int
+by_times(const void *a, const void *b)
+{
+	double x = times_of(*(json_t *const *)a);
+	double y = times_of(*(json_t *const *)b);
+
+	return x < y ? 1 : x > y ? -1 : 0;
+}
+
+static int
+by_use(const void *a, const void *b)
+{
+	double x = use_of(*(json_t *const *)a), y = use_of(*(json_t *const *)b);
+
+	return x < y ? 1 : x > y ? -1 : 0;
+}
+
+/* The LIMITS_STATUS_ROWS first of it in that order; takes the reference. */
+static json_t *
+sorted(json_t *all, int (*compare)(const void *, const void *))
+{
+	size_t n = json_array_size(all);
+	json_t **v = calloc(n + 1, sizeof(*v)), *to = json_array();
+
+	for (size_t i = 0; v != NULL && i < n; i++)
+		v[i] = json_array_get(all, i);
+	if (v != NULL)
+		qsort(v, n, sizeof(*v), compare);
+	for (size_t i = 0; v != NULL && i < n && i < LIMITS_STATUS_ROWS; i++)
+		json_array_append(to, v[i]);
+	free(v);
+	json_decref(all);
+	return to;
+}
+
+static const struct limits *
+limits_of(const struct gateway *g, const char *tenant)
+{
+	const struct tenant *t = tenant != NULL ? tenants_get(g->tenants,
+	    slice_of(tenant)) : NULL;
+
+	return t != NULL ? t->limits : g->config->quota.made;
+}
+
+json_t *
+limits_status(struct gateway *g, const struct limits_query *q,
+    struct error *err)
+{
+	struct status s = { clock_now_us(), json_array(), json_array() };
+	const struct quota_asked asked = { q->principal, q->topic,
+		q->partition };
+	const struct limits *l;
+	bool seen;
+
+	if (q->tenant != NULL && (g->tenants == NULL ||
+	    tenants_get(g->tenants, slice_of(q->tenant)) == NULL)) {
+		json_decref(s.limits);
+		json_decref(s.users);
+		error_set(err, "there is no tenant %.80s", q->tenant);
+		return NULL;
+	}
+	l = limits_of(g, q->tenant);
+	seen = g->quota != NULL && quota_show(g->quota, q->tenant != NULL ?
+	    q->tenant : "", &asked, s.now_us, add_row, add_user, &s);
+	return json_pack("{s:o, s:s, s:b, s:o, s:o}",
+	    "tenant", text_or_null(q->tenant),
+	    "profile", l->profile != NULL ? l->profile : "",
+	    "seen", seen,
+	    "limits", sorted(s.limits, by_times),
+	    "users", sorted(s.users, by_use));
+}

@@ -1,0 +1,696 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/throttle.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "auth/principal.h"
+#include "gateway/base/htab.h"
+#include "gateway/base/log.h"
+#include "gateway/base/mem.h"
+#include "gateway/base/metric.h"
+#include "gateway/client_login.h"
+#include "gateway/config.h"
+#include "gateway/gateway.h"
+#include "gateway/session.h"
+#include "gateway/tenancy.h"
+#include "gateway/tenants.h"
+#include "gateway/worker.h"
+#include "quota/quota.h"
+#include "routing/names.h"
+#include "routing/shape.h"
+#include "wire/messages.h"
+
+enum {
+	TOPICS_KEPT_MAX = 4096,
+	/* A connection that carries a group's requests too. */
+	GROUP_MUTE_MS = 1000,
+	GROUP_HOLD_MS = 3000,
+	GROUP_SEEN_MS = 60000,
+};
+
+/* Of one session. */
+struct throttle {
+	struct session		*session;
+	struct quota_who	 who;
+	struct line_entry	 entry;
+	struct request		*held;
+	struct timer		 timer;		/* the mute's end, or its own */
+	enum quota_lane		 lane;		/* that it owes in */
+	int64_t			 owed;
+	int64_t			 group_us;	/* the last of a group's */
+	bool			 counted;	/* as a connection */
+	enum conn_reason	 closing;
+	struct error		 why;		/* it is closed */
+};
+
+/* Of one worker. */
+struct throttling {
+	struct lines		 lines;
+	struct htab		*topics;	/* struct quota_topic, by
+						 * account and name */
+};
+
+static int64_t
+now_us(const struct session *s)
+{
+	return loop_now_us(s->worker->loop);
+}
+
+/* ---- the worker's ---- */
+
+struct throttling *
+throttling_new(struct worker *w)
+{
+	struct throttling *t = mem_zalloc(sizeof(*t));
+
+	lines_init(&t->lines, w->loop, w->index);
+	t->topics = htab_new();
+	return t;
+}
+
+static void
+topic_unref(void *p)
+{
+	quota_topic_unref(p);
+}
+
+void
+throttling_forget(struct throttling *t)
+{
+	htab_free(t->topics, topic_unref);
+	t->topics = htab_new();
+}
+
+void
+throttling_free(struct throttling *t)
+{
+	if (t == NULL)
+		return;
+	htab_free(t->topics, topic_unref);
+	lines_fini(&t->lines);
+	free(t);
+}
+
+struct lines *
+throttling_lines(struct throttling *t)
+{
+	return &t->lines;
+}
+
+const struct quota_who *
+throttle_who(const struct session *s)
+{
+	return s->throttle != NULL ? &s->throttle->who : NULL;
+}
+
+/* Limits speak of names as the tenant does. */
+static struct quota_topic *
+find_topic(struct session *s, struct slice name)
+{
+	struct arena a;
+	char seed[512];
+	struct slice shown = name;
+	struct quota_topic *t = NULL;
+
+	arena_init_in(&a, 0, seed, sizeof(seed));
+	if (names_outward(tenancy_names(s), NAME_TOPIC, name, &shown, &a))
+		t = quota_topic(s->throttle->who.account, shown);
+	arena_fini(&a);
+	return t;
+}
+
+struct quota_topic *
+throttle_topic(struct session *s, struct slice name)
+{
+	struct throttling *w = s->worker->throttling;
+	struct quota_topic *t;
+	uint8_t key[sizeof(void *) + 256];
+	struct slice k = { key, 0 };
+
+	if (s->throttle == NULL || name.len > 255 ||
+	    !quota_limits_partitions(s->throttle->who.account))
+		return NULL;
+	memcpy(key, &s->throttle->who.account, sizeof(void *));
+	memcpy(key + sizeof(void *), name.data, name.len);
+	k.len = (uint32_t)(sizeof(void *) + name.len);
+	t = htab_get(w->topics, k);
+	if (t != NULL)
+		return t;
+	if (htab_count(w->topics) >= TOPICS_KEPT_MAX)
+		throttling_forget(w);
+	t = find_topic(s, name);
+	if (t != NULL)
+		htab_set(w->topics, k, t);
+	return t;
+}
+
+/* ---- what a request costs ---- */
+
+static enum quota_lane
+lane_of(const struct request *r)
+{
+	return r->api->class == CLASS_PRODUCE ? QUOTA_IN : QUOTA_OTHER;
+}
+
+static void
+cost_of(const struct request *r, struct quota_cost *c)
+{
+	enum api_class class = r->api->class;
+
+	c->n = 0;
+	quota_cost_add(c, QUOTA_DIM_REQUESTS, 1, true);
+	quota_cost_add(c, QUOTA_DIM_INGRESS, (int64_t)r->bytes_in,
+	    class == CLASS_PRODUCE);
+	if (class == CLASS_TOPICS)
+		quota_cost_add(c, QUOTA_DIM_TOPIC_REQUESTS, 1, true);
+	if (class == CLASS_READ)
+		quota_cost_add(c, QUOTA_DIM_EGRESS, 0, true);
+}
+
+/* Calls cb for each partition that a Produce writes to, where they have limits;
+ * the sum of what it says, or the longest. */
+struct parts {
+	int64_t			 now_us;
+	bool			 spend;
+	struct quota_reason	*why;
+};
+
+static int64_t
+produce_parts_us(struct request *r, const struct parts *how)
+{
+	const struct produce_request *q = r->body;
+	int64_t longest = 0;
+
+	if (r->api->class != CLASS_PRODUCE)
+		return 0;
+	for (int32_t i = 0; i < q->topic_data.n; i++) {
+		const struct produce_request_topic_data *t =
+		    &q->topic_data.v[i];
+		const struct topic *known = t->name.len > 0 ? NULL :
+		    cluster_topic_by_id(r->worker->cluster, &t->topic_id);
+		struct quota_topic *qt = throttle_topic(r->session,
+		    known != NULL ? known->name : t->name);
+
+		for (int32_t j = 0; qt && j < t->partition_data.n; j++) {
+			const struct produce_request_topic_data_partition_data
+			    *p = &t->partition_data.v[j];
+			int64_t us = how->spend ? quota_part_spend(qt,
+			    p->index, false, p->records.len, how->now_us,
+			    how->why) : quota_part_wait_us(qt, p->index, false,
+			    how->now_us, how->why);
+
+			if (us > longest)
+				longest = us;
+		}
+	}
+	return longest;
+}
+
+/* ---- owing ---- */
+
+static void
+owe(struct throttle *t, enum quota_lane lane, int64_t tokens)
+{
+	if (t->owed == 0)
+		quota_owe(&t->who, lane, tokens);
+	else
+		return;
+	t->lane = lane;
+	t->owed = tokens;
+}
+
+static void
+owe_no_more(struct throttle *t)
+{
+	if (t->owed != 0)
+		quota_owe(&t->who, t->lane, -t->owed);
+	t->owed = 0;
+}
+
+static int64_t
+owed_by(const struct request *r)
+{
+	return lane_of(r) == QUOTA_IN ? (int64_t)r->bytes_in : 1;
+}
+
+/* ---- waiting in line ---- */
+
+static int64_t
+held_wait(struct line_entry *e, int64_t at_us)
+{
+	struct throttle *t = LIST_ENTRY(e, struct throttle, entry);
+	struct quota_reason why, part = { .us = 0 };
+	const struct parts how = { at_us, false, &part };
+	struct quota_cost c;
+	int64_t us, parts;
+
+	cost_of(t->held, &c);
+	us = quota_wait_us(&t->who, &c, at_us, &why);
+	parts = produce_parts_us(t->held, &how);
+	e->own = parts > us || (us > 0 && (why.scope == QUOTA_PRINCIPAL ||
+	    why.scope == QUOTA_CLIENT));
+	return parts > us ? parts : us;
+}
+
+static void
+run(struct request *r)
+{
+	struct throttle *t = r->session->throttle;
+	struct quota_reason why = { .us = 0 };
+	struct parts how = { now_us(r->session), true, &why };
+	struct quota_cost c;
+
+	cost_of(r, &c);
+	quota_spend(&t->who, &c, how.now_us);
+	line_given(&t->who, lane_of(r), owed_by(r));
+	r->throttle_us = produce_parts_us(r, &how);
+	if (r->throttle_us > 0)
+		throttle_because(r, &why);
+}
+
+bool
+throttle_version_knows(int16_t api_key, int version)
+{
+	switch (api_key) {
+	case API_CREATE_TOPICS:
+		return version >= 6;
+	case API_CREATE_PARTITIONS:
+		return version >= 3;
+	case API_DELETE_TOPICS:
+		return version >= 5;
+	default:
+		return false;
+	}
+}
+
+/* It has waited as long as a request may. */
+static void
+too_late(struct request *r)
+{
+	bool knows = r->api->class == CLASS_TOPICS &&
+	    throttle_version_knows(r->schema->key, r->version);
+
+	metric_add(r->worker->metrics, METRIC_THROTTLE_REFUSED, 1);
+	request_answer_error(r, knows ? KAFKA_THROTTLING_QUOTA_EXCEEDED :
+	    KAFKA_REQUEST_TIMED_OUT);
+}
+
+static void join(struct throttle *t, struct request *r);
+
+static bool
+is_silent(const struct request *r)
+{
+	return r->api->class == CLASS_PRODUCE &&
+	    ((const struct produce_request *)r->body)->acks == 0;
+}
+
+static void
+held_turn(struct line_entry *e, bool late)
+{
+	struct throttle *t = LIST_ENTRY(e, struct throttle, entry);
+	struct request *r = t->held;
+	struct session *s = t->session;
+
+	/* Nobody could be told, so it goes on waiting. */
+	if (late && is_silent(r)) {
+		join(t, r);
+		return;
+	}
+	t->held = NULL;
+	owe_no_more(t);
+	if (late && !e->urgent) {
+		/* Its end may be the session's. */
+		session_mute(s, false);
+		too_late(r);
+		return;
+	}
+	run(r);
+	session_mute(s, false);
+	r->api->handle(r);
+}
+
+static int64_t
+hold_ms(const struct throttle *t)
+{
+	int64_t ms = t->session->worker->config->quota.hold_max_ms;
+
+	if (t->group_us != 0 && ms > GROUP_HOLD_MS &&
+	    now_us(t->session) - t->group_us < GROUP_SEEN_MS * 1000)
+		return GROUP_HOLD_MS;
+	return ms;
+}
+
+static void
+join(struct throttle *t, struct request *r)
+{
+	struct session *s = t->session;
+
+	t->held = r;
+	t->entry.urgent = r->api->class == CLASS_GROUP;
+	t->entry.late_us = now_us(s) + hold_ms(t) * 1000;
+	t->entry.wait = held_wait;
+	t->entry.turn = held_turn;
+	line_join(&s->worker->throttling->lines, &t->who, lane_of(r),
+	    &t->entry);
+}
+
+static void
+hold(struct throttle *t, struct request *r, const struct quota_reason *why,
+    int64_t us)
+{
+	metric_add(t->session->worker->metrics, METRIC_THROTTLE_HELD, 1);
+	if (why->record != NULL)
+		quota_note(why->record, us, now_us(t->session));
+	owe(t, lane_of(r), owed_by(r));
+	session_mute(t->session, true);
+	join(t, r);
+}
+
+bool
+throttle_admit(struct request *r)
+{
+	struct throttle *t = r->session->throttle;
+	struct quota_reason why, part = { .us = 0 };
+	const struct parts how = { now_us(r->session), false, &part };
+	struct quota_cost c;
+	int64_t us, parts;
+
+	if (t == NULL || r->api->class == CLASS_FREE)
+		return true;
+	if (r->api->class == CLASS_GROUP)
+		t->group_us = how.now_us;
+	cost_of(r, &c);
+	us = quota_wait_us(&t->who, &c, how.now_us, &why);
+	parts = produce_parts_us(r, &how);
+	if (us == 0 && parts == 0 && (r->api->class == CLASS_GROUP ||
+	    !line_waits(&t->who, lane_of(r)))) {
+		run(r);
+		return true;
+	}
+	if (parts > us) {
+		us = parts;
+		why = part;
+	}
+	hold(t, r, &why, us);
+	return false;
+}
+
+/* ---- replies ---- */
+
+static void
+mute_over(struct timer *timer)
+{
+	struct throttle *t = LIST_ENTRY(timer, struct throttle, timer);
+
+	owe_no_more(t);
+	session_mute(t->session, false);
+}
+
+static void
+mute(struct throttle *t, const struct request *r, int64_t us)
+{
+	struct session *s = t->session;
+
+	owe(t, lane_of(r), owed_by(r));
+	session_mute(s, true);
+	timer_set(&t->timer, s->worker->loop, now_us(s) + us, mute_over);
+}
+
+static int64_t
+capped_us(const struct throttle *t, int64_t us)
+{
+	int64_t most = (int64_t)
+	    t->session->worker->config->quota.throttle_max_ms * 1000;
+
+	if (t->group_us != 0 && most > GROUP_MUTE_MS * 1000 &&
+	    now_us(t->session) - t->group_us < GROUP_SEEN_MS * 1000)
+		most = GROUP_MUTE_MS * 1000;
+	return us < most ? us : most;
+}
+
+/* How long its client is to wait, and why. */
+static int64_t
+owed_us(struct request *r, struct quota_reason *why)
+{
+	struct throttle *t = r->session->throttle;
+	struct quota_cost c;
+	int64_t us;
+
+	cost_of(r, &c);
+	us = quota_throttle_us(&t->who, &c, lane_of(r), now_us(r->session),
+	    why);
+	if (r->throttle_us > us) {
+		us = r->throttle_us;
+		*why = r->throttle_why;
+	}
+	us = capped_us(t, us);
+	if (us > 0 && why->record != NULL)
+		quota_note(why->record, us, now_us(r->session));
+	if (us > 0)
+		metric_add(r->worker->metrics, METRIC_THROTTLED_TIME,
+		    (uint64_t)us);
+	return us;
+}
+
+static void
+set_time(struct request *r, int version, void *response, int64_t us)
+{
+	const struct field *f = message_field(r->schema->response,
+	    "throttle_time_ms");
+	int32_t ms = (int32_t)((us + 999) / 1000), was;
+
+	if (f == NULL || f->type != FIELD_INT32 || version < f->since ||
+	    version > f->until)
+		return;
+	memcpy(&was, (char *)response + f->offset, sizeof(was));
+	if (was < ms)
+		memcpy((char *)response + f->offset, &ms, sizeof(ms));
+}
+
+void
+throttle_answer(struct request *r, int version, void *response)
+{
+	struct throttle *t = r->session->throttle;
+	struct quota_reason why;
+	int64_t us;
+
+	if (t == NULL || r->api->class == CLASS_FREE ||
+	    t->closing != CONN_REASON_COUNT)
+		return;
+	us = owed_us(r, &why);
+	if (us == 0 && r->throttle_tell_us == 0)
+		return;
+	set_time(r, version, response, us > r->throttle_tell_us ? us :
+	    r->throttle_tell_us);
+	if (us > 0 && t->held == NULL)
+		mute(t, r, us);
+}
+
+void
+throttle_silent(struct request *r)
+{
+	struct throttle *t = r->session != NULL ? r->session->throttle : NULL;
+	struct quota_reason why;
+	int64_t us;
+
+	if (t == NULL || t->closing != CONN_REASON_COUNT || t->held != NULL)
+		return;
+	us = owed_us(r, &why);
+	if (us > 0)
+		mute(t, r, us);
+}
+
+void
+throttle_sent(struct request *r, int64_t bytes)
+{
+	struct throttle *t = r->session->throttle;
+	struct quota_cost c = { 0 };
+
+	if (t == NULL || r->api->class == CLASS_FREE)
+		return;
+	quota_cost_add(&c, QUOTA_DIM_EGRESS, bytes - r->read_bytes, false);
+	quota_spend(&t->who, &c, now_us(r->session));
+}
+
+void
+throttle_tell(struct request *r, int64_t us, const struct quota_reason *why)
+{
+	if (us <= 0)
+		return;
+	us = capped_us(r->session->throttle, us);
+	r->throttle_tell_us = us;
+	metric_add(r->worker->metrics, METRIC_THROTTLED_TIME, (uint64_t)us);
+	if (why->record != NULL)
+		quota_note(why->record, us, now_us(r->session));
+}
+
+void
+throttle_because(struct request *r, const struct quota_reason *why)
+{
+	r->throttle_why = *why;
+}
+
+void
+throttle_refused(struct request *r, const struct quota_reason *why)
+{
+	r->refused_why = *why;
+}
+
+int16_t
+throttle_batch(struct request *r, uint32_t bytes)
+{
+	const struct quota_who *w = throttle_who(r->session);
+	struct quota_reason why;
+	int64_t most;
+
+	if (w == NULL)
+		return 0;
+	most = quota_size_limit(w, QUOTA_DIM_MESSAGE_BYTES, bytes,
+	    now_us(r->session), &why);
+	if (most < 0 || bytes <= most)
+		return 0;
+	throttle_refused(r, &why);
+	return KAFKA_INVALID_REQUEST;
+}
+
+struct slice
+throttle_text(struct request *r)
+{
+	char text[256];
+
+	if (r->refused_why.value < 0)
+		return SLICE_LIT("");
+	quota_reason_text(&r->refused_why, text, sizeof(text));
+	return arena_slice(&r->arena, slice_of(text));
+}
+
+/* ---- connections ---- */
+
+static void
+close_now(struct timer *timer)
+{
+	struct throttle *t = LIST_ENTRY(timer, struct throttle, timer);
+
+	session_close(t->session, t->closing, t->why.text);
+}
+
+/* Held for a moment first, or its client would be back at once (KIP-612). */
+static void
+close_soon(struct throttle *t, enum conn_reason reason,
+    const struct quota_reason *why)
+{
+	struct session *s = t->session;
+	int64_t us = (int64_t)s->worker->config->quota.close_ms * 1000;
+
+	t->closing = reason;
+	quota_reason_text(why, t->why.text, sizeof(t->why.text));
+	quota_note(why->record, us, now_us(s));
+	session_mute(s, true);
+	timer_set(&t->timer, s->worker->loop, now_us(s) + us, close_now);
+}
+
+static struct limits *
+limits_of(const struct session *s)
+{
+	return s->tenant != NULL ? s->tenant->limits :
+	    s->worker->config->quota.made;
+}
+
+/* Of a role's session the role. */
+static struct slice
+principal_of(const struct session *s)
+{
+	return s->login != NULL && s->login->principal != NULL ?
+	    slice_of(s->login->principal->principal_arn) : SLICE_LIT("");
+}
+
+static void
+open_who(struct session *s, struct throttle *t)
+{
+	struct quota *q = s->worker->gateway->quota;
+	struct quota_account *a = quota_account(q, s->tenant != NULL ?
+	    s->tenant->id : "", limits_of(s));
+
+	quota_account_set(a, limits_of(s));
+	quota_who_open(q, a, principal_of(s), slice_of(s->client_id ?
+	    s->client_id : ""), &t->who);
+}
+
+void
+throttle_enter(struct session *s)
+{
+	struct throttle *t = s->throttle;
+	struct quota_reason why;
+
+	if (s->worker->gateway->quota == NULL)
+		return;
+	if (t != NULL) {
+		throttle_again(s);
+		return;
+	}
+	t = s->throttle = mem_zalloc(sizeof(*t));
+	t->session = s;
+	t->closing = CONN_REASON_COUNT;
+	open_who(s, t);
+	if (!quota_take(&t->who, QUOTA_DIM_CONNECTION_ATTEMPTS, 1, now_us(s),
+	    &why))
+		close_soon(t, CONN_QUOTA_RATE, &why);
+	else if (!quota_count(&t->who, QUOTA_DIM_CONNECTIONS, 1, now_us(s),
+	    &why))
+		close_soon(t, CONN_QUOTA_COUNT, &why);
+	else
+		t->counted = true;
+}
+
+void
+throttle_again(struct session *s)
+{
+	struct throttle *t = s->throttle;
+
+	if (t == NULL)
+		return;
+	quota_account_set(t->who.account, limits_of(s));
+	/* Whoever was told to wait may not have to any more; else its next
+	 * request is held. */
+	if (t->closing == CONN_REASON_COUNT && t->held == NULL &&
+	    t->timer.slot != 0) {
+		timer_cancel(&t->timer);
+		mute_over(&t->timer);
+	}
+}
+
+void
+throttle_renamed(struct session *s)
+{
+	struct throttle *t = s->throttle;
+	struct quota_reason why;
+
+	if (t == NULL || t->held != NULL)
+		return;
+	owe_no_more(t);
+	if (t->counted)
+		quota_uncount(&t->who, QUOTA_DIM_CONNECTIONS, 1);
+	quota_who_close(&t->who);
+	open_who(s, t);
+	if (t->counted)
+		t->counted = quota_count(&t->who, QUOTA_DIM_CONNECTIONS, 1,
+		    now_us(s), &why);
+}
+
+void
+throttle_leave(struct session *s)
+{
+	struct throttle *t = s->throttle;
+
+	if (t == NULL)
+		return;
+	s->throttle = NULL;
+	line_leave(&t->entry);
+	owe_no_more(t);
+	timer_cancel(&t->timer);
+	if (t->counted)
+		quota_uncount(&t->who, QUOTA_DIM_CONNECTIONS, 1);
+	quota_who_close(&t->who);
+	free(t);
+}

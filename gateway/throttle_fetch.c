@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/throttle_fetch.h"
+
+#include <stdlib.h>
+
+#include "gateway/base/mem.h"
+#include "gateway/base/metric.h"
+#include "gateway/config.h"
+#include "gateway/fetch_table.h"
+#include "gateway/request.h"
+#include "gateway/session.h"
+#include "gateway/throttle.h"
+#include "gateway/worker.h"
+
+enum {
+	SIZE_SINCE = 3,			/* version with max_bytes at the top */
+	/* An answer is at most that part of a second's bytes, but not less than
+	 * a client's usual batch. */
+	PARTS_OF_SECOND = 4,
+	ANSWER_MIN = 64 * 1024,
+};
+
+struct throttle_turn {
+	struct line_entry	 entry;
+	struct session		*session;
+	void			(*turn)(void *arg);
+	void			*arg;
+	bool			 late;
+};
+
+static int64_t
+now_us(const struct session *s)
+{
+	return loop_now_us(s->worker->loop);
+}
+
+static int64_t
+wait_us(const struct session *s, struct quota_reason *why)
+{
+	const struct quota_who *w = throttle_who(s);
+	struct quota_cost c = { 0 };
+
+	if (w == NULL)
+		return 0;
+	quota_cost_add(&c, QUOTA_DIM_EGRESS, 0, true);
+	return quota_wait_us(w, &c, now_us(s), why);
+}
+
+bool
+throttle_fetch_size(struct request *r, int32_t max_bytes)
+{
+	const struct quota_who *w = throttle_who(r->session);
+	struct quota_reason why;
+	int64_t most;
+
+	if (w == NULL || r->version < SIZE_SINCE)
+		return true;
+	most = quota_size_limit(w, QUOTA_DIM_FETCH_BYTES, max_bytes,
+	    now_us(r->session), &why);
+	return most < 0 || max_bytes <= most;
+}
+
+int32_t
+throttle_fetch_most(const struct request *r, int32_t max_bytes)
+{
+	const struct quota_who *w = throttle_who(r->session);
+	int64_t most;
+
+	if (w == NULL)
+		return max_bytes;
+	most = quota_rate_limit(w, QUOTA_DIM_EGRESS);
+	if (most < 0)
+		return max_bytes;
+	most /= PARTS_OF_SECOND;
+	if (most < ANSWER_MIN)
+		most = ANSWER_MIN;
+	return max_bytes < most ? max_bytes : (int32_t)most;
+}
+
+int64_t
+throttle_fetch_dry_us(struct request *r)
+{
+	return wait_us(r->session, NULL);
+}
+
+bool
+throttle_fetch_may(const struct request *r)
+{
+	const struct quota_who *w = throttle_who(r->session);
+
+	return w == NULL || (!line_waits(w, QUOTA_OUT) &&
+	    wait_us(r->session, NULL) == 0);
+}
+
+void
+throttle_fetched(struct request *r, bool starved)
+{
+	const struct quota_who *w = throttle_who(r->session);
+	struct quota_cost c = { 0 };
+	struct quota_reason why;
+	int64_t at_us, us;
+
+	if (w == NULL)
+		return;
+	at_us = now_us(r->session);
+	quota_cost_add(&c, QUOTA_DIM_EGRESS, r->read_bytes, true);
+	if (r->read_bytes > 0) {
+		quota_spend(w, &c, at_us);
+		line_given(w, QUOTA_OUT, r->read_bytes);
+	}
+	us = quota_throttle_us(w, &c, QUOTA_OUT, at_us, &why);
+	if (r->throttle_us > us && (starved || r->read_bytes == 0)) {
+		us = r->throttle_us;
+		why = r->throttle_why;
+	}
+	r->throttle_us = 0;
+	throttle_tell(r, us, &why);
+}
+
+/* ---- partitions ---- */
+
+/* NULL: no limit. */
+static struct quota_topic *
+topic_of(struct request *r, const struct fetch_topic *t)
+{
+	const struct quota_who *w = throttle_who(r->session);
+	const struct topic *in;
+
+	if (w == NULL || !quota_limits_partitions(w->account))
+		return NULL;
+	if (!t->table->by_id)
+		return throttle_topic(r->session, t->name);
+	in = cluster_topic_by_id(r->worker->cluster, &t->id);
+	return in != NULL ? throttle_topic(r->session, in->name) : NULL;
+}
+
+int64_t
+throttle_part_read(struct request *r, const struct fetch_topic *t,
+    int32_t partition, uint32_t bytes)
+{
+	struct quota_topic *q = topic_of(r, t);
+	struct quota_reason why = { .us = 0 };
+	int64_t at_us, us;
+
+	if (q == NULL)
+		return 0;
+	at_us = now_us(r->session);
+	us = quota_part_spend(q, partition, true, bytes, at_us, &why);
+	if (us > 0)
+		quota_note(why.record, us, at_us);
+	return us;
+}
+
+void
+throttle_rest(struct request *r, struct fetch_table *t)
+{
+	struct quota_reason why = { .us = 0 };
+	int64_t at_us, us;
+
+	if (throttle_who(r->session) == NULL ||
+	    !quota_limits_partitions(throttle_who(r->session)->account))
+		return;
+	at_us = now_us(r->session);
+	LIST_FOREACH(it, &t->topics) {
+		struct fetch_topic *topic = LIST_ENTRY(it, struct fetch_topic,
+		    link);
+		struct quota_topic *q = topic_of(r, topic);
+
+		if (!quota_topic_limited(q, true))
+			continue;
+		LIST_FOREACH(at, &topic->parts) {
+			struct fetch_part *p = LIST_ENTRY(at,
+			    struct fetch_part, link);
+
+			if (!p->wanted || topic->denied != 0)
+				continue;
+			us = quota_part_wait_us(q, p->index, true, at_us,
+			    &why);
+			if (us > 0 && p->rest_until_us == 0 &&
+			    p->landed == NULL)
+				fetch_part_rest(p, at_us + us);
+			if (us > 0 && (r->throttle_us == 0 ||
+			    us < r->throttle_us)) {
+				r->throttle_us = us;
+				r->throttle_why = why;
+			}
+		}
+	}
+}
+
+/* ---- in line ---- */
+
+static int64_t
+turn_wait(struct line_entry *e, int64_t at_us)
+{
+	struct throttle_turn *t = LIST_ENTRY(e, struct throttle_turn, entry);
+	struct quota_reason why;
+	int64_t us = wait_us(t->session, &why);
+
+	(void)at_us;
+	e->own = us > 0 && (why.scope == QUOTA_PRINCIPAL ||
+	    why.scope == QUOTA_CLIENT);
+	return us;
+}
+
+static void
+turn_came(struct line_entry *e, bool late)
+{
+	struct throttle_turn *t = LIST_ENTRY(e, struct throttle_turn, entry);
+
+	t->late = late;
+	t->turn(t->arg);
+}
+
+struct throttle_turn *
+throttle_turn_new(struct session *s, void (*turn)(void *arg), void *arg)
+{
+	struct throttle_turn *t = mem_zalloc(sizeof(*t));
+
+	t->session = s;
+	t->turn = turn;
+	t->arg = arg;
+	t->entry.wait = turn_wait;
+	t->entry.turn = turn_came;
+	return t;
+}
+
+void
+throttle_turn_free(struct throttle_turn *t)
+{
+	if (t == NULL)
+		return;
+	line_leave(&t->entry);
+	free(t);
+}
+
+void
+throttle_turn_join(struct throttle_turn *t, int64_t late_us)
+{
+	if (t->entry.party != NULL)
+		return;
+	t->entry.late_us = late_us;
+	line_join(throttling_lines(t->session->worker->throttling),
+	    throttle_who(t->session), QUOTA_OUT, &t->entry);
+	metric_add(t->session->worker->metrics, METRIC_THROTTLE_HELD, 1);
+}
+
+void
+throttle_turn_leave(struct throttle_turn *t)
+{
+	line_leave(&t->entry);
+}
+
+bool
+throttle_turn_late(const struct throttle_turn *t)
+{
+	return t->late;
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/throttle_topics.h"
+
+#include "gateway/session.h"
+#include "gateway/tenancy.h"
+#include "gateway/throttle.h"
+#include "gateway/worker.h"
+#include "routing/names.h"
+#include "routing/shape.h"
+#include "wire/messages.h"
+
+/* ---- how many there are ---- */
+
+struct counting {
+	const struct cluster	*cluster;
+	int64_t			 n;
+};
+
+static void
+count_range(void *arg, struct slice physical, bool whole)
+{
+	struct counting *k = arg;
+	const struct cluster *c = k->cluster;
+
+	for (int32_t i = cluster_topics_from(c, physical);
+	    i < c->topic_count; i++) {
+		const struct topic *t = &c->topics[i];
+
+		if (t->name.len < physical.len || memcmp(t->name.data,
+		    physical.data, physical.len) != 0 ||
+		    (whole && t->name.len != physical.len))
+			break;
+		if (!t->internal)
+			k->n += t->partition_count;
+	}
+}
+
+static int64_t
+partitions_now(const struct request *r)
+{
+	struct counting k = { r->worker->cluster, 0 };
+
+	names_ranges(tenancy_names(r->session), NAME_TOPIC, count_range, &k);
+	return k.n;
+}
+
+/* ---- what an item is about ---- */
+
+static const struct topic *
+topic_of(const struct request *r, const struct shape_item *item)
+{
+	return item->id != NULL && !uuid_is_zero(item->id) ?
+	    cluster_topic_by_id(r->worker->cluster, item->id) :
+	    cluster_topic(r->worker->cluster, item->name);
+}
+
+/* How many partitions more there will be; less than none: fewer. */
+static int64_t
+change_of(const struct request *r, const struct shape_item *item)
+{
+	const struct topic *t = topic_of(r, item);
+	const struct create_topics_request_topics *made = item->outer;
+	const struct create_partitions_request_topics *more = item->outer;
+	int64_t had = t != NULL ? t->partition_count : 0;
+
+	switch (r->schema->key) {
+	case API_CREATE_TOPICS:
+		if (t != NULL)
+			return 0;	/* the broker will say so */
+		if (made->assignments.n > 0)
+			return made->assignments.n;
+		/* As many as brokers make when they are not told. */
+		return made->num_partitions > 0 ? made->num_partitions : 1;
+	case API_CREATE_PARTITIONS:
+		/* One that is not known yet may be there: it counts whole. */
+		return more->count > had ? more->count - had : 0;
+	default:
+		return -had;
+	}
+}
+
+static bool
+only_validates(const struct request *r)
+{
+	switch (r->schema->key) {
+	case API_CREATE_TOPICS:
+		return ((const struct create_topics_request *)
+		    r->body)->validate_only;
+	case API_CREATE_PARTITIONS:
+		return ((const struct create_partitions_request *)
+		    r->body)->validate_only;
+	default:
+		return false;
+	}
+}
+
+/* ---- verdicts ---- */
+
+/* Of all partitions, those that were made since the snapshot left out. */
+static int16_t
+judge_count(struct request *r, const struct quota_who *w, int64_t more)
+{
+	struct quota_reason why;
+	int64_t now, most;
+
+	if (more <= 0)
+		return 0;
+	now = partitions_now(r) + more;
+	most = quota_size_limit(w, QUOTA_DIM_PARTITIONS, now,
+	    loop_now_us(r->worker->loop), &why);
+	if (most < 0 || now <= most)
+		return 0;
+	throttle_refused(r, &why);
+	return KAFKA_INVALID_REQUEST;
+}
+
+static int16_t
+judge_rate(struct request *r, const struct quota_who *w, int64_t n)
+{
+	int64_t now_us = loop_now_us(r->worker->loop), us;
+	struct quota_cost c = { 0 };
+	struct quota_reason why;
+
+	quota_cost_add(&c, QUOTA_DIM_PARTITION_CHANGES, n, true);
+	us = quota_wait_us(w, &c, now_us, &why);
+	if (us > 0 && throttle_version_knows(r->schema->key, r->version)) {
+		throttle_refused(r, &why);
+		throttle_tell(r, us, &why);
+		return KAFKA_THROTTLING_QUOTA_EXCEEDED;
+	}
+	/* A request that waited for a newer snapshot is judged again. */
+	if (r->park_until_us == 0)
+		quota_spend(w, &c, now_us);
+	us = quota_throttle_us(w, &c, QUOTA_OTHER, now_us, &why);
+	/* What the new versions are refused for, the old ones wait for. */
+	if (us > r->throttle_us &&
+	    !throttle_version_knows(r->schema->key, r->version)) {
+		r->throttle_us = us;
+		throttle_because(r, &why);
+	}
+	return 0;
+}
+
+int16_t
+throttle_topic_judge(struct request *r, const struct shape_item *item)
+{
+	const struct quota_who *w = throttle_who(r->session);
+	int64_t change;
+	int16_t error;
+
+	if (w == NULL || only_validates(r))
+		return 0;
+	change = change_of(r, item);
+	if (change == 0)
+		return 0;
+	error = judge_count(r, w, change);
+	return error != 0 ? error : judge_rate(r, w, change < 0 ? -change :
+	    change);
+}
+
+/* ---- texts ---- */
+
+struct telling {
+	struct slice	 text;
+};
+
+static bool
+is_ours(int16_t code)
+{
+	return code == KAFKA_INVALID_REQUEST ||
+	    code == KAFKA_THROTTLING_QUOTA_EXCEEDED;
+}
+
+static enum codec_walk
+tell(void *arg, const struct field *f, void *value, void *parent)
+{
+	const struct telling *t = arg;
+	const struct field *text, *error;
+	int16_t code;
+
+	(void)parent;
+	if (f->type != FIELD_STRUCT ||
+	    (text = message_field(f->element, "error_message")) == NULL ||
+	    (error = message_field(f->element, "error_code")) == NULL)
+		return CODEC_KEEP;
+	memcpy(&code, (char *)value + error->offset, sizeof(code));
+	if (is_ours(code))
+		memcpy((char *)value + text->offset, &t->text,
+		    sizeof(t->text));
+	return CODEC_KEEP;
+}
+
+void
+throttle_explain(struct request *r, void *response)
+{
+	struct telling t = { throttle_text(r) };
+
+	if (t.text.len > 0)
+		codec_walk(r->schema->response, r->version, response, tell,
+		    &t);
+}

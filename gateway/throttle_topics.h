@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Limits of what a tenant may make: partitions in all, and how many it creates
+ * and deletes in five minutes (KIP-599: refused with THROTTLING_QUOTA_EXCEEDED
+ * in versions that know it, charged and slowed down in older ones).
+ *
+ * Thread: worker.
+ */
+#ifndef WEIR_THROTTLE_TOPICS_H
+#define WEIR_THROTTLE_TOPICS_H
+
+#include <stdint.h>
+
+struct request;
+struct shape_item;
+
+/* 0, or the error for that item of CreateTopics, CreatePartitions or
+ * DeleteTopics. What goes on is charged. */
+int16_t	 throttle_topic_judge(struct request *r,
+	    const struct shape_item *item);
+/* Says beside such an error which limit it was. */
+void	 throttle_explain(struct request *r, void *response);
+
+#endif

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is asked and charged on the request path: no lock is taken here. */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "quota/quota_private.h"
+
+static const struct quota_reason no_reason = { .value = -1 };
+
+void
+quota_cost_add(struct quota_cost *c, enum quota_dimension d, int64_t tokens,
+    bool waits)
+{
+	assert(c->n < QUOTA_COSTS_MAX);
+	c->v[c->n].dimension = d;
+	c->v[c->n].tokens = tokens;
+	c->v[c->n++].waits = waits;
+}
+
+static struct quota_gauge *
+gauge_in_force(struct quota_holder *h, enum quota_dimension d)
+{
+	if (h == NULL || !(atomic_load_explicit(&h->active,
+	    memory_order_relaxed) >> d & 1))
+		return NULL;
+	return &h->gauges[d];
+}
+
+static enum quota_mode
+mode_of(const struct quota_gauge *g)
+{
+	return (enum quota_mode)atomic_load_explicit(&g->mode,
+	    memory_order_relaxed);
+}
+
+void
+quota_note(struct quota_record *r, int64_t us, int64_t now_us)
+{
+	int64_t last = atomic_exchange(&r->last_us, now_us);
+	int64_t worst = atomic_load(&r->worst_us);
+
+	if (last == 0 || now_us - last > QUOTA_EPISODE_MS * 1000)
+		atomic_store(&r->first_us, now_us);
+	atomic_fetch_add(&r->times, 1);
+	atomic_fetch_add(&r->us, (uint64_t)us);
+	while (us > worst &&
+	    !atomic_compare_exchange_weak(&r->worst_us, &worst, us))
+		;
+}
+
+static void
+tell(struct quota_reason *why, const struct quota_holder *h,
+    enum quota_dimension d, struct quota_gauge *g, int64_t us)
+{
+	if (why == NULL)
+		return;
+	*why = (struct quota_reason){ d, h->scope,
+		atomic_load(&g->value), us, &g->record };
+}
+
+/* ---- buckets ---- */
+
+int64_t
+quota_wait_us(const struct quota_who *w, const struct quota_cost *c,
+    int64_t now_us, struct quota_reason *why)
+{
+	int64_t longest = 0;
+
+	if (why != NULL)
+		*why = no_reason;
+	for (uint32_t i = 0; i < c->n; i++) {
+		enum quota_dimension d = c->v[i].dimension;
+
+		for (int s = 0; c->v[i].waits && s < QUOTA_SCOPES; s++) {
+			struct quota_gauge *g = gauge_in_force(w->holders[s],
+			    d);
+			int64_t us;
+
+			if (g == NULL || mode_of(g) != QUOTA_ENFORCE)
+				continue;
+			us = bucket_wait_us(bucket_look(&g->bucket, &g->rate,
+			    now_us), atomic_load(&g->rate.rate));
+			if (us <= longest)
+				continue;
+			longest = us;
+			tell(why, w->holders[s], d, g, us);
+		}
+	}
+	return longest;
+}
+
+void
+quota_spend(const struct quota_who *w, const struct quota_cost *c,
+    int64_t now_us)
+{
+	for (uint32_t i = 0; i < c->n; i++)
+		for (int s = 0; s < QUOTA_SCOPES; s++) {
+			struct quota_gauge *g = gauge_in_force(w->holders[s],
+			    c->v[i].dimension);
+
+			if (g == NULL)
+				continue;
+			bucket_spend(&g->bucket, &g->rate, c->v[i].tokens,
+			    now_us);
+			atomic_fetch_add_explicit(&g->spent,
+			    (uint64_t)c->v[i].tokens, memory_order_relaxed);
+		}
+}
+
+/* How long whoever spent n tokens is to wait for its turn: the debt, then its
+ * principal's others who wait, and as much for each other principal, since all
+ * get the same. The holder's own limit is its own matter. */
+static int64_t
+turn_us(const struct quota_who *w, const struct quota_holder *h,
+    struct quota_gauge *g, int64_t tokens, enum quota_lane lane,
+    int64_t now_us)
+{
+	int64_t rate = atomic_load(&g->rate.rate);
+	int64_t balance = bucket_look(&g->bucket, &g->rate, now_us);
+	const struct quota_holder *p = w->holders[QUOTA_PRINCIPAL];
+	int64_t owed, others = 0;
+	__int128 debt;
+
+	if (balance >= 0)
+		return 0;
+	owed = p != NULL ? atomic_load(&p->owed[lane]) : 0;
+	if (h->scope == QUOTA_TENANT)
+		others = atomic_load(&w->account->owing[lane]) - (owed > 0);
+	if (h->scope == QUOTA_NODE)
+		owed = 0;
+	debt = (__int128)-balance + ((__int128)owed * (others + 1) +
+	    (__int128)tokens * others) * BUCKET_UNIT;
+	return debt > INT64_MAX ? INT64_MAX :
+	    bucket_wait_us(-(int64_t)debt, rate);
+}
+
+int64_t
+quota_throttle_us(const struct quota_who *w, const struct quota_cost *c,
+    enum quota_lane lane, int64_t now_us, struct quota_reason *why)
+{
+	int64_t longest = 0;
+
+	*why = no_reason;
+	for (uint32_t i = 0; i < c->n; i++)
+		for (int s = 0; c->v[i].waits && s < QUOTA_SCOPES; s++) {
+			struct quota_holder *h = w->holders[s];
+			enum quota_dimension d = c->v[i].dimension;
+			struct quota_gauge *g = gauge_in_force(h, d);
+			int64_t us;
+
+			if (g == NULL)
+				continue;
+			us = turn_us(w, h, g, c->v[i].tokens, lane, now_us);
+			if (us > 0 && mode_of(g) == QUOTA_SHADOW)
+				quota_note(&g->record, us, now_us);
+			if (us <= longest || mode_of(g) != QUOTA_ENFORCE)
+				continue;
+			longest = us;
+			tell(why, h, d, g, us);
+		}
+	return longest;
+}
+
+bool
+quota_take(const struct quota_who *w, enum quota_dimension d, int64_t tokens,
+    int64_t now_us, struct quota_reason *why)
+{
+	struct quota_cost c = { 0 };
+	bool taken;
+
+	quota_cost_add(&c, d, tokens, true);
+	taken = quota_wait_us(w, &c, now_us, why) == 0;
+	if (taken)
+		quota_spend(w, &c, now_us);
+	return taken;
+}
+
+void
+quota_owe(const struct quota_who *w, enum quota_lane lane, int64_t tokens)
+{
+	struct quota_holder *p = w->holders[QUOTA_PRINCIPAL];
+	int64_t was = atomic_fetch_add(&p->owed[lane], tokens);
+
+	if (was == 0 && tokens > 0)
+		atomic_fetch_add(&w->account->owing[lane], 1);
+	else if (was > 0 && was + tokens == 0)
+		atomic_fetch_sub(&w->account->owing[lane], 1);
+}
+
+/* ---- counts and sizes ---- */
+
+/* How many holders of it counted n more; as many as there are, unless one that
+ * is enforced is over its limit. */
+static int
+count_up(const struct quota_who *w, enum quota_dimension d, int64_t n,
+    int64_t now_us, struct quota_reason *why)
+{
+	for (int s = 0; s < QUOTA_SCOPES; s++) {
+		struct quota_holder *h = w->holders[s];
+		struct quota_gauge *g;
+		int64_t now;
+
+		if (h == NULL)
+			continue;
+		/* Counted without a limit too: one may come. */
+		g = &h->gauges[d];
+		now = atomic_fetch_add(&g->count, n) + n;
+		if (gauge_in_force(h, d) == NULL ||
+		    now <= atomic_load(&g->value))
+			continue;
+		quota_note(&g->record, 0, now_us);
+		if (mode_of(g) != QUOTA_ENFORCE)
+			continue;
+		tell(why, h, d, g, 0);
+		return s + 1;
+	}
+	return 0;
+}
+
+bool
+quota_count(const struct quota_who *w, enum quota_dimension d, int64_t n,
+    int64_t now_us, struct quota_reason *why)
+{
+	int upto = count_up(w, d, n, now_us, why);
+
+	for (int s = 0; s < upto; s++)
+		if (w->holders[s] != NULL)
+			atomic_fetch_sub(&w->holders[s]->gauges[d].count, n);
+	return upto == 0;
+}
+
+void
+quota_uncount(const struct quota_who *w, enum quota_dimension d, int64_t n)
+{
+	for (int s = 0; s < QUOTA_SCOPES; s++)
+		if (w->holders[s] != NULL)
+			atomic_fetch_sub(&w->holders[s]->gauges[d].count, n);
+}
+
+int64_t
+quota_size_limit(const struct quota_who *w, enum quota_dimension d,
+    int64_t size, int64_t now_us, struct quota_reason *why)
+{
+	struct quota_holder *h = w->holders[QUOTA_TENANT];
+	struct quota_gauge *g = gauge_in_force(h, d);
+	int64_t value;
+
+	if (g == NULL)
+		return -1;
+	value = atomic_load(&g->value);
+	if (size > value)
+		quota_note(&g->record, 0, now_us);
+	if (mode_of(g) != QUOTA_ENFORCE)
+		return -1;
+	tell(why, h, d, g, 0);
+	return value;
+}
+
+int64_t
+quota_rate_limit(const struct quota_who *w, enum quota_dimension d)
+{
+	int64_t least = -1;
+
+	for (int s = 0; s < QUOTA_SCOPES; s++) {
+		struct quota_gauge *g = gauge_in_force(w->holders[s], d);
+		int64_t value;
+
+		if (g == NULL || mode_of(g) != QUOTA_ENFORCE)
+			continue;
+		value = atomic_load(&g->value);
+		if (least < 0 || value < least)
+			least = value;
+	}
+	return least;
+}
+
+void
+quota_reason_text(const struct quota_reason *r, char *to, size_t size)
+{
+	const struct quota_dimension_row *row = quota_dimension(r->dimension);
+
+	snprintf(to, size, "over the limit %s of this %s: %lld %s%s",
+	    row->word, quota_scope_word(r->scope), (long long)r->value,
+	    row->unit, row->kind == QUOTA_RATE ? " a second" :
+	    row->kind == QUOTA_WINDOW ? " in 5 minutes" : "");
+}

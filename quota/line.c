@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "quota/line.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "gateway/base/mem.h"
+#include "quota/quota_private.h"
+
+/* Who waits: a principal. */
+struct line_party {
+	struct list		 link;		/* line->parties */
+	struct list		 entries;
+	struct quota_holder	*holder;
+	bool			 tried;		/* in this round */
+};
+
+struct quota_line {
+	struct list		 link;		/* lines->all */
+	struct quota_account	*account;
+	struct lines		*lines;
+	enum quota_lane		 lane;
+	struct list		 parties;
+	struct timer		 timer;
+	int64_t			 yielded_us;	/* since when; 0: it does not */
+	uint32_t		 turns;		/* of the account, then */
+};
+
+static int64_t
+load(_Atomic int64_t *v)
+{
+	return atomic_load_explicit(v, memory_order_relaxed);
+}
+
+static _Atomic int64_t *
+sign_of(struct quota_line *q)
+{
+	return &q->account->signs[q->lines->worker].least[q->lane];
+}
+
+static void
+raise_to(_Atomic int64_t *v, int64_t to)
+{
+	int64_t was = load(v);
+
+	while (was < to && !atomic_compare_exchange_weak(v, &was, to))
+		;
+}
+
+/* ---- lines and who is in them ---- */
+
+void
+lines_init(struct lines *l, struct loop *loop, int worker)
+{
+	list_init(&l->all);
+	l->loop = loop;
+	l->worker = worker;
+}
+
+void
+lines_fini(struct lines *l)
+{
+	while (!list_empty(&l->all)) {
+		struct quota_line *q = LIST_ENTRY(l->all.next,
+		    struct quota_line, link);
+
+		assert(list_empty(&q->parties));
+		q->account->signs[l->worker].lines[q->lane] = NULL;
+		timer_cancel(&q->timer);
+		list_remove(&q->link);
+		free(q);
+	}
+}
+
+static struct quota_line *
+line_of(struct lines *l, struct quota_account *a, enum quota_lane lane)
+{
+	struct quota_line **at = &a->signs[l->worker].lines[lane];
+
+	if (*at != NULL)
+		return *at;
+	*at = mem_zalloc(sizeof(**at));
+	(*at)->account = a;
+	(*at)->lines = l;
+	(*at)->lane = lane;
+	list_init(&(*at)->parties);
+	list_append(&l->all, &(*at)->link);
+	return *at;
+}
+
+static struct line_party *
+party_of(struct quota_line *q, struct quota_holder *h)
+{
+	struct line_party *p;
+
+	LIST_FOREACH(it, &q->parties) {
+		p = LIST_ENTRY(it, struct line_party, link);
+		if (p->holder == h)
+			return p;
+	}
+	p = mem_zalloc(sizeof(*p));
+	p->holder = h;
+	list_init(&p->entries);
+	list_append(&q->parties, &p->link);
+	/* Who was away does not come back with credit. */
+	raise_to(&h->tag[q->lane], load(&q->account->turn[q->lane]));
+	return p;
+}
+
+static void
+entry_out(struct line_entry *e)
+{
+	struct line_party *p = e->party;
+
+	atomic_fetch_sub(&e->line->account->waiting[e->line->lane], 1);
+	list_remove(&e->link);
+	e->party = NULL;
+	if (list_empty(&p->entries)) {
+		list_remove(&p->link);
+		free(p);
+	}
+}
+
+bool
+line_waits(const struct quota_who *w, enum quota_lane lane)
+{
+	return atomic_load_explicit(&w->account->waiting[lane],
+	    memory_order_relaxed) > 0;
+}
+
+void
+line_given(const struct quota_who *w, enum quota_lane lane, int64_t tokens)
+{
+	struct quota_holder *h = w->holders[QUOTA_PRINCIPAL];
+
+	raise_to(&w->account->turn[lane], load(&h->tag[lane]));
+	atomic_fetch_add_explicit(&h->tag[lane], tokens, memory_order_relaxed);
+	atomic_fetch_add_explicit(&w->account->turns[lane], 1,
+	    memory_order_relaxed);
+	atomic_fetch_add_explicit(&h->given[lane], (uint64_t)tokens,
+	    memory_order_relaxed);
+}
+
+/* ---- whose turn it is ---- */
+
+static struct line_entry *
+first_of(const struct line_party *p)
+{
+	return LIST_ENTRY(p->entries.next, struct line_entry, link);
+}
+
+static bool
+goes_before(const struct line_party *a, const struct line_party *b,
+    enum quota_lane lane)
+{
+	bool ua = first_of(a)->urgent, ub = first_of(b)->urgent;
+
+	if (ua != ub)
+		return ua;
+	return load(&a->holder->tag[lane]) < load(&b->holder->tag[lane]);
+}
+
+static struct line_party *
+next_party(struct quota_line *q)
+{
+	struct line_party *best = NULL;
+
+	LIST_FOREACH(it, &q->parties) {
+		struct line_party *p = LIST_ENTRY(it, struct line_party, link);
+
+		if (!p->tried && (best == NULL ||
+		    goes_before(p, best, q->lane)))
+			best = p;
+	}
+	return best;
+}
+
+/* Another worker's first one was given less: it goes first, unless nobody at
+ * all does for a while. */
+static bool
+must_yield(struct quota_line *q, const struct line_party *p, int64_t now_us)
+{
+	int64_t mine = load(&p->holder->tag[q->lane]);
+	int workers = quota_workers(q->account->quota);
+	uint32_t turns = atomic_load_explicit(&q->account->turns[q->lane],
+	    memory_order_relaxed);
+
+	for (int i = 0; i < workers; i++) {
+		if (i == q->lines->worker || load(
+		    &q->account->signs[i].least[q->lane]) >= mine)
+			continue;
+		if (q->yielded_us == 0 || q->turns != turns)
+			q->yielded_us = now_us;
+		q->turns = turns;
+		return now_us - q->yielded_us < LINE_YIELD_MS * 1000;
+	}
+	q->yielded_us = 0;
+	return false;
+}
+
+static struct line_entry *
+late_one(struct quota_line *q, int64_t now_us)
+{
+	LIST_FOREACH(it, &q->parties) {
+		struct line_party *p = LIST_ENTRY(it, struct line_party, link);
+
+		LIST_FOREACH(at, &p->entries) {
+			struct line_entry *e = LIST_ENTRY(at,
+			    struct line_entry, link);
+
+			if (e->late_us <= now_us)
+				return e;
+		}
+	}
+	return NULL;
+}
+
+static void
+all_untried(struct quota_line *q)
+{
+	LIST_FOREACH(it, &q->parties)
+		LIST_ENTRY(it, struct line_party, link)->tried = false;
+}
+
+/* The one whose turn it is; else NULL, and when to look again. How little its
+ * worker's first one was given is shown to the others, unless that one waits
+ * for something of its own. */
+static struct line_entry *
+choose(struct quota_line *q, int64_t now_us, int64_t *wait_us)
+{
+	int64_t least = INT64_MAX;
+	struct line_party *p;
+
+	*wait_us = LINE_POLL_MS * 1000;
+	all_untried(q);
+	while ((p = next_party(q)) != NULL) {
+		struct line_entry *e = first_of(p);
+		int64_t us, tag = load(&p->holder->tag[q->lane]);
+
+		e->own = false;
+		us = e->wait(e, now_us);
+		p->tried = true;
+		if (!e->own && tag < least)
+			least = tag;
+		if (us > 0) {
+			*wait_us = us < *wait_us ? us : *wait_us;
+			continue;
+		}
+		atomic_store(sign_of(q), least);
+		if (!must_yield(q, p, now_us))
+			return e;
+		*wait_us = 1000;
+		return NULL;
+	}
+	atomic_store(sign_of(q), least);
+	return NULL;
+}
+
+static void
+look(struct timer *t)
+{
+	struct quota_line *q = LIST_ENTRY(t, struct quota_line, timer);
+	struct loop *loop = q->lines->loop;
+	int64_t wait_us = 0, now_us = loop_now_us(loop);
+	struct line_entry *e;
+
+	while ((e = late_one(q, now_us)) != NULL) {
+		entry_out(e);
+		e->turn(e, true);
+	}
+	while ((e = choose(q, now_us, &wait_us)) != NULL) {
+		entry_out(e);
+		e->turn(e, false);
+	}
+	if (list_empty(&q->parties)) {
+		atomic_store(sign_of(q), INT64_MAX);
+		return;
+	}
+	timer_set(&q->timer, loop, now_us + (wait_us < 1000 ? 1000 : wait_us),
+	    look);
+}
+
+/* ---- joining and leaving ---- */
+
+void
+line_join(struct lines *l, const struct quota_who *w, enum quota_lane lane,
+    struct line_entry *e)
+{
+	struct quota_line *q = line_of(l, w->account, lane);
+	int64_t now_us = loop_now_us(l->loop), us = e->wait(e, now_us);
+
+	assert(e->party == NULL);
+	atomic_fetch_add(&w->account->waiting[lane], 1);
+	e->line = q;
+	e->party = party_of(q, w->holders[QUOTA_PRINCIPAL]);
+	if (e->urgent)
+		list_prepend(&e->party->entries, &e->link);
+	else
+		list_append(&e->party->entries, &e->link);
+	if (us > LINE_POLL_MS * 1000)
+		us = LINE_POLL_MS * 1000;
+	if (q->timer.slot == 0 || now_us + us < q->timer.at_us)
+		timer_set(&q->timer, l->loop, now_us + us, look);
+}
+
+void
+line_leave(struct line_entry *e)
+{
+	if (e->party != NULL)
+		entry_out(e);
+}

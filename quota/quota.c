@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "quota/quota.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/base/htab.h"
+#include "gateway/base/mem.h"
+#include "quota/quota_private.h"
+
+enum { KEY_MAX = 2200 };	/* of a principal and a client id */
+
+/* ---- holders ---- */
+
+static struct slice
+text(const char *s)
+{
+	return s != NULL ? slice_of(s) : SLICE_LIT("");
+}
+
+static void
+gauge_follow(struct quota_gauge *g, const struct quota_dimension_row *row,
+    const struct limit *l)
+{
+	unsigned char mode = l != NULL ? l->mode : QUOTA_OFF;
+
+	if (mode != QUOTA_OFF) {
+		atomic_store(&g->value, l->value);
+		atomic_store(&g->burst, l->burst);
+		memcpy(g->warn, l->warn, sizeof(g->warn));
+		if (row->kind == QUOTA_RATE || row->kind == QUOTA_WINDOW)
+			bucket_rate_set(&g->rate, l->value,
+			    row->kind == QUOTA_WINDOW ? QUOTA_WINDOW_S : 1,
+			    l->burst);
+	}
+	atomic_store(&g->mode, mode);
+}
+
+void
+quota_holder_follow(struct quota_holder *h, const struct limits *l)
+{
+	uint32_t active = 0;
+
+	for (unsigned d = 0; d < QUOTA_DIMENSIONS; d++) {
+		const struct quota_dimension_row *row =
+		    quota_dimension((enum quota_dimension)d);
+		const struct limit *found = (row->scopes >> h->scope & 1) &&
+		    l != NULL ? limits_find(l, h->scope,
+		    (enum quota_dimension)d, text(h->principal),
+		    text(h->client_id), SLICE_LIT("")) : NULL;
+
+		gauge_follow(&h->gauges[d], row, found);
+		if (found != NULL && found->mode != QUOTA_OFF)
+			active |= 1u << d;
+	}
+	atomic_store(&h->active, active);
+}
+
+static struct quota_holder *
+holder_new(struct quota_account *a, enum quota_scope scope,
+    struct slice principal, struct slice client_id, const struct limits *l)
+{
+	struct quota_holder *h = mem_zalloc(sizeof(*h));
+
+	h->account = a;
+	h->scope = scope;
+	if (scope == QUOTA_PRINCIPAL || scope == QUOTA_CLIENT)
+		h->principal = mem_strndup(principal.data, principal.len);
+	if (scope == QUOTA_CLIENT)
+		h->client_id = mem_strndup(client_id.data, client_id.len);
+	quota_holder_follow(h, l);
+	return h;
+}
+
+static void
+holder_free(void *p)
+{
+	struct quota_holder *h = p;
+
+	free(h->principal);
+	free(h->client_id);
+	free(h);
+}
+
+/* ---- accounts ---- */
+
+static void
+topic_free(void *p)
+{
+	quota_topic_free(p);
+}
+
+static void
+account_free(void *p)
+{
+	struct quota_account *a = p;
+
+	htab_free(a->holders, holder_free);
+	htab_free(a->topics, topic_free);
+	if (a->rest != NULL)
+		holder_free(a->rest);
+	holder_free(a->tenant);
+	limits_unref(a->limits);
+	pthread_mutex_destroy(&a->lock);
+	free(a->signs);
+	free(a->name);
+	free(a);
+}
+
+static bool
+limits_partitions(const struct limits *l)
+{
+	for (uint32_t i = 0; l != NULL && i < l->n; i++)
+		if (l->v[i].scope == QUOTA_PARTITION &&
+		    l->v[i].mode != QUOTA_OFF)
+			return true;
+	return false;
+}
+
+static struct quota_sign *
+signs_new(int workers)
+{
+	size_t size = sizeof(struct quota_sign) * (size_t)workers;
+	struct quota_sign *v = aligned_alloc(64, size);
+
+	assert(v != NULL);
+	memset(v, 0, size);
+	for (int i = 0; i < workers; i++)
+		for (int lane = 0; lane < QUOTA_LANES; lane++)
+			atomic_init(&v[i].least[lane], INT64_MAX);
+	return v;
+}
+
+static struct quota_account *
+account_new(struct quota *q, const char *name, struct limits *l)
+{
+	struct quota_account *a = mem_zalloc(sizeof(*a));
+
+	a->quota = q;
+	a->name = mem_strdup(name);
+	a->limits = limits_ref(l);
+	a->holders = htab_new();
+	a->topics = htab_new();
+	pthread_mutex_init(&a->lock, NULL);
+	a->tenant = holder_new(a, QUOTA_TENANT, SLICE_NULL, SLICE_NULL, l);
+	atomic_store(&a->limits_partitions, limits_partitions(l));
+	a->signs = signs_new(q->workers);
+	return a;
+}
+
+struct quota_account *
+quota_account(struct quota *q, const char *tenant, struct limits *l)
+{
+	struct quota_account *a;
+
+	pthread_mutex_lock(&q->lock);
+	a = htab_get(q->accounts, slice_of(tenant));
+	if (a == NULL) {
+		a = account_new(q, tenant, l);
+		htab_set(q->accounts, slice_of(tenant), a);
+	}
+	pthread_mutex_unlock(&q->lock);
+	return a;
+}
+
+static bool
+follow_holder(void *arg, struct slice key, void *value)
+{
+	(void)key;
+	quota_holder_follow(value, arg);
+	return true;
+}
+
+static bool
+follow_topic(void *arg, struct slice key, void *value)
+{
+	(void)key;
+	quota_topic_follow(value, arg);
+	return true;
+}
+
+void
+quota_account_set(struct quota_account *a, struct limits *l)
+{
+	struct limits *was;
+
+	pthread_mutex_lock(&a->lock);
+	was = a->limits;
+	if (was == l) {
+		pthread_mutex_unlock(&a->lock);
+		return;
+	}
+	a->limits = limits_ref(l);
+	quota_holder_follow(a->tenant, l);
+	if (a->rest != NULL)
+		quota_holder_follow(a->rest, l);
+	htab_each(a->holders, follow_holder, l);
+	htab_each(a->topics, follow_topic, l);
+	atomic_store(&a->limits_partitions, limits_partitions(l));
+	pthread_mutex_unlock(&a->lock);
+	limits_unref(was);
+}
+
+const char *
+quota_account_name(const struct quota_account *a)
+{
+	return a->name;
+}
+
+/* ---- the node ---- */
+
+struct quota *
+quota_new(int workers)
+{
+	struct quota *q = mem_zalloc(sizeof(*q));
+
+	assert(workers > 0);
+	q->workers = workers;
+	q->accounts = htab_new();
+	pthread_mutex_init(&q->lock, NULL);
+	q->node = holder_new(NULL, QUOTA_NODE, SLICE_NULL, SLICE_NULL, NULL);
+	return q;
+}
+
+void
+quota_free(struct quota *q)
+{
+	if (q == NULL)
+		return;
+	htab_free(q->accounts, account_free);
+	holder_free(q->node);
+	limits_unref(q->node_limits);
+	pthread_mutex_destroy(&q->lock);
+	free(q);
+}
+
+int
+quota_workers(const struct quota *q)
+{
+	return q->workers;
+}
+
+void
+quota_set_node(struct quota *q, struct limits *l)
+{
+	struct limits *was = q->node_limits;
+
+	q->node_limits = limits_ref(l);
+	quota_holder_follow(q->node, l);
+	limits_unref(was);
+}
+
+/* ---- sessions ---- */
+
+static bool
+has_scope(const struct limits *l, enum quota_scope scope)
+{
+	for (uint32_t i = 0; l != NULL && i < l->n; i++)
+		if (l->v[i].scope == scope && l->v[i].mode != QUOTA_OFF)
+			return true;
+	return false;
+}
+
+/* With the account's lock held. */
+static struct quota_holder *
+holder_get(struct quota_account *a, enum quota_scope scope,
+    struct slice principal, struct slice client_id)
+{
+	char key[KEY_MAX];
+	struct quota_holder *h;
+	int n = snprintf(key, sizeof(key), "%d%.*s%c%.*s", (int)scope,
+	    SLICE_FMT(principal), scope == QUOTA_CLIENT ? '\n' : '\t',
+	    SLICE_FMT(client_id));
+	struct slice k;
+
+	if (n < 0 || (size_t)n >= sizeof(key))
+		n = sizeof(key) - 1;
+	k = (struct slice){ (const uint8_t *)key, (uint32_t)n };
+	h = htab_get(a->holders, k);
+	if (h == NULL && htab_count(a->holders) < QUOTA_HOLDERS_MAX) {
+		h = holder_new(a, scope, principal, client_id, a->limits);
+		htab_set(a->holders, k, h);
+	} else if (h == NULL) {
+		if (a->rest == NULL)
+			a->rest = holder_new(a, QUOTA_PRINCIPAL,
+			    SLICE_LIT("(others)"), SLICE_NULL, a->limits);
+		h = a->rest;
+	}
+	atomic_fetch_add(&h->refs, 1);
+	return h;
+}
+
+void
+quota_who_open(struct quota *q, struct quota_account *a,
+    struct slice principal, struct slice client_id, struct quota_who *w)
+{
+	memset(w, 0, sizeof(*w));
+	w->account = a;
+	w->holders[QUOTA_NODE] = q->node;
+	w->holders[QUOTA_TENANT] = a->tenant;
+	atomic_fetch_add(&q->node->refs, 1);
+	atomic_fetch_add(&a->tenant->refs, 1);
+	pthread_mutex_lock(&a->lock);
+	w->holders[QUOTA_PRINCIPAL] = holder_get(a, QUOTA_PRINCIPAL, principal,
+	    SLICE_LIT(""));
+	if (has_scope(a->limits, QUOTA_CLIENT))
+		w->holders[QUOTA_CLIENT] = holder_get(a, QUOTA_CLIENT,
+		    principal, client_id);
+	pthread_mutex_unlock(&a->lock);
+}
+
+void
+quota_who_close(struct quota_who *w)
+{
+	for (int i = 0; i < QUOTA_SCOPES; i++)
+		if (w->holders[i] != NULL)
+			atomic_fetch_sub(&w->holders[i]->refs, 1);
+	memset(w, 0, sizeof(*w));
+}
+
+/* ---- once a second ---- */
+
+static void
+gauge_tick(struct quota_gauge *g)
+{
+	uint64_t spent = atomic_load(&g->spent);
+	uint64_t per_s = spent - atomic_load(&g->before);
+
+	atomic_store(&g->before, spent);
+	atomic_store(&g->per_s, per_s);
+	if (per_s > atomic_load(&g->peak))
+		atomic_store(&g->peak, per_s);
+}
+
+static void
+holder_tick(struct quota_holder *h)
+{
+	uint32_t active = atomic_load(&h->active);
+
+	for (unsigned d = 0; d < QUOTA_DIMENSIONS; d++)
+		if (active >> d & 1)
+			gauge_tick(&h->gauges[d]);
+	for (int lane = 0; lane < QUOTA_LANES; lane++) {
+		uint64_t given = atomic_load(&h->given[lane]);
+
+		atomic_store(&h->given_per_s[lane], given -
+		    atomic_load(&h->given_before[lane]));
+		atomic_store(&h->given_before[lane], given);
+	}
+}
+
+/* Nobody has it, and it owes nothing. */
+static bool
+holder_idle(struct quota_holder *h, int64_t now_us)
+{
+	if (atomic_load(&h->refs) > 0)
+		return false;
+	for (unsigned d = 0; d < QUOTA_DIMENSIONS; d++) {
+		struct quota_gauge *g = &h->gauges[d];
+
+		if ((atomic_load(&h->active) >> d & 1) &&
+		    bucket_look(&g->bucket, &g->rate, now_us) <
+		    atomic_load(&g->rate.burst))
+			return false;
+	}
+	return true;
+}
+
+/* What is to go cannot be taken out while the table is walked. */
+struct sweep {
+	int64_t		 now_us;
+	struct slice	*keys;
+	uint32_t	 n, room;
+};
+
+static void
+sweep_add(struct sweep *s, struct slice key)
+{
+	if (s->n == s->room) {
+		s->room = s->room ? s->room * 2 : 16;
+		s->keys = mem_realloc(s->keys, sizeof(*s->keys) * s->room);
+	}
+	s->keys[s->n++] = slice_of(mem_strndup(key.data, key.len));
+	s->keys[s->n - 1].len = key.len;
+}
+
+static bool
+tick_holder(void *arg, struct slice key, void *value)
+{
+	struct sweep *s = arg;
+
+	holder_tick(value);
+	if (holder_idle(value, s->now_us))
+		sweep_add(s, key);
+	return true;
+}
+
+static bool
+tick_topic(void *arg, struct slice key, void *value)
+{
+	struct sweep *s = arg;
+
+	if (quota_topic_idle(value, s->now_us))
+		sweep_add(s, key);
+	return true;
+}
+
+static void
+swept(struct sweep *s, struct htab *h, void (*done)(void *))
+{
+	for (uint32_t i = 0; i < s->n; i++) {
+		done(htab_take(h, s->keys[i]));
+		free((void *)(uintptr_t)s->keys[i].data);
+	}
+	free(s->keys);
+}
+
+static bool
+tick_account(void *arg, struct slice key, void *value)
+{
+	struct quota_account *a = value;
+	struct sweep holders = { .now_us = *(int64_t *)arg };
+	struct sweep topics = holders;
+
+	(void)key;
+	pthread_mutex_lock(&a->lock);
+	holder_tick(a->tenant);
+	htab_each(a->holders, tick_holder, &holders);
+	swept(&holders, a->holders, holder_free);
+	htab_each(a->topics, tick_topic, &topics);
+	swept(&topics, a->topics, topic_free);
+	pthread_mutex_unlock(&a->lock);
+	return true;
+}
+
+void
+quota_tick(struct quota *q, int64_t now_us)
+{
+	pthread_mutex_lock(&q->lock);
+	holder_tick(q->node);
+	htab_each(q->accounts, tick_account, &now_us);
+	pthread_mutex_unlock(&q->lock);
+}

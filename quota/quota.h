@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A node's limits at work: who is limited (holders: the node, a tenant, a
+ * principal, a client id within it; and topics with a bucket for each
+ * partition), what they have spent, and why somebody was held up.
+ *
+ * An account is a tenant's; those without tenant share one, whose name is
+ * empty. A worker opens a struct quota_who for each session, and asks and
+ * charges it without a lock. What is charged may be more than there is: the
+ * debt holds up what comes next (KIP-599's admission), so no more than one
+ * request a worker goes beyond a limit.
+ *
+ * Shadow limits compute and note what they would have done, and hold up nobody.
+ *
+ * Ownership: accounts live as long as the struct quota; holders and topics are
+ * counted by sessions and workers, and kept after that until their buckets are
+ * full again, so that nobody gets out of debt by coming back.
+ * Thread: any, except where said. Finding a holder or topic takes the
+ * account's lock; that is once a session, or once a topic and worker.
+ * Bounds: QUOTA_HOLDERS_MAX of an account, then the rest share one; as many
+ * topics; QUOTA_PARTITIONS_MAX partitions of a topic have buckets.
+ */
+#ifndef WEIR_QUOTA_QUOTA_H
+#define WEIR_QUOTA_QUOTA_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gateway/base/slice.h"
+#include "quota/bucket.h"
+#include "quota/limits.h"
+
+struct quota;
+struct quota_account;
+struct quota_line;
+
+enum {
+	QUOTA_HOLDERS_MAX = 10000,
+	QUOTA_PARTITIONS_MAX = 65536,
+	QUOTA_EPISODE_MS = 10000,	/* quiet for so long ends an episode */
+	QUOTA_COSTS_MAX = 4,
+};
+
+/* What waits in line apart (quota/line.h). */
+enum quota_lane { QUOTA_IN, QUOTA_OUT, QUOTA_OTHER, QUOTA_LANES };
+
+/* What a limit has done to those under it. */
+struct quota_record {
+	_Atomic uint64_t	 times, us;	/* held up, refused or closed */
+	_Atomic int64_t		 first_us;	/* of the current episode */
+	_Atomic int64_t		 last_us;	/* 0: never */
+	_Atomic int64_t		 worst_us;	/* the longest of all */
+};
+
+/* One limit in force. */
+struct quota_gauge {
+	struct bucket		 bucket;
+	struct bucket_rate	 rate;
+	_Atomic int64_t		 value, burst;
+	_Atomic int64_t		 count;		/* COUNT: now */
+	_Atomic uint64_t	 spent;		/* RATE, WINDOW: ever */
+	struct quota_record	 record;
+	/* Written by quota_tick only, read by who shows it. */
+	_Atomic uint64_t	 before, per_s, peak;
+	_Atomic unsigned char	 mode;		/* enum quota_mode */
+	unsigned char		 warn[LIMIT_WARNINGS_MAX];
+	_Atomic unsigned char	 warned;	/* percent told last */
+};
+
+struct quota_holder {
+	struct quota_account	*account;	/* NULL: the node */
+	enum quota_scope	 scope;
+	char			*principal, *client_id;	/* NULL: not of one */
+	_Atomic int		 refs;		/* sessions */
+	_Atomic uint32_t	 active;	/* bits: dimensions not off */
+	_Atomic int64_t		 tag[QUOTA_LANES];	/* fair turn: spent */
+	_Atomic int64_t		 owed[QUOTA_LANES];	/* by who was told to
+							 * wait */
+	_Atomic uint64_t	 given[QUOTA_LANES];	/* ever */
+	_Atomic uint64_t	 given_before[QUOTA_LANES];	/* by ticks */
+	_Atomic uint64_t	 given_per_s[QUOTA_LANES];
+	struct quota_gauge	 gauges[QUOTA_DIMENSIONS];
+};
+
+/* Buckets of a partition, and what befell it. */
+struct quota_part {
+	struct bucket		 in, out;
+	_Atomic(void *)		 record;	/* struct quota_record[2]: in,
+						 * out; NULL: nothing did */
+};
+
+struct quota_topic {
+	struct quota_account	*account;
+	char			*name;		/* as its limits say it */
+	_Atomic int		 refs;
+	_Atomic unsigned char	 mode_in, mode_out;
+	struct bucket_rate	 rate_in, rate_out;
+	_Atomic(void *)		 few;		/* the first partitions' */
+	_Atomic(void *)		 many;		/* pointers to the others' */
+};
+
+/* Whose a session is. */
+struct quota_who {
+	struct quota_account	*account;	/* NULL: not open */
+	struct quota_holder	*holders[QUOTA_SCOPES];	/* by scope; or NULL */
+};
+
+/* What something costs. Partitions are charged by themselves. */
+struct quota_cost {
+	uint32_t		 n;
+	struct {
+		enum quota_dimension	 dimension;
+		bool			 waits;	/* else charged only */
+		int64_t			 tokens;
+	}			 v[QUOTA_COSTS_MAX];
+};
+
+/* Why something is held up, refused or closed. */
+struct quota_reason {
+	enum quota_dimension	 dimension;
+	enum quota_scope	 scope;
+	int64_t			 value;		/* the limit's; -1: none */
+	int64_t			 us;		/* how long */
+	struct quota_record	*record;	/* or NULL */
+};
+
+struct quota	*quota_new(int workers);
+void		 quota_free(struct quota *q);
+int		 quota_workers(const struct quota *q);
+/* The limits of the whole node: rows of that scope. Thread: control. */
+void		 quota_set_node(struct quota *q, struct limits *l);
+/* The tenant's account, made when there is none: with these limits then. A
+ * reference to them is kept. */
+struct quota_account *quota_account(struct quota *q, const char *tenant,
+		    struct limits *l);
+/* The limits changed: all holders and topics take the new ones, keeping what
+ * they owe. NULL: there are none. Nothing is done when they are the same. */
+void		 quota_account_set(struct quota_account *a, struct limits *l);
+const char	*quota_account_name(const struct quota_account *a);
+/* Odd jobs, once a second: uses a second, peaks, and holders that are no longer
+ * needed. Thread: control. */
+void		 quota_tick(struct quota *q, int64_t now_us);
+
+/* Opens it for a principal (or "") and client id; neither is kept. */
+void		 quota_who_open(struct quota *q, struct quota_account *a,
+		    struct slice principal, struct slice client_id,
+		    struct quota_who *w);
+void		 quota_who_close(struct quota_who *w);
+
+void		 quota_cost_add(struct quota_cost *c, enum quota_dimension d,
+		    int64_t tokens, bool waits);
+/* 0: none of its buckets that it waits for is in debt; else how long the
+ * longest will be, and which. */
+int64_t		 quota_wait_us(const struct quota_who *w,
+		    const struct quota_cost *c, int64_t now_us,
+		    struct quota_reason *why);
+void		 quota_spend(const struct quota_who *w,
+		    const struct quota_cost *c, int64_t now_us);
+/* After it was spent: how long its client is to be told to wait, with what
+ * others in the same lane were told before. */
+int64_t		 quota_throttle_us(const struct quota_who *w,
+		    const struct quota_cost *c, enum quota_lane lane,
+		    int64_t now_us, struct quota_reason *why);
+/* Others of its principal come later by so much, until as much is taken back
+ * (negative): its client was told to wait, or it waits in line. */
+void		 quota_owe(const struct quota_who *w, enum quota_lane lane,
+		    int64_t tokens);
+/* As many are counted; false: over a limit that is enforced, nothing was
+ * counted. */
+bool		 quota_count(const struct quota_who *w, enum quota_dimension d,
+		    int64_t n, int64_t now_us, struct quota_reason *why);
+void		 quota_uncount(const struct quota_who *w,
+		    enum quota_dimension d, int64_t n);
+/* Takes one where no bucket is in debt; false: one is, nothing was taken. */
+bool		 quota_take(const struct quota_who *w, enum quota_dimension d,
+		    int64_t tokens, int64_t now_us, struct quota_reason *why);
+/* The least limit of a RATE that is enforced on it; -1: none is. */
+int64_t		 quota_rate_limit(const struct quota_who *w,
+		    enum quota_dimension d);
+/* The tenant's limit of a SIZE or COUNT dimension; -1: there is none that is
+ * enforced. What a shadow one would have refused is noted. */
+int64_t		 quota_size_limit(const struct quota_who *w,
+		    enum quota_dimension d, int64_t size, int64_t now_us,
+		    struct quota_reason *why);
+/* Somebody was held up by it. */
+void		 quota_note(struct quota_record *r, int64_t us,
+		    int64_t now_us);
+
+/* ---- partitions ---- */
+
+/* Whether any limit concerns partitions of the account's topics. */
+bool		 quota_limits_partitions(const struct quota_account *a);
+/* Counted; NULL: no limit concerns partitions of the account's topics. */
+struct quota_topic *quota_topic(struct quota_account *a, struct slice name);
+void		 quota_topic_unref(struct quota_topic *t);
+/* Whether a bucket of that direction is in force or in shadow. */
+bool		 quota_topic_limited(const struct quota_topic *t, bool out);
+/* Charges; how long the partition's next is to wait (0: not), by a limit that
+ * is enforced. */
+int64_t		 quota_part_spend(struct quota_topic *t, int32_t partition,
+		    bool out, int64_t bytes, int64_t now_us,
+		    struct quota_reason *why);
+int64_t		 quota_part_wait_us(struct quota_topic *t, int32_t partition,
+		    bool out, int64_t now_us, struct quota_reason *why);
+
+/* ---- to be shown ---- */
+
+/* A limit in force, or a partition that was held up. */
+struct quota_row {
+	enum quota_dimension	 dimension;
+	enum quota_scope	 scope;
+	enum quota_mode		 mode;
+	const char		*principal, *client_id;	/* or NULL */
+	const char		*topic;			/* or NULL */
+	int32_t			 partition;		/* -1: none */
+	int64_t			 value, burst;
+	int64_t			 use, peak;	/* a second, or now */
+	int64_t			 headroom;	/* tokens; below 0: debt */
+	const uint8_t		*warn;		/* LIMIT_WARNINGS_MAX, or
+						 * NULL */
+	struct quota_record	*record;	/* or NULL: none */
+};
+
+/* NULL: all of them, -1: of any partition. */
+struct quota_asked {
+	const char		*principal, *topic;
+	int32_t			 partition;
+};
+
+/* Who a lane was used by. */
+struct quota_user {
+	const char		*principal;
+	uint64_t		 per_s[QUOTA_LANES];
+	int32_t			 sessions;
+};
+
+/* Calls row for each limit of the tenant (and of the node), user for each
+ * principal; false when the tenant has no account: nobody of it came yet. All
+ * is borrowed. Thread: any; the account is locked meanwhile. */
+bool		 quota_show(struct quota *q, const char *tenant,
+		    const struct quota_asked *asked, int64_t now_us,
+		    void (*row)(void *arg, const struct quota_row *r),
+		    void (*user)(void *arg, const struct quota_user *u),
+		    void *arg);
+
+/* "ingress_bytes of the tenant: 5000000 bytes a second" */
+void		 quota_reason_text(const struct quota_reason *r, char *to,
+		    size_t size);
+
+#endif

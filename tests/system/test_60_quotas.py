@@ -1,0 +1,404 @@
+"""Limits at work on real brokers: what is slowed down, refused and closed, and what is not. How
+exact a rate is, unit tests and the bench say; here no test waits for less than what a limit
+that holds must take."""
+
+import contextlib
+import json
+import os
+import time
+
+from rig import proc
+from rig.caller import Caller
+from rig.env import only
+from rig.login import reload
+from rig.records import batch
+from rig.weir import Weir
+
+THROTTLED, INVALID = 89, 42
+MB = 1000000
+
+
+def limit(dimension, value, **more):
+    return {"dimension": dimension, "value": value, **more}
+
+
+@contextlib.contextmanager
+def node_with(env, name, *limits, **quota):
+    """A node without logins whose clients have these limits."""
+    node = Weir(env, config={}, name=name)
+    node.config = {
+        "cluster": {"bootstrap": env.cluster.bootstrap()},
+        "listeners": [{"address": node.address, "advertised": node.address}],
+        "quota": {"limits": list(limits), **quota},
+        "admin": {"address": f"127.0.0.1:{node.admin_port}"},
+    }
+    node.write_config(node.config)
+    try:
+        yield node.start()
+    finally:
+        node.stop(2)
+
+
+def client(node, **more):
+    return Caller(node.host, node.port, **more)
+
+
+def rows(node, dimension, query=""):
+    code, text = node.get("/limits" + query)
+    assert code == 200, (code, text)
+    return [r for r in json.loads(text)["limits"] if r["dimension"] == dimension]
+
+
+def row(node, dimension, query=""):
+    found = rows(node, dimension, query)
+    assert len(found) == 1, found
+    return found[0]
+
+
+def weirctl(env, node, *words):
+    path = os.path.join(os.path.dirname(env.options.weir), "weirctl")
+    argv = [path, *words, "--admin", f"127.0.0.1:{node.admin_port}"]
+    code, out, err = proc.run("weirctl", argv, env.path("weirctl.log"), 20)
+    assert code == 0, (code, err)
+    return out
+
+
+def records(size):
+    return batch([(None, b"x" * size)])
+
+
+def produce(topic, data, partition=0, acks=-1):
+    return {
+        "acks": acks,
+        "timeout_ms": 30000,
+        "topic_data": [
+            {"name": topic, "partition_data": [{"index": partition, "records": data}]}
+        ],
+    }
+
+
+def fetch(topic, offsets, max_bytes=50 * MB, max_wait_ms=500, min_bytes=1):
+    return {
+        "replica_id": -1,
+        "max_wait_ms": max_wait_ms,
+        "min_bytes": min_bytes,
+        "max_bytes": max_bytes,
+        "session_epoch": -1,
+        "topics": [
+            {
+                "topic": topic,
+                "partitions": [
+                    {"partition": p, "fetch_offset": at, "partition_max_bytes": MB}
+                    for p, at in offsets.items()
+                ],
+            }
+        ],
+    }
+
+
+def produced(c, topic, count, size=100000, **more):
+    """Sends them one after the other; seconds, and the throttle times told."""
+    began, told = time.monotonic(), []
+    for _ in range(count):
+        reply = c.ask("produce", 9, produce(topic, records(size), **more))
+        assert not any(reply.errors()), str(reply)
+        told.append(reply.value["throttle_time_ms"])
+    return time.monotonic() - began, told
+
+
+@only(through_weir=True)
+def test_produce_is_slowed_down(env):
+    """A producer over ingress_bytes is told to wait, and not read meanwhile; nothing is lost."""
+    topic = env.topic("ingress", 1)
+    with node_with(env, "q-in", limit("ingress_bytes", MB)) as node, client(node) as c:
+        took, told = produced(c, topic, 40)
+        # 4 MB, of which the burst is 1 and the last one goes into debt.
+        assert took >= 2.8, took
+        assert max(told) > 0 and told[0] == 0, told
+        held = row(node, "ingress_bytes")["held_up"]
+        assert held["times"] >= 10 and held["now"], held
+        said = weirctl(env, node, "explain")
+        assert "ingress_bytes of the tenant, 1000000 bytes a second" in said, said
+        assert "clients without a login" in said, said
+    assert len(env.dump(topic).rows) == 40
+    return f"4 MB at 1 MB/s took {took:.2f} s; told at most {max(told)} ms"
+
+
+@only(through_weir=True)
+def test_no_acks_are_slowed_down(env):
+    """acks=0 has no reply that could say so: its connection is not read."""
+    topic = env.topic("acks0", 1)
+    with node_with(env, "q-acks0", limit("ingress_bytes", MB)) as node, client(node) as c:
+        began = time.monotonic()
+        c.get("metadata", 9, {"topics": [{"name": topic}]})
+        api = c.schema["produce"]
+        for n in range(40):
+            c.sock.sendall(api.ask(9, produce(topic, records(100000), acks=0), 1000 + n, "c"))
+        # Behind all of them.
+        c.ask("metadata", 9, {"topics": [{"name": topic}]})
+        took = time.monotonic() - began
+        assert took >= 2.8, took
+    return f"4 MB at 1 MB/s took {took:.2f} s"
+
+
+@only(through_weir=True)
+def test_coming_back_brings_nothing(env):
+    """Who is over a limit and connects anew waits as long, over many connections too."""
+    topic = env.topic("again", 1)
+    with node_with(env, "q-again", limit("ingress_bytes", MB)) as node:
+        began = time.monotonic()
+        for _ in range(40):
+            with client(node) as c:
+                produced(c, topic, 1)
+        took = time.monotonic() - began
+        assert took >= 2.8, took
+        callers = [client(node) for _ in range(20)]
+        began = time.monotonic()
+        for c in callers:
+            c._connect()
+            c.sock.sendall(
+                c.schema["produce"].ask(9, produce(topic, records(100000)), 7, "many")
+            )
+        for c in callers:
+            c.sock.settimeout(20)
+            assert c.sock.recv(1)
+        many = time.monotonic() - began
+        assert many >= 1.7, many
+        for c in callers:
+            c.close()
+    return f"40 connections took {took:.2f} s, 20 at once {many:.2f} s"
+
+
+@only(through_weir=True)
+def test_fetch_is_held_and_heartbeats_are_not(env):
+    """Over egress_bytes a Fetch is held, then answered empty with a throttle time; what else comes
+    on its connection is answered at once."""
+    topic = env.topic("egress", 1)
+    with node_with(env, "q-out", limit("egress_bytes", MB)) as node, client(node) as c:
+        produced(c, topic, 40)
+        began, offset, empty, told = time.monotonic(), 0, 0, 0
+        while offset < 40:
+            reply = c.ask("fetch", 11, fetch(topic, {0: offset}))
+            part = reply.value["responses"][0]["partitions"][0]
+            assert part["error_code"] == 0, str(reply)
+            offset += count_batches(part["records"])
+            empty += not part["records"]
+            told = max(told, reply.value["throttle_time_ms"])
+            if not part["records"]:
+                before = time.monotonic()
+                assert not any(c.ask("metadata", 9, {"topics": []}).errors())
+                assert time.monotonic() - before < 5
+        took = time.monotonic() - began
+        assert took >= 2.5, took
+        assert told > 0
+        assert row(node, "egress_bytes")["held_up"]["times"] > 0
+    return f"4 MB at 1 MB/s took {took:.2f} s; {empty} empty answers, told at most {told} ms"
+
+
+def count_batches(data):
+    at = n = 0
+    while data and at + 12 <= len(data):
+        size = int.from_bytes(data[at + 8 : at + 12], "big") + 12
+        n += at + size <= len(data)
+        at += size
+    return n
+
+
+@only(through_weir=True)
+def test_a_hot_partition_slows_nobody_else(env):
+    """A partition over its egress limit is left out, its neighbour on the same connection goes on;
+    one over its ingress limit slows down who writes to it."""
+    topic = env.topic("hot", 2)
+    with node_with(env, "q-part", limit("partition_egress_bytes", MB)) as node:
+        with client(node) as c:
+            produced(c, topic, 40)
+            produced(c, topic, 9, partition=1)
+            began, at, when = time.monotonic(), {0: 0, 1: 0}, {}
+            while len(when) < 2:
+                reply = c.ask("fetch", 11, fetch(topic, at))
+                for t in reply.value["responses"]:
+                    for p in t["partitions"]:
+                        assert p["error_code"] == 0, str(reply)
+                        at[p["partition_index"]] += count_batches(p["records"])
+                for p, most in ((0, 40), (1, 9)):
+                    if at[p] >= most:
+                        when.setdefault(p, time.monotonic() - began)
+            assert when[0] >= 2, when
+            assert when[1] < when[0], when
+        found = rows(node, "partition_egress_bytes", f"?topic={topic}")
+        assert [r["partition"] for r in found] == [0], found
+    with node_with(env, "q-part2", limit("partition_ingress_bytes", MB)) as node:
+        with client(node) as c, client(node) as other:
+            took, told = produced(c, topic, 30)
+            free, _ = produced(other, topic, 10, partition=1)
+            assert took >= 1.8 and max(told) > 0, (took, told)
+    return (
+        f"4 MB of the hot one took {when[0]:.2f} s, 1 MB beside it {when[1]:.2f} s; "
+        f"writing {took:.2f} s and {free:.2f} s"
+    )
+
+
+@only(through_weir=True)
+def test_requests_are_slowed_down(env):
+    """requests and topic_requests."""
+    with node_with(env, "q-req", limit("requests", 20), limit("topic_requests", 2)) as node:
+        with client(node) as c:
+            began, told = time.monotonic(), []
+            for _ in range(60):
+                reply = c.ask("metadata", 9, {"topics": []})
+                told.append(reply.value["throttle_time_ms"])
+            took = time.monotonic() - began
+            assert took >= 1.8, took
+            assert max(told) > 0
+            began = time.monotonic()
+            for _ in range(6):
+                c.ask("delete_topics", 4, {"topic_names": [], "timeout_ms": 1000})
+            topics = time.monotonic() - began
+            assert topics >= 1.4, topics
+    return f"60 requests at 20 a second took {took:.2f} s, 6 at 2 a second {topics:.2f} s"
+
+
+def creation(names, partitions, **more):
+    return {
+        "topics": [
+            {"name": n, "num_partitions": partitions, "replication_factor": 1} for n in names
+        ],
+        "timeout_ms": 30000,
+        **more,
+    }
+
+
+@only(through_weir=True)
+def test_partition_changes(env):
+    """Refused with THROTTLING_QUOTA_EXCEEDED where the version knows it, else slowed down; deleting
+    counts as well, and validating does not."""
+    names = [env.name(f"changes-{n}") for n in range(4)]
+    with node_with(env, "q-chg", limit("partition_changes", 10, burst=10)) as node:
+        with client(node) as c:
+            ask = creation(names[:1], 8)
+            assert not any(c.ask("create_topics", 7, {**ask, "validate_only": True}).errors())
+            assert not any(c.ask("create_topics", 7, ask).errors())
+            assert not any(c.ask("create_topics", 7, creation(names[1:2], 5)).errors())
+            reply = c.ask("create_topics", 7, creation(names[2:3], 1))
+            said = reply.value["topics"][0]
+            assert said["error_code"] == THROTTLED, str(reply)
+            assert "partition_changes of this tenant: 10 partitions" in said["error_message"]
+            assert reply.value["throttle_time_ms"] > 0
+            reply = c.ask("delete_topics", 5, {"topic_names": names[:1], "timeout_ms": 1000})
+            assert reply.value["responses"][0]["error_code"] == THROTTLED, str(reply)
+            reply = c.ask("create_topics", 4, creation(names[3:], 1))
+            assert reply.value["topics"][0]["error_code"] == 0, str(reply)
+            assert reply.value["throttle_time_ms"] > 0, str(reply)
+    return f"the old version was told to wait {reply.value['throttle_time_ms']} ms"
+
+
+@only(through_weir=True)
+def test_partitions(env):
+    """No more partitions than the limit, whoever makes them."""
+    name = env.name("parts")
+    with node_with(env, "q-count") as node, client(node) as c:
+        have = sum(
+            len(t["partitions"])
+            for t in c.get("metadata", 9, {"topics": None})["topics"]
+        )
+        node.config["quota"]["limits"] = [limit("partitions", have + 4)]
+        node.write_config(node.config)
+        reload(node)
+        reply = c.ask("create_topics", 7, creation([name], 5))
+        said = reply.value["topics"][0]
+        assert said["error_code"] == INVALID, str(reply)
+        assert f"partitions of this tenant: {have + 4} partitions" in said["error_message"]
+        assert not any(c.ask("create_topics", 7, creation([name], 4)).errors())
+
+        def full():
+            more = {"topics": [{"name": name, "count": 5, "assignments": None}], "timeout_ms": 30000}
+            said = c.ask("create_partitions", 3, more).value["results"][0]
+            assert said["error_code"] in (INVALID, 3), said
+            return said["error_code"] == INVALID
+
+        proc.wait_until("the new topic is known", full, 10)
+
+
+@only(through_weir=True)
+def test_sizes(env):
+    """A batch over message_bytes, a Fetch over fetch_bytes: INVALID_REQUEST, and the reason."""
+    topic = env.topic("sizes", 2)
+    sizes = limit("message_bytes", 50000), limit("fetch_bytes", 5 * MB)
+    with node_with(env, "q-size", *sizes) as node, client(node) as c:
+        reply = c.ask("produce", 9, produce(topic, records(60000)))
+        said = reply.value["responses"][0]["partition_responses"][0]
+        assert said["error_code"] == INVALID, str(reply)
+        assert "message_bytes of this tenant: 50000 bytes" in said["error_message"], said
+        assert not any(c.ask("produce", 9, produce(topic, records(40000))).errors())
+        reply = c.ask("fetch", 11, fetch(topic, {0: 0}, max_bytes=5 * MB + 1))
+        assert reply.value["error_code"] == INVALID, str(reply)
+        reply = c.ask("fetch", 11, fetch(topic, {0: 0}, max_bytes=5 * MB))
+        assert not any(reply.errors()), str(reply)
+        assert row(node, "fetch_bytes")["held_up"]["times"] == 1
+
+
+@only(through_weir=True)
+def test_connections(env):
+    """The connection over the limit is held, then closed, and says why; one that ends makes room."""
+    limits = limit("connections", 2), limit("connection_attempts", 5, burst=5)
+    with node_with(env, "q-conn", *limits, close_ms=500) as node:
+        first, second, third = (client(node) for _ in range(3))
+        for c in first, second:
+            c.get("metadata", 9, {"topics": []})
+        began = time.monotonic()
+        reply = third.ask("metadata", 9, {"topics": []})
+        assert reply.outcome == "closed" and time.monotonic() - began >= 0.45, str(reply)
+        assert "reason=quota_connections" in node.tail(1000)
+        assert "connections of this tenant: 2 connections" in node.tail(1000)
+        first.close()
+
+        def room():
+            return third.ask("metadata", 9, {"topics": []}).outcome is None
+
+        proc.wait_until("there is room", room, 20)
+        for c in second, third:
+            c.close()
+
+        def refused():
+            with client(node) as c:
+                return c.ask("metadata", 9, {"topics": []}).outcome == "closed"
+
+        proc.wait_until(
+            "too many attempts",
+            lambda: refused() and "reason=quota_connection_rate" in node.tail(1000),
+            20,
+        )
+
+
+@only(through_weir=True)
+def test_shadow(env):
+    """What it would have done is told, and nobody is slowed down."""
+    topic = env.topic("shadow", 1)
+    limits = [limit("ingress_bytes", 100000, mode="shadow")]
+    limits += [limit("message_bytes", 1000, mode="shadow")]
+    with node_with(env, "q-shadow", *limits) as node, client(node) as c:
+        _, told = produced(c, topic, 30)
+        assert max(told) == 0, told
+        held = row(node, "ingress_bytes")["held_up"]
+        # Nobody waits, so each waits longer: 0, 1 ... 28 seconds.
+        assert held["times"] >= 28 and held["seconds"] > 200, held
+        assert row(node, "message_bytes")["held_up"]["times"] == 30
+        assert node.metric("weir_requests_held_total") == 0
+
+
+@only(through_weir=True)
+def test_live_change(env):
+    """A raised limit frees who waits, and closes no connection."""
+    topic = env.topic("raised", 1)
+    with node_with(env, "q-live", limit("ingress_bytes", 20000)) as node, client(node) as c:
+        produced(c, topic, 1, size=400000)
+        sock = c.sock
+        began = time.monotonic()
+        c.sock.sendall(c.schema["produce"].ask(9, produce(topic, records(1000)), 99, "c"))
+        node.config["quota"]["limits"] = [limit("ingress_bytes", 50 * MB)]
+        node.write_config(node.config)
+        reload(node)
+        c.sock.settimeout(15)
+        assert c.sock.recv(4) and c.sock is sock
+        took = time.monotonic() - began
+    return f"19 s of waiting ended after {took:.2f} s"

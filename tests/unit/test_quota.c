@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Limits at work, on virtual time: what passes, who waits, what is noted. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "gateway/base/htab.h"
+#include "gateway/base/mem.h"
+#include "quota/quota_private.h"
+
+enum { SECOND = 1000000 };
+
+static char alice[] = "alice", hot_ones[] = "hot*";
+
+static struct limits *
+limits_of(uint32_t n, const struct limit *rows)
+{
+	struct limits *l = limits_new("test", n);
+
+	for (uint32_t i = 0; i < n; i++)
+		l->v[i] = rows[i];
+	for (uint32_t i = 0; i < n; i++) {
+		if (rows[i].principal != NULL)
+			l->v[i].principal = mem_strdup(rows[i].principal);
+		if (rows[i].topic != NULL)
+			l->v[i].topic = mem_strdup(rows[i].topic);
+	}
+	return l;
+}
+
+struct fixture {
+	struct quota		*quota;
+	struct limits		*limits;
+	struct quota_account	*account;
+	struct quota_who	 who;
+	int64_t			 now;
+};
+
+static void
+begin(struct fixture *f, uint32_t n, const struct limit *rows)
+{
+	f->now = 5 * SECOND;
+	f->quota = quota_new(2);
+	f->limits = limits_of(n, rows);
+	f->account = quota_account(f->quota, "orders", f->limits);
+	quota_who_open(f->quota, f->account, SLICE_LIT("alice"),
+	    SLICE_LIT("app"), &f->who);
+}
+
+static void
+end(struct fixture *f)
+{
+	quota_who_close(&f->who);
+	quota_free(f->quota);
+	limits_unref(f->limits);
+}
+
+static struct quota_cost
+cost(enum quota_dimension d, int64_t tokens)
+{
+	struct quota_cost c = { 0 };
+
+	quota_cost_add(&c, d, tokens, true);
+	return c;
+}
+
+/* Spends n each time it may, for `us`; how much passed. */
+static int64_t
+press(struct fixture *f, const struct quota_who *w, enum quota_dimension d,
+    int64_t n, int64_t us)
+{
+	struct quota_cost c = cost(d, n);
+	int64_t until = f->now + us, passed = 0;
+	struct quota_reason why;
+
+	while (f->now < until) {
+		int64_t wait = quota_wait_us(w, &c, f->now, &why);
+
+		if (wait > 0) {
+			f->now += wait;
+			continue;
+		}
+		quota_spend(w, &c, f->now);
+		passed += n;
+	}
+	return passed;
+}
+
+static void
+keeps_a_rate_exactly(void **state)
+{
+	static const int64_t sizes[] = { 1, 100, 9999, 1000000, 8000000 };
+	const struct limit row = { .dimension = QUOTA_DIM_INGRESS,
+		.scope = QUOTA_TENANT, .value = 1000000, .burst = 1000000 };
+	struct fixture f;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		int64_t passed;
+
+		begin(&f, 1, &row);
+		press(&f, &f.who, QUOTA_DIM_INGRESS, sizes[i], SECOND);
+		passed = press(&f, &f.who, QUOTA_DIM_INGRESS, sizes[i],
+		    100 * SECOND);
+		/* At most one request beyond. */
+		assert_true(passed <= 100000000 + sizes[i]);
+		assert_true(passed >= 100000000 - sizes[i] - 10000);
+		end(&f);
+	}
+}
+
+static void
+a_window_is_a_slow_rate(void **state)
+{
+	const struct limit row = { .dimension = QUOTA_DIM_PARTITION_CHANGES,
+		.scope = QUOTA_TENANT, .value = 250, .burst = 250 };
+	struct fixture f;
+
+	(void)state;
+	begin(&f, 1, &row);
+	/* The burst at once, one beyond, and then 250 in 300 s. */
+	assert_in_range(press(&f, &f.who, QUOTA_DIM_PARTITION_CHANGES, 1,
+	    SECOND), 251, 252);
+	assert_in_range(press(&f, &f.who, QUOTA_DIM_PARTITION_CHANGES, 1,
+	    300 * SECOND), 249, 251);
+	end(&f);
+}
+
+static void
+every_scope_holds(void **state)
+{
+	const struct limit rows[] = {
+		{ .dimension = QUOTA_DIM_REQUESTS, .scope = QUOTA_TENANT,
+		  .value = 100, .burst = 100 },
+		{ .dimension = QUOTA_DIM_REQUESTS, .scope = QUOTA_PRINCIPAL,
+		  .value = 10, .burst = 10, .principal = alice },
+	};
+	struct fixture f;
+	struct quota_who bob;
+	struct quota_cost c = cost(QUOTA_DIM_REQUESTS, 1);
+	struct quota_reason why;
+
+	(void)state;
+	begin(&f, 2, rows);
+	quota_who_open(f.quota, f.account, SLICE_LIT("bob"), SLICE_LIT(""),
+	    &bob);
+	press(&f, &f.who, QUOTA_DIM_REQUESTS, 1, SECOND);
+	assert_in_range(press(&f, &f.who, QUOTA_DIM_REQUESTS, 1, 10 * SECOND),
+	    99, 101);
+	quota_spend(&f.who, &c, f.now);
+	assert_true(quota_wait_us(&f.who, &c, f.now, &why) > 0);
+	assert_int_equal(why.scope, QUOTA_PRINCIPAL);
+	assert_int_equal(why.value, 10);
+	/* Bob has what alice leaves. */
+	assert_int_equal(quota_wait_us(&bob, &c, f.now, &why), 0);
+	assert_in_range(press(&f, &bob, QUOTA_DIM_REQUESTS, 1, 10 * SECOND),
+	    1000, 1101);
+	quota_who_close(&bob);
+	end(&f);
+}
+
+static void
+the_node_holds_for_all(void **state)
+{
+	const struct limit row = { .dimension = QUOTA_DIM_REQUESTS,
+		.scope = QUOTA_NODE, .value = 10, .burst = 10 };
+	struct limits *node = limits_of(1, &row);
+	struct quota_who other;
+	struct quota_cost c = cost(QUOTA_DIM_REQUESTS, 11);
+	struct quota_reason why;
+	struct fixture f;
+
+	(void)state;
+	begin(&f, 0, NULL);
+	quota_set_node(f.quota, node);
+	quota_who_open(f.quota, quota_account(f.quota, "billing", f.limits),
+	    SLICE_LIT(""), SLICE_LIT(""), &other);
+	quota_spend(&f.who, &c, f.now);
+	assert_int_equal(quota_wait_us(&other, &c, f.now, &why), SECOND / 10);
+	assert_int_equal(why.scope, QUOTA_NODE);
+	quota_who_close(&other);
+	end(&f);
+	limits_unref(node);
+}
+
+static void
+shadow_holds_up_nobody_and_is_noted(void **state)
+{
+	const struct limit row = { .dimension = QUOTA_DIM_INGRESS,
+		.scope = QUOTA_TENANT, .value = 1000, .burst = 1000,
+		.mode = QUOTA_SHADOW };
+	struct quota_cost c = cost(QUOTA_DIM_INGRESS, 3000);
+	struct quota_reason why;
+	struct quota_gauge *g;
+	struct fixture f;
+
+	(void)state;
+	begin(&f, 1, &row);
+	quota_spend(&f.who, &c, f.now);
+	assert_int_equal(quota_throttle_us(&f.who, &c, QUOTA_IN, f.now, &why),
+	    0);
+	assert_int_equal(quota_wait_us(&f.who, &c, f.now, &why), 0);
+	g = &f.account->tenant->gauges[QUOTA_DIM_INGRESS];
+	assert_int_equal(g->record.times, 1);
+	assert_int_equal(g->record.us, 2 * SECOND);
+	end(&f);
+}
+
+static void
+a_changed_limit_keeps_what_is_owed(void **state)
+{
+	struct limit row = { .dimension = QUOTA_DIM_INGRESS,
+		.scope = QUOTA_TENANT, .value = 1000, .burst = 1000 };
+	struct quota_cost c = cost(QUOTA_DIM_INGRESS, 11000);
+	struct quota_reason why;
+	struct limits *more, *none;
+	struct fixture f;
+
+	(void)state;
+	begin(&f, 1, &row);
+	quota_spend(&f.who, &c, f.now);
+	assert_int_equal(quota_wait_us(&f.who, &c, f.now, &why), 10 * SECOND);
+	row.value = 10000;
+	more = limits_of(1, &row);
+	quota_account_set(f.account, more);
+	assert_int_equal(quota_wait_us(&f.who, &c, f.now, &why), SECOND);
+	assert_int_equal(why.value, 10000);
+	none = limits_of(0, NULL);
+	quota_account_set(f.account, none);
+	assert_int_equal(quota_wait_us(&f.who, &c, f.now, &why), 0);
+	quota_account_set(f.account, f.limits);
+	limits_unref(more);
+	limits_unref(none);
+	end(&f);
+}
+
+/* One request each of two principals, one of whom has ten connections: told to
+ * wait so that both get the same. */
+static void
+principals_are_told_equal_shares(void **state)
+{
+	const struct limit row = { .dimension = QUOTA_DIM_INGRESS,
+		.scope = QUOTA_TENANT, .value = 1000, .burst = 1000 };
+	struct quota_cost c = cost(QUOTA_DIM_INGRESS, 100);
+	struct quota_cost all = cost(QUOTA_DIM_INGRESS, 1000);
+	struct quota_reason why;
+	struct quota_who bob;
+	struct fixture f;
+
+	(void)state;
+	begin(&f, 1, &row);
+	quota_who_open(f.quota, f.account, SLICE_LIT("bob"), SLICE_LIT(""),
+	    &bob);
+	quota_spend(&f.who, &all, f.now);
+	quota_owe(&f.who, QUOTA_IN, 900);
+	quota_spend(&f.who, &c, f.now);
+	/* 100 of debt, 900 before it, and bob is not there. */
+	assert_int_equal(quota_throttle_us(&f.who, &c, QUOTA_IN, f.now, &why),
+	    SECOND);
+	/* Bob waits for the debt and one turn of alice. */
+	assert_int_equal(quota_throttle_us(&bob, &c, QUOTA_IN, f.now, &why),
+	    SECOND / 5);
+	quota_owe(&bob, QUOTA_IN, 100);
+	assert_int_equal(quota_throttle_us(&f.who, &c, QUOTA_IN, f.now, &why),
+	    2 * SECOND);
+	quota_owe(&bob, QUOTA_IN, -100);
+	quota_owe(&f.who, QUOTA_IN, -900);
+	assert_int_equal(f.account->owing[QUOTA_IN], 0);
+	quota_who_close(&bob);
+	end(&f);
+}
+
+static void
+counts_up_to_the_limit(void **state)
+{
+	const struct limit row = { .dimension = QUOTA_DIM_CONNECTIONS,
+		.scope = QUOTA_TENANT, .value = 2 };
+	struct quota_reason why;
+	struct fixture f;
+
+	(void)state;
+	begin(&f, 1, &row);
+	for (int i = 0; i < 2; i++)
+		assert_true(quota_count(&f.who, QUOTA_DIM_CONNECTIONS, 1,
+		    f.now, &why));
+	assert_false(quota_count(&f.who, QUOTA_DIM_CONNECTIONS, 1, f.now,
+	    &why));
+	assert_int_equal(why.value, 2);
+	quota_uncount(&f.who, QUOTA_DIM_CONNECTIONS, 1);
+	assert_true(quota_count(&f.who, QUOTA_DIM_CONNECTIONS, 1, f.now,
+	    &why));
+	end(&f);
+}
+
+static void
+partitions_have_buckets_of_their_own(void **state)
+{
+	const struct limit rows[] = {
+		{ .dimension = QUOTA_DIM_PARTITION_INGRESS,
+		  .scope = QUOTA_PARTITION, .value = 5000, .burst = 5000,
+		  .topic = hot_ones },
+		{ .dimension = QUOTA_DIM_PARTITION_EGRESS,
+		  .scope = QUOTA_PARTITION, .value = 10000, .burst = 10000 },
+	};
+	static const int32_t which[] = { 0, 15, 16, 65535 };
+	struct quota_reason why = { .us = 0 };
+	struct quota_topic *hot, *cold;
+	struct fixture f;
+
+	(void)state;
+	begin(&f, 2, rows);
+	hot = quota_topic(f.account, SLICE_LIT("hotter"));
+	cold = quota_topic(f.account, SLICE_LIT("cold"));
+	assert_false(quota_topic_limited(cold, false));
+	assert_true(quota_topic_limited(cold, true));
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(quota_part_spend(hot, which[i], false, 10000,
+		    f.now, &why), SECOND);
+		assert_int_equal(quota_part_spend(hot, which[i], true, 10000,
+		    f.now, &why), 0);
+	}
+	assert_int_equal(why.dimension, QUOTA_DIM_PARTITION_INGRESS);
+	assert_int_equal(why.value, 5000);
+	assert_int_equal(quota_part_wait_us(hot, 1, false, f.now, &why), 0);
+	assert_int_equal(quota_part_wait_us(hot, 16, false,
+	    f.now + SECOND / 2, &why), SECOND / 2);
+	/* Beyond what has buckets. */
+	assert_int_equal(quota_part_spend(hot, QUOTA_PARTITIONS_MAX, false,
+	    1000000, f.now, &why), 0);
+	assert_int_equal(quota_part_spend(hot, -1, false, 1000000, f.now,
+	    &why), 0);
+	assert_true(sizeof(struct quota_part) < 64);
+	quota_topic_unref(hot);
+	quota_topic_unref(cold);
+	end(&f);
+}
+
+/* Whoever leaves in debt comes back in debt. */
+static void
+leaving_pays_nothing(void **state)
+{
+	const struct limit row = { .dimension = QUOTA_DIM_REQUESTS,
+		.scope = QUOTA_PRINCIPAL, .value = 10, .burst = 10 };
+	struct quota_cost c = cost(QUOTA_DIM_REQUESTS, 110);
+	struct quota_reason why;
+	struct fixture f;
+
+	(void)state;
+	begin(&f, 1, &row);
+	quota_spend(&f.who, &c, f.now);
+	quota_who_close(&f.who);
+	quota_tick(f.quota, f.now + SECOND);
+	quota_who_open(f.quota, f.account, SLICE_LIT("alice"),
+	    SLICE_LIT("other"), &f.who);
+	assert_int_equal(quota_wait_us(&f.who, &c, f.now + SECOND, &why),
+	    9 * SECOND);
+	/* Paid and full again, it is forgotten. */
+	quota_who_close(&f.who);
+	quota_tick(f.quota, f.now + 30 * SECOND);
+	assert_int_equal(htab_count(f.account->holders), 0);
+	quota_who_open(f.quota, f.account, SLICE_LIT("alice"),
+	    SLICE_LIT("app"), &f.who);
+	end(&f);
+}
+
+static void
+too_many_principals_share_one(void **state)
+{
+	struct quota_who w[2];
+	struct fixture f;
+
+	(void)state;
+	begin(&f, 0, NULL);
+	for (int i = 0; i < QUOTA_HOLDERS_MAX; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "p%d", i);
+		quota_who_open(f.quota, f.account, slice_of(name),
+		    SLICE_LIT(""), &w[0]);
+		quota_who_close(&w[0]);
+	}
+	for (int i = 0; i < 2; i++)
+		quota_who_open(f.quota, f.account, i ? SLICE_LIT("x") :
+		    SLICE_LIT("y"), SLICE_LIT(""), &w[i]);
+	assert_ptr_equal(w[0].holders[QUOTA_PRINCIPAL],
+	    w[1].holders[QUOTA_PRINCIPAL]);
+	for (int i = 0; i < 2; i++)
+		quota_who_close(&w[i]);
+	end(&f);
+}
+
+static void
+says_which_limit(void **state)
+{
+	const struct limit row = { .dimension = QUOTA_DIM_FETCH_BYTES,
+		.scope = QUOTA_TENANT, .value = 55000000 };
+	struct quota_reason why;
+	struct fixture f;
+	char text[200];
+
+	(void)state;
+	begin(&f, 1, &row);
+	assert_int_equal(quota_size_limit(&f.who, QUOTA_DIM_FETCH_BYTES,
+	    60000000, f.now, &why), 55000000);
+	quota_reason_text(&why, text, sizeof(text));
+	assert_string_equal(text, "over the limit fetch_bytes of this tenant: "
+	    "55000000 bytes");
+	assert_int_equal(why.record->times, 1);
+	assert_int_equal(quota_size_limit(&f.who, QUOTA_DIM_MESSAGE_BYTES, 1,
+	    f.now, &why), -1);
+	end(&f);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(keeps_a_rate_exactly),
+		cmocka_unit_test(a_window_is_a_slow_rate),
+		cmocka_unit_test(every_scope_holds),
+		cmocka_unit_test(the_node_holds_for_all),
+		cmocka_unit_test(shadow_holds_up_nobody_and_is_noted),
+		cmocka_unit_test(a_changed_limit_keeps_what_is_owed),
+		cmocka_unit_test(principals_are_told_equal_shares),
+		cmocka_unit_test(counts_up_to_the_limit),
+		cmocka_unit_test(partitions_have_buckets_of_their_own),
+		cmocka_unit_test(leaving_pays_nothing),
+		cmocka_unit_test(too_many_principals_share_one),
+		cmocka_unit_test(says_which_limit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -32,7 +32,7 @@ endif
 CFLAGS ?=
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE $(OPT) $(WARN) $(HARDEN) $(SANFLAGS) \
 	-I. -I$(B)/gen $(CFLAGS)
-LIBS := -levent_core -levent_extra -levent_openssl -lssl -lcrypto -ljansson -lpthread
+LIBS := -levent_core -levent_extra -levent_openssl -lssl -lcrypto -ljansson -lhiredis -lpthread
 
 BASE := $(patsubst %.c,%,$(wildcard gateway/base/*.c))
 WIRE := $(filter-out gateway/wire/schemac,$(patsubst %.c,%,$(wildcard gateway/wire/*.c)))

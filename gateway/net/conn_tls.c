@@ -5,15 +5,12 @@
  */
 #include <sys/uio.h>
 
-#include <arpa/inet.h>
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <openssl/err.h>
-#include <openssl/x509v3.h>
 
 #include "gateway/base/mem.h"
 #include "gateway/net/certificate.h"
@@ -28,39 +25,12 @@ struct conn_tls {
 	char			 fault[TLS_FAULT_SIZE];	/* "": none */
 };
 
-static void
-set_server_name(struct conn_tls *t, const char *name)
-{
-	uint8_t ip[sizeof(struct in6_addr)];
-	char host[256];
-	bool numeric = inet_pton(AF_INET, name, ip) == 1 ||
-	    inet_pton(AF_INET6, name, ip) == 1;
-	bool ok = true;
-
-	if (!numeric) {
-		snprintf(host, sizeof(host), "%s", name);
-		ok = strlen(name) < sizeof(host) &&
-		    SSL_set_tlsext_host_name(t->ssl, host) == 1;
-	}
-	if (ok && t->context->verify_name) {
-		if (numeric)
-			ok = X509_VERIFY_PARAM_set1_ip_asc(
-			    SSL_get0_param(t->ssl), name) == 1;
-		else
-			ok = SSL_set1_host(t->ssl, name) == 1;
-	}
-	if (!ok) {
-		snprintf(t->fault, sizeof(t->fault),
-		    "\"%.128s\" cannot be a server's name", name);
-		t->ended = IO_FAILED;
-	}
-}
-
 void
 conn_tls_start(struct conn *c, struct tls_context *context,
     const char *server_name)
 {
 	struct conn_tls *t = mem_zalloc(sizeof(*t));
+	struct error err;
 
 	c->tls = t;
 	t->context = tls_context_ref(context);
@@ -73,11 +43,9 @@ conn_tls_start(struct conn *c, struct tls_context *context,
 		return;
 	}
 	SSL_set_connect_state(t->ssl);
-	if (server_name != NULL) {
-		set_server_name(t, server_name);
-	} else if (context->verify_name) {
-		snprintf(t->fault, sizeof(t->fault),
-		    "no server name to verify");
+	if (!tls_set_server_name(t->ssl, context, server_name, &err)) {
+		snprintf(t->fault, sizeof(t->fault), "%.*s",
+		    TLS_FAULT_SIZE - 1, err.text);
 		t->ended = IO_FAILED;
 	}
 }

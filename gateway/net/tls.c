@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/net/tls.h"
 
+#include <arpa/inet.h>
+
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
@@ -290,6 +292,55 @@ tls_context_trusts(const struct tls_context *t, X509 *cert,
 	X509_STORE_CTX_free(x);
 	ERR_clear_error();
 	return ok;
+}
+
+/* An address is looked for among the certificate's addresses, and is not told
+ * in the handshake. */
+bool
+tls_set_server_name(SSL *ssl, const struct tls_context *t, const char *name,
+    struct error *err)
+{
+	uint8_t ip[sizeof(struct in6_addr)];
+	bool ok = true;
+
+	if (name == NULL)
+		return !t->verify_name || error_set(err,
+		    "no server name to verify");
+	if (inet_pton(AF_INET, name, ip) == 1 ||
+	    inet_pton(AF_INET6, name, ip) == 1) {
+		if (t->verify_name)
+			ok = X509_VERIFY_PARAM_set1_ip_asc(
+			    SSL_get0_param(ssl), name) == 1;
+	} else {
+		char host[256];
+
+		/* OpenSSL's macro wants one that is not const. */
+		snprintf(host, sizeof(host), "%s", name);
+		ok = strlen(name) < sizeof(host) &&
+		    SSL_set_tlsext_host_name(ssl, host) == 1 &&
+		    (!t->verify_name || SSL_set1_host(ssl, name) == 1);
+	}
+	return ok || error_set(err, "\"%.128s\" cannot be a server's name",
+	    name);
+}
+
+struct ssl_st *
+tls_context_ssl(struct tls_context *t, const char *host,
+    char fault[TLS_FAULT_SIZE], struct error *err)
+{
+	SSL *ssl = SSL_new(t->ctx);
+
+	if (ssl == NULL)
+		abort();	/* out of memory */
+	fault[0] = '\0';
+	SSL_set_app_data(ssl, fault);
+	/* Who reads for it asks SSL_pending what there is, which does not tell
+	 * of records read ahead. */
+	SSL_set_read_ahead(ssl, 0);
+	if (tls_set_server_name(ssl, t, host, err))
+		return ssl;
+	SSL_free(ssl);
+	return NULL;
 }
 
 struct tls_context *

@@ -12,7 +12,10 @@
 
 #include "gateway/base/error.h"
 
+struct ssl_st;
 struct tls_context;
+
+enum { TLS_FAULT_SIZE = 256 };
 
 enum tls_verify { TLS_VERIFY_NONE, TLS_VERIFY_OPTIONAL, TLS_VERIFY_REQUIRED };
 
@@ -32,6 +35,11 @@ struct tls_context *tls_context_server(const struct tls_settings *s,
 		    struct error *err) MUST_CHECK;
 struct tls_context *tls_context_client(const struct tls_settings *s,
 		    struct error *err) MUST_CHECK;
+/* One side of a connection to `host`, for who brings bytes himself (libevent's
+ * bufferevent). *fault, as long as that lives, is "" or says which certificate
+ * was refused. NULL: host cannot be a server's name. */
+struct ssl_st	*tls_context_ssl(struct tls_context *t, const char *host,
+		    char fault[TLS_FAULT_SIZE], struct error *err) MUST_CHECK;
 struct tls_context *tls_context_ref(struct tls_context *t);
 void		 tls_context_unref(struct tls_context *t);
 

@@ -9,8 +9,6 @@
 
 #include "gateway/net/tls.h"
 
-enum { TLS_FAULT_SIZE = 256 };
-
 struct tls_context {
 	atomic_uint	 refs;
 	SSL_CTX		*ctx;
@@ -21,6 +19,9 @@ struct tls_context {
  * accepted. Thread: any. */
 bool	tls_context_trusts(const struct tls_context *t, X509 *cert,
 	    STACK_OF(X509) *chain, struct error *err);
+/* What is told and verified of a server's name; NULL: there is none. */
+bool	tls_set_server_name(SSL *ssl, const struct tls_context *t,
+	    const char *name, struct error *err);
 /* The text of the oldest error in OpenSSL's queue, which it empties; "" when
  * there is none. */
 void	tls_take_errors(char *to, size_t size);

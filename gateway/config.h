@@ -203,6 +203,34 @@ struct config_quota_profile {
 	struct limits		*made;		/* of the above */
 };
 
+enum config_redis_mode {
+	CONFIG_REDIS_SINGLE, CONFIG_REDIS_SENTINEL, CONFIG_REDIS_CLUSTER,
+};
+enum config_redis_security { CONFIG_REDIS_PLAINTEXT, CONFIG_REDIS_TLS };
+
+struct config_redis_tls {
+	char			*ca_file, *certificate_file, *key_file;
+	bool			 verify_name;
+};
+
+struct config_redis {
+	enum config_redis_mode	 mode;
+	struct text_list	 addresses;
+	char			*master_name, *username, *password;
+	char			*sentinel_username, *sentinel_password;
+	uint32_t		 database;
+	enum config_redis_security security;
+	struct config_redis_tls	 tls;
+	uint32_t		 connect_ms, timeout_ms;
+	char			*key_prefix;	/* not NULL once loaded */
+};
+
+enum config_store { CONFIG_STORE_LOCAL, CONFIG_STORE_REDIS };
+enum config_store_loss {
+	CONFIG_STORE_LOSS_SHARE, CONFIG_STORE_LOSS_OPEN,
+	CONFIG_STORE_LOSS_CLOSED,
+};
+
 struct config_quota {
 	char			*profile;	/* not NULL once loaded */
 	struct {
@@ -210,6 +238,9 @@ struct config_quota {
 		uint32_t	 n;
 	}			 profiles;
 	struct config_limit_list limits;
+	enum config_store	 store;
+	struct config_redis	 redis;
+	enum config_store_loss	 on_store_loss;
 	uint32_t		 throttle_max_ms, hold_max_ms, close_ms;
 	/* Made from the above (quota_config.h): the node's, and those of
 	 * clients without a tenant, never NULL once loaded. */

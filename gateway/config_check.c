@@ -20,6 +20,7 @@
 #include "gateway/http_client.h"
 #include "gateway/net/listen.h"
 #include "gateway/quota_config.h"
+#include "gateway/redis_config.h"
 
 enum { HOST_SIZE = 256, PATH_SIZE = 128, WORKERS_MAX = 256 };
 
@@ -425,6 +426,7 @@ config_check(struct config *c, struct error_list *errs)
 	check_admin(&c->admin, errs);
 	check_limits(&c->limits, errs);
 	quota_config_make(c, errs);
+	redis_config_check(&c->quota, errs);
 	if (c->workers == 0)
 		c->workers = processors();
 	return errs->n == before;

@@ -19,6 +19,9 @@
 #include <cmocka.h>
 
 #include "gateway/base/clock.h"
+#include "gateway/net/loop.h"
+#include "gateway/redis_config.h"
+#include "quota/redis.h"
 
 static int home;
 
@@ -169,12 +172,42 @@ test_values(void **state)
 	assert_int_equal(c->virtual_brokers.clients.n, 2);
 	assert_int_equal(c->virtual_brokers.clients.v[0].version[1], 10);
 	assert_int_equal(c->virtual_brokers.clients.v[1].ids, CONFIG_AUTO);
+	assert_int_equal(c->quota.store, CONFIG_STORE_REDIS);
+	assert_int_equal(c->quota.on_store_loss, CONFIG_STORE_LOSS_CLOSED);
+	assert_int_equal(c->quota.redis.mode, CONFIG_REDIS_SENTINEL);
+	assert_int_equal(c->quota.redis.addresses.n, 2);
+	assert_string_equal(c->quota.redis.password,
+	    "correct horse battery staple");
+	assert_string_equal(c->quota.redis.key_prefix, "weir:test:");
 	assert_string_equal(c->admin.token, "correct horse battery staple");
 	assert_int_equal(c->workers, 3);
 	assert_int_equal(c->limits.frame_max, 16 << 20);
 	assert_int_equal(c->limits.buffered_max, 1 << 30);
 	assert_int_equal(c->limits.idle_ms, 0);
 	assert_true(c->limits.connections_max > 0);
+	config_unref(c);
+}
+
+/* What the checks let through makes a client. */
+static void
+test_redis_client(void **state)
+{
+	struct config *c = load_full();
+	struct config_redis *r = &c->quota.redis;
+	struct loop *l = loop_new();
+	struct error err = { "" };
+	struct redis *client;
+
+	(void)state;
+	/* The file that is named there has no certificate in it. */
+	client = redis_config_client(&c->quota, l, NULL, NULL, &err);
+	assert_null(client);
+	assert_non_null(strstr(err.text, "quota.redis.tls: "));
+	r->security = CONFIG_REDIS_PLAINTEXT;
+	client = redis_config_client(&c->quota, l, NULL, NULL, &err);
+	assert_non_null(client);
+	redis_free(client);
+	loop_free(l);
 	config_unref(c);
 }
 
@@ -380,6 +413,7 @@ main(void)
 		cmocka_unit_test(test_bad_files),
 		cmocka_unit_test(test_listeners),
 		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_redis_client),
 		cmocka_unit_test(test_command_line),
 		cmocka_unit_test(test_reload),
 		cmocka_unit_test(test_references),

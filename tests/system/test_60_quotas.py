@@ -7,14 +7,18 @@ import json
 import os
 import time
 
-from rig import proc
+import test_14_other_clients as others
+from rig import kafka, proc
 from rig.caller import Caller
 from rig.env import only
 from rig.login import reload
 from rig.records import batch
 from rig.weir import Weir
+from rig.workload import Group
 
 THROTTLED, INVALID = 89, 42
+# QUOTA_SECONDS=120 presses as long as anybody would want to see.
+PRESSED = int(os.environ.get("QUOTA_SECONDS", "15"))
 MB = 1000000
 
 
@@ -402,3 +406,73 @@ def test_live_change(env):
         assert c.sock.recv(4) and c.sock is sock
         took = time.monotonic() - began
     return f"19 s of waiting ended after {took:.2f} s"
+
+
+@only(through_weir=True)
+def test_java_clients_at_their_limits(env):
+    """A producer that presses as hard as it can, and groups that read it at as little: no error, no
+    timeout, no rebalance because of a limit."""
+    topic, count = env.topic("pressed", 3), PRESSED * 1000
+    limits = limit("ingress_bytes", MB), limit("egress_bytes", MB), limit("requests", 200)
+    with node_with(env, "q-java", *limits) as node:
+        at = {"bootstrap": node.address}
+        groups = [Group(env, [topic], 1, **at)]
+        if not env.options.kafka.startswith("3."):
+            groups.append(Group(env, [topic], 1, protocol="consumer", **at))
+        for group in groups:
+            group.wait_assigned()
+        task = env.begin(
+            "produce", topic=[topic], producer="pressing", count=count, partitions=3, size=1000,
+            config={"buffer.memory": 4 * MB}, **at,
+        )  # fmt: skip
+        result = task.result(PRESSED * 4 + 60)
+        assert result["failed"] == 0, result
+        for group in groups:
+            group.wait_for(count, PRESSED * 6 + 60)
+            assert len([e for e in group.tasks[0].events if e["event"] == "assigned"]) == 1
+            group.stop()
+        held = {d: row(node, d)["held_up"] for d in ("ingress_bytes", "egress_bytes")}
+        assert all(h and h["times"] > 0 for h in held.values()), held
+        refused = node.metric("weir_requests_refused_total")
+        assert refused == 0, refused
+    return (
+        f"{count / 1000:.0f} MB at 1 MB/s in {result['ms'] / 1000:.1f} s; held up "
+        + ", ".join(f"{d} {h['times']} times" for d, h in held.items())
+    )
+
+
+def other_client(env, name, argv, **more):
+    limits = limit("ingress_bytes", 60000), limit("egress_bytes", 60000)
+    with node_with(env, "q-" + name, *limits) as node:
+        others.run(env, name, argv, bootstrap=node.address, **more)
+        held = [r["held_up"]["times"] for d in ("ingress_bytes", "egress_bytes")
+                for r in rows(node, d) if r["held_up"]]  # fmt: skip
+        assert sum(held) > 0 and node.metric("weir_requests_refused_total") == 0
+    return f"held up {sum(held)} times"
+
+
+@only(through_weir=True)
+def test_librdkafka_at_its_limits(env):
+    """It does not heed throttle times: only the mute holds it."""
+    python = os.path.join(kafka.DEPS, "venv/bin/python")
+    return other_client(env, "confluent", [python, f"{others.HERE}/clients/confluent.py"],
+                        with_transactions=True)  # fmt: skip
+
+
+@only(through_weir=True)
+def test_old_librdkafka_at_its_limits(env):
+    """One virtual broker: heartbeats, fetches and produces on few connections."""
+    python = os.path.join(kafka.DEPS, "venv-old/bin/python")
+    return other_client(env, "confluent", [python, f"{others.HERE}/clients/confluent.py"],
+                        with_transactions=True)  # fmt: skip
+
+
+@only(through_weir=True)
+def test_sarama_at_its_limits(env):
+    return other_client(env, "sarama", [os.path.join(kafka.DEPS, "sarama")])
+
+
+@only(through_weir=True)
+def test_kafkajs_at_its_limits(env):
+    modules = os.path.join(kafka.DEPS, "kafkajs/node_modules")
+    return other_client(env, "kafkajs", ["node", f"{others.HERE}/clients/kafkajs/client.js", modules])

@@ -23,6 +23,7 @@
 #include "gateway/explain.h"
 #include "gateway/fetch_table.h"
 #include "gateway/gateway.h"
+#include "gateway/limits_metrics.h"
 #include "gateway/limits_status.h"
 #include "gateway/guesses.h"
 #include "gateway/net/source.h"
@@ -511,8 +512,18 @@ metrics_text(void *arg)
 		.failure = failure_name,
 	};
 
-	(void)arg;
-	return metric_render(&names);
+	const struct gateway *g = arg;
+	char *rows = metric_render(&names), *text = NULL;
+	size_t size = 0;
+	FILE *f;
+
+	if (g->quota == NULL || (f = open_memstream(&text, &size)) == NULL)
+		return rows;
+	fputs(rows, f);
+	free(rows);
+	limits_metrics(g->quota, f);
+	fclose(f);
+	return text;
 }
 
 static void

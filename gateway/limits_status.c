@@ -51,9 +51,9 @@ add_row(void *arg, const struct quota_row *r)
 	const struct quota_dimension_row *d = quota_dimension(r->dimension);
 	json_t *warn = json_array();
 
-	for (int i = 0; r->warn != NULL && i < LIMIT_WARNINGS_MAX &&
-	    r->warn[i] != 0; i++)
-		json_array_append_new(warn, json_integer(r->warn[i]));
+	for (int i = 0; r->gauge != NULL && i < LIMIT_WARNINGS_MAX &&
+	    r->gauge->warn[i] != 0; i++)
+		json_array_append_new(warn, json_integer(r->gauge->warn[i]));
 	json_array_append_new(s->limits, json_pack("{s:s, s:s, s:s, s:s, s:s, "
 	    "s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:i, s:o}",
 	    "dimension", d->word, "scope", quota_scope_word(r->scope),

@@ -135,7 +135,8 @@ throttle_topic(struct session *s, struct slice name)
 	memcpy(key + sizeof(void *), name.data, name.len);
 	k.len = (uint32_t)(sizeof(void *) + name.len);
 	t = htab_get(w->topics, k);
-	if (t != NULL)
+	/* Names that clients think up get no buckets. */
+	if (t != NULL || cluster_topic(s->worker->cluster, name) == NULL)
 		return t;
 	if (htab_count(w->topics) >= TOPICS_KEPT_MAX)
 		throttling_forget(w);

@@ -417,6 +417,49 @@ swept(struct sweep *s, struct htab *h, void (*done)(void *))
 	free(s->keys);
 }
 
+/* ---- what the log is told ---- */
+
+struct noticing {
+	const char	*tenant;
+	int64_t		 now_us;
+};
+
+static void
+notice_row(void *arg, const struct quota_row *r)
+{
+	const struct noticing *n = arg;
+
+	quota_notice(n->tenant, r, n->now_us);
+}
+
+static void
+no_user(void *arg, const struct quota_user *u)
+{
+	(void)arg, (void)u;
+}
+
+static const struct quota_asked everything = { .partition = -1 };
+
+static void
+view_account(struct quota_account *a, int64_t now_us)
+{
+	struct noticing n = { a->name, now_us };
+	const struct quota_view v = { &everything, now_us, notice_row, no_user,
+		&n };
+
+	quota_view_account(&v, a);
+}
+
+static void
+view_node(struct quota *q, int64_t now_us)
+{
+	struct noticing n = { "", now_us };
+	const struct quota_view v = { &everything, now_us, notice_row, no_user,
+		&n };
+
+	quota_view_holder(&v, q->node);
+}
+
 static bool
 tick_account(void *arg, struct slice key, void *value)
 {
@@ -428,6 +471,7 @@ tick_account(void *arg, struct slice key, void *value)
 	pthread_mutex_lock(&a->lock);
 	holder_tick(a->tenant);
 	htab_each(a->holders, tick_holder, &holders);
+	view_account(a, holders.now_us);
 	swept(&holders, a->holders, holder_free);
 	htab_each(a->topics, tick_topic, &topics);
 	swept(&topics, a->topics, topic_free);
@@ -440,6 +484,7 @@ quota_tick(struct quota *q, int64_t now_us)
 {
 	pthread_mutex_lock(&q->lock);
 	holder_tick(q->node);
+	view_node(q, now_us);
 	htab_each(q->accounts, tick_account, &now_us);
 	pthread_mutex_unlock(&q->lock);
 }

@@ -51,6 +51,9 @@ struct quota_record {
 	_Atomic int64_t		 first_us;	/* of the current episode */
 	_Atomic int64_t		 last_us;	/* 0: never */
 	_Atomic int64_t		 worst_us;	/* the longest of all */
+	/* What the log was told: quota_tick's. */
+	uint64_t		 told_times;
+	int64_t			 told_us;	/* 0: that it is over */
 };
 
 /* One limit in force. */
@@ -65,7 +68,7 @@ struct quota_gauge {
 	_Atomic uint64_t	 before, per_s, peak;
 	_Atomic unsigned char	 mode;		/* enum quota_mode */
 	unsigned char		 warn[LIMIT_WARNINGS_MAX];
-	_Atomic unsigned char	 warned;	/* percent told last */
+	unsigned char		 warned;	/* percent told last; tick's */
 };
 
 struct quota_holder {
@@ -138,8 +141,9 @@ struct quota_account *quota_account(struct quota *q, const char *tenant,
  * they owe. NULL: there are none. Nothing is done when they are the same. */
 void		 quota_account_set(struct quota_account *a, struct limits *l);
 const char	*quota_account_name(const struct quota_account *a);
-/* Odd jobs, once a second: uses a second, peaks, and holders that are no longer
- * needed. Thread: control. */
+/* Odd jobs, once a second: uses a second, peaks, what the log is told of limits
+ * (the first time, a summary, the end, and warnings), and holders that are no
+ * longer needed. Thread: control. */
 void		 quota_tick(struct quota *q, int64_t now_us);
 
 /* Opens it for a principal (or "") and client id; neither is kept. */
@@ -215,10 +219,9 @@ struct quota_row {
 	const char		*topic;			/* or NULL */
 	int32_t			 partition;		/* -1: none */
 	int64_t			 value, burst;
-	int64_t			 use, peak;	/* a second, or now */
+	int64_t			 use, peak;	/* a second, a window, or now */
 	int64_t			 headroom;	/* tokens; below 0: debt */
-	const uint8_t		*warn;		/* LIMIT_WARNINGS_MAX, or
-						 * NULL */
+	struct quota_gauge	*gauge;		/* NULL: a partition's */
 	struct quota_record	*record;	/* or NULL: none */
 };
 
@@ -235,6 +238,9 @@ struct quota_user {
 	int32_t			 sessions;
 };
 
+/* Calls cb with the name of each account; it may call quota_show. */
+void		 quota_accounts(struct quota *q,
+		    void (*cb)(void *arg, const char *tenant), void *arg);
 /* Calls row for each limit of the tenant (and of the node), user for each
  * principal; false when the tenant has no account: nobody of it came yet. All
  * is borrowed. Thread: any; the account is locked meanwhile. */

@@ -46,6 +46,22 @@ struct quota {
 	struct limits		*node_limits;
 };
 
+/* Who looks at rows. */
+struct quota_view {
+	const struct quota_asked *asked;
+	int64_t			 now_us;
+	void			(*row)(void *arg, const struct quota_row *r);
+	void			(*user)(void *arg, const struct quota_user *u);
+	void			*arg;
+};
+void	 quota_view_holder(const struct quota_view *v, struct quota_holder *h);
+/* With the account's lock held. */
+void	 quota_view_account(const struct quota_view *v,
+	    struct quota_account *a);
+/* Tells the log what is new of a limit. Once a second. */
+void	 quota_notice(const char *tenant, const struct quota_row *r,
+	    int64_t now_us);
+
 /* Has each gauge of it follow the limits. With the account's lock held. */
 void	 quota_holder_follow(struct quota_holder *h, const struct limits *l);
 void	 quota_topic_follow(struct quota_topic *t, const struct limits *l);

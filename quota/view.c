@@ -1,20 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What limits there are and what became of them, for who asks. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "gateway/base/htab.h"
+#include "gateway/base/mem.h"
 #include "quota/quota_private.h"
 
-struct view {
-	const struct quota_asked *asked;
-	int64_t			 now_us;
-	void			(*row)(void *arg, const struct quota_row *r);
-	void			(*user)(void *arg, const struct quota_user *u);
-	void			*arg;
-};
-
 static void
-show_gauge(const struct view *v, struct quota_holder *h,
+show_gauge(const struct quota_view *v, struct quota_holder *h,
     enum quota_dimension d)
 {
 	struct quota_gauge *g = &h->gauges[d];
@@ -27,7 +21,7 @@ show_gauge(const struct view *v, struct quota_holder *h,
 		.partition = -1,
 		.value = atomic_load(&g->value),
 		.burst = atomic_load(&g->burst),
-		.warn = g->warn, .record = &g->record,
+		.gauge = g, .record = &g->record,
 	};
 
 	if (bucket) {
@@ -35,6 +29,10 @@ show_gauge(const struct view *v, struct quota_holder *h,
 		r.peak = (int64_t)atomic_load(&g->peak);
 		r.headroom = bucket_look(&g->bucket, &g->rate, v->now_us) /
 		    BUCKET_UNIT;
+		/* Of a window, what is not there yet again. */
+		if (row->kind == QUOTA_WINDOW)
+			r.use = r.headroom < r.burst ? r.burst - r.headroom :
+			    0;
 	} else {
 		r.use = atomic_load(&g->count);
 		r.headroom = r.value - r.use;
@@ -42,8 +40,8 @@ show_gauge(const struct view *v, struct quota_holder *h,
 	v->row(v->arg, &r);
 }
 
-static void
-show_holder(const struct view *v, struct quota_holder *h)
+void
+quota_view_holder(const struct quota_view *v, struct quota_holder *h)
 {
 	uint32_t active = atomic_load(&h->active);
 
@@ -55,7 +53,7 @@ show_holder(const struct view *v, struct quota_holder *h)
 static bool
 visit_holder(void *arg, struct slice key, void *value)
 {
-	const struct view *v = arg;
+	const struct quota_view *v = arg;
 	struct quota_holder *h = value;
 	struct quota_user u = { .principal = h->principal };
 
@@ -63,7 +61,7 @@ visit_holder(void *arg, struct slice key, void *value)
 	if (v->asked->principal != NULL &&
 	    strcmp(h->principal, v->asked->principal) != 0)
 		return true;
-	show_holder(v, h);
+	quota_view_holder(v, h);
 	if (h->scope != QUOTA_PRINCIPAL)
 		return true;
 	u.sessions = atomic_load(&h->refs);
@@ -76,7 +74,7 @@ visit_holder(void *arg, struct slice key, void *value)
 /* ---- partitions ---- */
 
 static void
-show_part(const struct view *v, struct quota_topic *t, int32_t partition,
+show_part(const struct quota_view *v, struct quota_topic *t, int32_t partition,
     struct quota_part *p, bool out)
 {
 	struct quota_record *rec = atomic_load(&p->record);
@@ -103,8 +101,8 @@ show_part(const struct view *v, struct quota_topic *t, int32_t partition,
 
 /* Of those that nobody asked for by number, only what was held up ever. */
 static void
-show_few(const struct view *v, struct quota_topic *t, struct quota_part *few,
-    int32_t first)
+show_few(const struct quota_view *v, struct quota_topic *t,
+    struct quota_part *few, int32_t first)
 {
 	for (int32_t i = 0; few != NULL && i < QUOTA_FEW; i++) {
 		struct quota_record *rec = atomic_load(&few[i].record);
@@ -121,7 +119,7 @@ show_few(const struct view *v, struct quota_topic *t, struct quota_part *few,
 static bool
 visit_topic(void *arg, struct slice key, void *value)
 {
-	const struct view *v = arg;
+	const struct quota_view *v = arg;
 	struct quota_topic *t = value;
 	_Atomic(void *) *many = atomic_load(&t->many);
 
@@ -134,13 +132,26 @@ visit_topic(void *arg, struct slice key, void *value)
 	return true;
 }
 
+void
+quota_view_account(const struct quota_view *v, struct quota_account *a)
+{
+	if (v->asked->topic == NULL) {
+		quota_view_holder(v, a->tenant);
+		htab_each(a->holders, visit_holder,
+		    (void *)(uintptr_t)v);
+		if (a->rest != NULL)
+			quota_view_holder(v, a->rest);
+	}
+	htab_each(a->topics, visit_topic, (void *)(uintptr_t)v);
+}
+
 bool
 quota_show(struct quota *q, const char *tenant,
     const struct quota_asked *asked, int64_t now_us,
     void (*row)(void *arg, const struct quota_row *r),
     void (*user)(void *arg, const struct quota_user *u), void *arg)
 {
-	struct view v = { asked, now_us, row, user, arg };
+	struct quota_view v = { asked, now_us, row, user, arg };
 	struct quota_account *a;
 
 	pthread_mutex_lock(&q->lock);
@@ -149,14 +160,42 @@ quota_show(struct quota *q, const char *tenant,
 	if (a == NULL)
 		return false;
 	pthread_mutex_lock(&a->lock);
-	if (asked->topic == NULL) {
-		show_holder(&v, q->node);
-		show_holder(&v, a->tenant);
-		htab_each(a->holders, visit_holder, &v);
-		if (a->rest != NULL)
-			show_holder(&v, a->rest);
-	}
-	htab_each(a->topics, visit_topic, &v);
+	if (asked->topic == NULL)
+		quota_view_holder(&v, q->node);
+	quota_view_account(&v, a);
 	pthread_mutex_unlock(&a->lock);
 	return true;
+}
+
+/* ---- all of them ---- */
+
+struct names {
+	char	**v;
+	size_t	  n;
+};
+
+static bool
+add_name(void *arg, struct slice key, void *value)
+{
+	struct names *l = arg;
+
+	(void)key;
+	l->v[l->n++] = ((struct quota_account *)value)->name;
+	return true;
+}
+
+void
+quota_accounts(struct quota *q, void (*cb)(void *arg, const char *tenant),
+    void *arg)
+{
+	struct names l = { NULL, 0 };
+
+	/* Accounts, and so their names, live as long as all of it. */
+	pthread_mutex_lock(&q->lock);
+	l.v = mem_alloc(sizeof(*l.v) * (htab_count(q->accounts) + 1));
+	htab_each(q->accounts, add_name, &l);
+	pthread_mutex_unlock(&q->lock);
+	for (size_t i = 0; i < l.n; i++)
+		cb(arg, l.v[i]);
+	free(l.v);
 }

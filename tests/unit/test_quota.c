@@ -6,10 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "gateway/base/htab.h"
+#include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "quota/quota_private.h"
 
@@ -416,6 +418,66 @@ says_which_limit(void **state)
 	end(&f);
 }
 
+/* ---- what the log is told ---- */
+
+static int
+count_lines(const char *path, const char *what)
+{
+	char line[4096];
+	FILE *file = fopen(path, "r");
+	int n = 0;
+
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file) != NULL)
+		n += strstr(line, what) != NULL;
+	fclose(file);
+	return n;
+}
+
+static void
+the_log_has_the_first_a_summary_and_the_end(void **state)
+{
+	const struct limit rows[] = {
+		{ .dimension = QUOTA_DIM_INGRESS, .scope = QUOTA_TENANT,
+		  .value = 1000, .burst = 1000, .warn = { 80, 95 } },
+		{ .dimension = QUOTA_DIM_PARTITION_INGRESS,
+		  .scope = QUOTA_PARTITION, .value = 10, .burst = 10 },
+	};
+	struct quota_cost c = cost(QUOTA_DIM_INGRESS, 850);
+	char path[] = "/tmp/test_quota.XXXXXX";
+	struct quota_reason why = { .us = 0 };
+	struct quota_topic *t;
+	struct fixture f;
+
+	(void)state;
+	close(mkstemp(path));
+	assert_true(log_to_file(path));
+	begin(&f, 2, rows);
+	for (int s = 0; s < 200; s++) {
+		quota_spend(&f.who, &c, f.now);
+		if (s >= 10 && s < 150) {
+			quota_throttle_us(&f.who, &c, QUOTA_IN, f.now, &why);
+			quota_note(&f.account->tenant->gauges[
+			    QUOTA_DIM_INGRESS].record, 1000, f.now);
+		}
+		quota_tick(f.quota, f.now);
+		f.now += SECOND;
+	}
+	/* 140 s of it: one line, two summaries, one end. */
+	assert_int_equal(count_lines(path, "\"limit reached\""), 1);
+	assert_int_equal(count_lines(path, "\"limit goes on"), 2);
+	assert_int_equal(count_lines(path, "\"limit no longer"), 1);
+	assert_int_equal(count_lines(path, "percent=85"), 1);
+	t = quota_topic(f.account, SLICE_LIT("hot"));
+	quota_part_spend(t, 3, false, 100, f.now, &why);
+	quota_note(why.record, why.us, f.now);
+	quota_tick(f.quota, f.now);
+	assert_int_equal(count_lines(path, "topic=\"hot\" partition=3"), 1);
+	quota_topic_unref(t);
+	end(&f);
+	unlink(path);
+}
+
 int
 main(void)
 {
@@ -432,6 +494,7 @@ main(void)
 		cmocka_unit_test(leaving_pays_nothing),
 		cmocka_unit_test(too_many_principals_share_one),
 		cmocka_unit_test(says_which_limit),
+		cmocka_unit_test(the_log_has_the_first_a_summary_and_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

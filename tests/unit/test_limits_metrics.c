@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Metrics of limits: one series a tenant and limit, and no more partitions than
+ * there may be. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "gateway/limits_metrics.h"
+#include "quota/quota.h"
+
+enum { SECOND = 1000000 };
+
+static char *
+metrics_of(struct quota *q)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *f = open_memstream(&text, &size);
+
+	assert_non_null(f);
+	limits_metrics(q, f);
+	fclose(f);
+	return text;
+}
+
+static int
+count(const char *text, const char *what)
+{
+	int n = 0;
+
+	for (const char *p = text; (p = strstr(p, what)) != NULL; p++)
+		n++;
+	return n;
+}
+
+static struct limits *
+some_limits(void)
+{
+	struct limits *l = limits_new("test", 3);
+
+	l->v[0] = (struct limit){ .dimension = QUOTA_DIM_INGRESS,
+		.scope = QUOTA_TENANT, .value = 1000, .burst = 1000 };
+	l->v[1] = (struct limit){ .dimension = QUOTA_DIM_INGRESS,
+		.scope = QUOTA_PRINCIPAL, .value = 500, .burst = 500 };
+	l->v[2] = (struct limit){ .dimension = QUOTA_DIM_PARTITION_INGRESS,
+		.scope = QUOTA_PARTITION, .value = 10, .burst = 10 };
+	return l;
+}
+
+static void
+shows_tenants_and_hot_partitions(void **state)
+{
+	struct quota *q = quota_new(1);
+	struct limits *l = some_limits();
+	struct quota_account *a = quota_account(q, "orders", l);
+	struct quota_topic *t = quota_topic(a, SLICE_LIT("clicks"));
+	struct quota_cost c = { 0 };
+	struct quota_reason why;
+	struct quota_who w;
+	char *text;
+
+	(void)state;
+	quota_who_open(q, a, SLICE_LIT("alice"), SLICE_LIT(""), &w);
+	quota_cost_add(&c, QUOTA_DIM_INGRESS, 3000, true);
+	quota_spend(&w, &c, SECOND);
+	/* The principal's limit is longer than the tenant's. */
+	quota_note(&w.holders[
+	    QUOTA_PRINCIPAL]->gauges[QUOTA_DIM_INGRESS].record,
+	    quota_throttle_us(&w, &c, QUOTA_IN, SECOND, &why), SECOND);
+	for (int i = 0; i < 2 * LIMITS_METRICS_PARTITIONS; i++) {
+		why.us = 0;
+		quota_part_spend(t, i, false, 10 + 10 * (i + 1), SECOND, &why);
+		quota_note(why.record, why.us, SECOND);
+	}
+	text = metrics_of(q);
+	assert_int_equal(count(text, "weir_limit_value{tenant=\"orders\","
+	    "limit=\"ingress_bytes\"} 1000\n"), 1);
+	assert_int_equal(count(text, "weir_limit_held_up_total{tenant=\"orders"
+	    "\",limit=\"ingress_bytes\"} 1\n"), 1);
+	assert_int_equal(count(text, "weir_limit_held_up_seconds_total{tenant="
+	    "\"orders\",limit=\"ingress_bytes\"} 5.000000\n"), 1);
+	assert_int_equal(count(text, "\nweir_partition_held_up_seconds_total{"),
+	    LIMITS_METRICS_PARTITIONS);
+	assert_non_null(strstr(text, "topic=\"clicks\",partition=\"39\"} "
+	    "40.000000\n"));
+	assert_null(strstr(text, "partition=\"19\""));
+	assert_null(strstr(text, "alice"));
+	free(text);
+	quota_topic_unref(t);
+	quota_who_close(&w);
+	quota_free(q);
+	limits_unref(l);
+}
+
+static void
+has_no_more_tenants_than_may_be(void **state)
+{
+	struct quota *q = quota_new(1);
+	struct limits *l = some_limits();
+	char *text, name[16];
+
+	(void)state;
+	for (int i = 0; i < 2 * LIMITS_METRICS_TENANTS; i++) {
+		struct quota_account *a;
+
+		snprintf(name, sizeof(name), "t%d", i);
+		a = quota_account(q, name, l);
+		if (i == LIMITS_METRICS_TENANTS + 7) {
+			struct quota_topic *t = quota_topic(a, SLICE_LIT("x"));
+			struct quota_reason why = { .us = 0 };
+
+			quota_part_spend(t, 0, false, 100, SECOND, &why);
+			quota_note(why.record, why.us, SECOND);
+			quota_topic_unref(t);
+		}
+	}
+	text = metrics_of(q);
+	assert_int_equal(count(text, "\nweir_limit_value{"),
+	    LIMITS_METRICS_TENANTS);
+	/* The one that was held up is among them. */
+	assert_non_null(strstr(text, "weir_limit_value{tenant=\"t207\""));
+	free(text);
+	quota_free(q);
+	limits_unref(l);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(shows_tenants_and_hot_partitions),
+		cmocka_unit_test(has_no_more_tenants_than_may_be),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -497,7 +497,7 @@ ask_upstream(struct request *r, struct metadata_response *to, int32_t unknown)
 		r->legs[legs++].body = asks[i];
 	}
 	r->leg_count = legs;
-	request_send(r, LEASE_GENERAL, false, metadata_upstream_done);
+	request_send(r, USE_GENERAL, false, metadata_upstream_done);
 }
 
 /* Those that were asked for; a broker is asked for what nobody knows. */

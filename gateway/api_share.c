@@ -64,7 +64,7 @@ struct share_leg {
 struct share_pin {
 	struct list		 link;
 	struct share_state	*state;
-	struct lease		*lease;
+	struct upstream_lease		*lease;
 	int32_t			 broker;
 };
 
@@ -120,14 +120,14 @@ static void
 pin_close(struct share_pin *pin)
 {
 	struct worker *w = pin->state->worker;
-	struct lease *l = pin->lease;
+	struct upstream_lease *l = pin->lease;
 
 	pin_free(pin);
 	lease_close(w, l);
 }
 
 static void
-pin_lost(struct lease *l, void *arg)
+pin_lost(struct upstream_lease *l, void *arg)
 {
 	struct share_pin *pin = arg;
 
@@ -138,7 +138,7 @@ pin_lost(struct lease *l, void *arg)
 }
 
 static void
-pin_take(struct share_state *st, struct lease *l)
+pin_take(struct share_state *st, struct upstream_lease *l)
 {
 	struct share_pin *pin = find_pin(st, l->broker);
 
@@ -453,7 +453,7 @@ send_leg(struct share_state *st, struct request *r, struct share_leg *l)
 	leg->request = r;
 	leg->arena = &r->arena;
 	leg->broker = l->plan->broker->id;
-	leg->class = LEASE_SHARE;
+	leg->class = USE_SHARE;
 	leg->timeout_ms = (uint32_t)l->plan->body->max_wait_ms + LEG_MARGIN_MS;
 	leg->body = l->plan->body;
 	leg->done = leg_done;

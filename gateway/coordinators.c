@@ -173,7 +173,7 @@ find_missing(struct find *f, int32_t missing)
 	l->arena = &f->arena;
 	l->broker = LEG_ANY;
 	l->body = &f->body;
-	l->class = LEASE_GENERAL;
+	l->class = USE_GENERAL;
 	l->timeout_ms = FIND_TIMEOUT_MS;
 	l->done = find_over;
 	l->state = f;

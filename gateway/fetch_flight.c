@@ -90,7 +90,7 @@ fetch_flight_send(struct fetch_feed *f, const struct request *r,
 	l->session = r->session;
 	l->arena = &fl->arena;
 	l->broker = f->broker;
-	l->class = LEASE_FETCH;
+	l->class = USE_FETCH;
 	l->timeout_ms = (uint32_t)terms->max_wait_ms + FETCH_LEG_MARGIN_MS;
 	l->done = flight_done;
 	l->state = fl;

@@ -224,7 +224,7 @@ send_legs(struct request *r, struct plan *p)
 		r->legs[i].body = whole || p->shape == NULL ? r->body :
 		    shape_part(p->shape, r->body, p->leg_of, i, &r->arena);
 	}
-	request_send(r, LEASE_GENERAL, p->how.no_reply, legs_done);
+	request_send(r, USE_GENERAL, p->how.no_reply, legs_done);
 }
 
 /* ---- by leader ---- */
@@ -599,7 +599,7 @@ forward_each(struct request *r, void (*done)(struct request *r))
 		r->legs[i].broker = c->brokers[i].id;
 		r->legs[i].body = r->body;
 	}
-	request_send(r, LEASE_GENERAL, false, done);
+	request_send(r, USE_GENERAL, false, done);
 }
 
 /* ---- outward ---- */

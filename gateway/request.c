@@ -281,7 +281,7 @@ static void
 leg_answered(struct call *c, const struct call_reply *reply)
 {
 	struct leg *l = LIST_ENTRY(c, struct leg, call);
-	struct lease *lease = l->lease;
+	struct upstream_lease *lease = l->lease;
 	bool closed = lease->closed;
 
 	l->outcome = reply->outcome;
@@ -368,7 +368,7 @@ request_leg_done(struct leg *l)
 }
 
 void
-request_send(struct request *r, enum lease_class class, bool no_reply,
+request_send(struct request *r, enum upstream_use class, bool no_reply,
     void (*done)(struct request *r))
 {
 	r->legs_done = done;

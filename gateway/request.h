@@ -42,26 +42,26 @@ enum {
 };
 
 /* What a lease of an upstream is for. */
-enum lease_class {
-	LEASE_GENERAL,		/* everything in order */
-	LEASE_FETCH,		/* long polls, which must hold up nothing */
-	LEASE_SHARE,		/* share sessions: pinned for the session */
+enum upstream_use {
+	USE_GENERAL,		/* everything in order */
+	USE_FETCH,		/* long polls, which must hold up nothing */
+	USE_SHARE,		/* share sessions: pinned for the session */
 };
 
 /* A session's hold of one upstream. Ownership: the session's list, or its
  * legs' when the session has gone. */
-struct lease {
+struct upstream_lease {
 	struct list	 link;
 	struct worker	*worker;
 	struct session	*session;	/* NULL: none, or gone */
 	struct upstream	*upstream;	/* NULL: lost */
 	int32_t		 broker;
-	enum lease_class class;
+	enum upstream_use class;
 	uint32_t	 calls;		/* in flight */
 	bool		 pinned;	/* not returned when idle */
 	bool		 closed;	/* by lease_close: no broker's fault */
 	/* Pinned ones: it was lost. */
-	void		(*lost)(struct lease *l, void *arg);
+	void		(*lost)(struct upstream_lease *l, void *arg);
 	void		*arg;
 };
 
@@ -73,13 +73,13 @@ struct leg {
 	struct session	*session;	/* whose lease; read by leg_send only */
 	struct request	*request;	/* may be NULL */
 	struct arena	*arena;		/* where the reply is decoded to */
-	struct lease	*lease;		/* while in flight */
+	struct upstream_lease	*lease;		/* while in flight */
 	int32_t		 broker;	/* asked for, then where it went */
 	const void	*body;		/* the leg's request struct */
 	void		*reply;		/* decoded, or NULL */
 	int16_t		 error;		/* what to tell when reply == NULL */
 	enum call_outcome outcome;
-	enum lease_class class;
+	enum upstream_use class;
 	bool		 no_reply;
 	bool		 any;		/* LEG_ANY was asked for */
 	uint8_t		 tries;
@@ -144,7 +144,7 @@ void		 request_fail(struct request *r, enum conn_reason reason,
 void		 request_legs(struct request *r, int32_t count);
 /* Sends them all; done(r) follows when each has a reply or an error, perhaps
  * from inside. With no_reply set the legs are done once written. */
-void		 request_send(struct request *r, enum lease_class class,
+void		 request_send(struct request *r, enum upstream_use class,
 		    bool no_reply, void (*done)(struct request *r));
 /* One leg by itself, for handlers with their own rhythm. worker, session,
  * arena, broker, body, class, no_reply, timeout_ms and done are set before;

@@ -252,8 +252,8 @@ static void
 let_leases_go(struct session *s)
 {
 	while (!list_empty(&s->leases)) {
-		struct lease *l = LIST_ENTRY(s->leases.next, struct lease,
-		    link);
+		struct upstream_lease *l = LIST_ENTRY(s->leases.next,
+		    struct upstream_lease, link);
 
 		list_remove(&l->link);
 		list_append(&s->worker->leases, &l->link);

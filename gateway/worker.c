@@ -26,22 +26,23 @@
 /* ---- leases ---- */
 
 static void
-lease_free(struct worker *w, struct lease *l)
+lease_free(struct worker *w, struct upstream_lease *l)
 {
 	list_remove(&l->link);
 	list_prepend(&w->free_leases, &l->link);
 }
 
 /* There are as many as were ever in use at once. */
-static struct lease *
+static struct upstream_lease *
 lease_new(struct worker *w)
 {
-	struct lease *l;
+	struct upstream_lease *l;
 
 	if (list_empty(&w->free_leases)) {
 		l = mem_alloc(sizeof(*l));
 	} else {
-		l = LIST_ENTRY(w->free_leases.next, struct lease, link);
+		l = LIST_ENTRY(w->free_leases.next, struct upstream_lease,
+		    link);
 		list_remove(&l->link);
 	}
 	memset(l, 0, sizeof(*l));
@@ -53,7 +54,7 @@ lease_new(struct worker *w)
 static void
 lease_lost(struct upstream *u, void *arg)
 {
-	struct lease *l = arg;
+	struct upstream_lease *l = arg;
 
 	(void)u;
 	l->upstream = NULL;
@@ -63,15 +64,15 @@ lease_lost(struct upstream *u, void *arg)
 		lease_free(l->worker, l);
 }
 
-struct lease *
+struct upstream_lease *
 lease_get(struct worker *w, struct session *s, int32_t broker,
-    enum lease_class class)
+    enum upstream_use class)
 {
-	struct lease *l;
+	struct upstream_lease *l;
 
 	if (s != NULL)
 		LIST_FOREACH(it, &s->leases) {
-			l = LIST_ENTRY(it, struct lease, link);
+			l = LIST_ENTRY(it, struct upstream_lease, link);
 			if (l->broker == broker && l->class == class &&
 			    l->upstream != NULL)
 				return l;
@@ -90,7 +91,7 @@ lease_get(struct worker *w, struct session *s, int32_t broker,
 }
 
 void
-lease_done(struct worker *w, struct lease *l)
+lease_done(struct worker *w, struct upstream_lease *l)
 {
 	if (--l->calls > 0 || l->pinned)
 		return;
@@ -100,7 +101,7 @@ lease_done(struct worker *w, struct lease *l)
 }
 
 void
-lease_close(struct worker *w, struct lease *l)
+lease_close(struct worker *w, struct upstream_lease *l)
 {
 	l->pinned = false;
 	l->closed = true;
@@ -503,8 +504,8 @@ void
 worker_free(struct worker *w)
 {
 	while (!list_empty(&w->free_leases)) {
-		struct lease *l = LIST_ENTRY(w->free_leases.next,
-		    struct lease, link);
+		struct upstream_lease *l = LIST_ENTRY(w->free_leases.next,
+		    struct upstream_lease, link);
 
 		list_remove(&l->link);
 		free(l);

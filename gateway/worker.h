@@ -106,11 +106,11 @@ int32_t		 worker_any_broker(struct worker *w, bool again);
 
 /* The session's lease of that class and broker, or a new one. NULL when the
  * broker cannot be reached now. s may be NULL. */
-struct lease	*lease_get(struct worker *w, struct session *s, int32_t broker,
-		    enum lease_class class);
+struct upstream_lease *lease_get(struct worker *w, struct session *s,
+		    int32_t broker, enum upstream_use class);
 /* One call less; returned to the pool when it was the last. */
-void		 lease_done(struct worker *w, struct lease *l);
+void		 lease_done(struct worker *w, struct upstream_lease *l);
 /* Unpins and ends it now. */
-void		 lease_close(struct worker *w, struct lease *l);
+void		 lease_close(struct worker *w, struct upstream_lease *l);
 
 #endif

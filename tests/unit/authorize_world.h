@@ -95,7 +95,7 @@ static struct broker brokers[BROKERS];
 static struct partition partitions[PARTITIONS];
 static struct topic topics[TOPICS];
 static struct session session;
-static struct lease lease;
+static struct upstream_lease lease;
 static int policies;
 
 static inline bool
@@ -193,9 +193,9 @@ pool_backing_off(const struct pool *p, int32_t broker)
 	return false;
 }
 
-struct lease *
+struct upstream_lease *
 lease_get(struct worker *w, struct session *s, int32_t broker,
-    enum lease_class class)
+    enum upstream_use class)
 {
 	(void)w;
 	(void)s;
@@ -205,14 +205,14 @@ lease_get(struct worker *w, struct session *s, int32_t broker,
 }
 
 void
-lease_done(struct worker *w, struct lease *l)
+lease_done(struct worker *w, struct upstream_lease *l)
 {
 	(void)w;
 	(void)l;
 }
 
 void
-lease_close(struct worker *w, struct lease *l)
+lease_close(struct worker *w, struct upstream_lease *l)
 {
 	(void)w;
 	(void)l;

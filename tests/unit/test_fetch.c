@@ -54,7 +54,7 @@ static struct {
 	bool		 over_limit, output_full, down[BROKERS];
 	int		 parks;
 	struct leg	*legs[LEGS_MAX];
-	struct lease	 leases[LEGS_MAX];
+	struct upstream_lease	 leases[LEGS_MAX];
 	int64_t		 asked_at[LEGS_MAX];
 	int		 leg_count, legs_sent;
 	struct request	*answered;
@@ -172,7 +172,7 @@ leg_send(struct leg *l, const struct api_schema *api, int version,
 
 /* The lease is shared, as by two slots: all calls end. */
 void
-lease_close(struct worker *w, struct lease *l)
+lease_close(struct worker *w, struct upstream_lease *l)
 {
 	(void)w;
 	(void)l;

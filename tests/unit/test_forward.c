@@ -68,7 +68,7 @@ request_legs(struct request *r, int32_t count)
 }
 
 void
-request_send(struct request *r, enum lease_class class, bool no_reply,
+request_send(struct request *r, enum upstream_use class, bool no_reply,
     void (*done)(struct request *r))
 {
 	(void)class;

@@ -32,7 +32,7 @@ static struct {
 	struct leg	*legs[LEGS_MAX];
 	int64_t		 asked_at[LEGS_MAX];
 	int		 leg_count;
-	struct lease	*leases[BROKERS];
+	struct upstream_lease	*leases[BROKERS];
 	bool		 answered;
 	struct share_fetch_response *reply;
 	struct request	*parked;
@@ -92,7 +92,7 @@ static void
 leg_end(int i, void *reply, enum call_outcome outcome)
 {
 	struct leg *l = world.legs[i];
-	struct lease *lease = l->lease;
+	struct upstream_lease *lease = l->lease;
 
 	world.leg_count--;
 	memmove(&world.legs[i], &world.legs[i + 1],
@@ -114,7 +114,7 @@ leg_end(int i, void *reply, enum call_outcome outcome)
 static void
 lose(int32_t broker)
 {
-	struct lease *l;
+	struct upstream_lease *l;
 
 	sim_release(broker);
 	world.remembers[broker] = false;
@@ -134,7 +134,7 @@ lose(int32_t broker)
 }
 
 void
-lease_close(struct worker *w, struct lease *l)
+lease_close(struct worker *w, struct upstream_lease *l)
 {
 	(void)w;
 	l->pinned = false;

@@ -41,9 +41,10 @@ ROUTING := $(patsubst %.c,%,$(wildcard routing/*.c))
 AUTH := $(patsubst %.c,%,$(wildcard auth/*.c))
 QUOTA := $(patsubst %.c,%,$(wildcard quota/*.c))
 GATEWAY := $(filter-out gateway/main gateway/weirctl,$(patsubst %.c,%,$(wildcard gateway/*.c)))
+QUOTA_LUA := $(sort $(wildcard quota/lua/*.lua))
 SCHEMAS := $(sort $(wildcard gateway/wire/schema/*.schema))
 LIB_OBJS := $(patsubst %,$(O)/%.o,$(BASE) $(WIRE) $(NET) $(AUTH) $(QUOTA) $(ROUTING) $(GATEWAY)) \
-	$(O)/gen/messages.o
+	$(O)/gen/messages.o $(O)/gen/quota_scripts.o
 UNIT_TESTS := $(sort $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c)))
 UNIT_HELPERS := $(patsubst %.c,$(O)/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
 FUZZERS := $(sort $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c)))
@@ -78,6 +79,23 @@ $(O)/gen/messages.o: $(B)/gen/.made
 	@echo "  CC      wire/messages.c"
 	$(Q)$(CC) $(ALL_CFLAGS) -c $(B)/gen/wire/messages.c -o $@
 
+# The store's scripts as strings: store_beat of beat.lua and so on.
+$(B)/gen/quota_scripts.c: $(QUOTA_LUA)
+	@mkdir -p $(@D)
+	@echo "  LUA     $@"
+	$(Q){ echo '#include "quota/store.h"'; for f in $(QUOTA_LUA); do \
+		n=$$(basename $$f .lua); \
+		echo "static const char $$n[] ="; \
+		sed 's/\\/\\\\/g; s/"/\\"/g; s/.*/"&\\n"/' $$f; \
+		echo ";"; \
+		echo "const struct store_script store_$$n = { \"$$n\", $$n, sizeof($$n) - 1 };"; \
+		done; } > $@
+
+$(O)/gen/quota_scripts.o: $(B)/gen/quota_scripts.c quota/store.h
+	@mkdir -p $(@D)
+	@echo "  CC      gen/quota_scripts.c"
+	$(Q)$(CC) $(ALL_CFLAGS) -c $< -o $@
+
 # ---- objects and programs ----
 
 $(O)/%.o: %.c $(B)/gen/.made
@@ -103,6 +121,13 @@ $(O)/unit/%: $(O)/tests/unit/%.o $(UNIT_HELPERS) $(O)/libweir.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(SANFLAGS) $(LDHARDEN) -Wl,-z,muldefs $< $(UNIT_HELPERS) \
 		$(O)/libweir.a -o $@ -lcmocka $(LIBS)
+
+# The fleet on virtual time, with Redis's Lua.
+SIMULATE_OBJS := $(addprefix $(O)/tests/simulate/,lua_redis.o world.o)
+
+$(O)/unit/test_lease: $(O)/tests/unit/test_lease.o $(SIMULATE_OBJS) $(O)/libweir.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(SANFLAGS) $(LDHARDEN) $^ -o $@ -lcmocka -llua5.1 $(LIBS)
 
 $(O)/bench/%: $(O)/tests/bench/%.o $(O)/libweir.a
 	@mkdir -p $(@D)

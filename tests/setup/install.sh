@@ -43,6 +43,7 @@ if [ "$level" = test ]; then
 	python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 	need_command haproxy haproxy
 	need_command redis-server redis-server
+	need_pkgconfig lua5.1 liblua5.1-0-dev
 	need_command node nodejs
 	need_command npm npm
 	need_command go golang-go

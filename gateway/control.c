@@ -22,6 +22,7 @@
 #include "gateway/config.h"
 #include "gateway/explain.h"
 #include "gateway/fetch_table.h"
+#include "gateway/fleet_control.h"
 #include "gateway/gateway.h"
 #include "gateway/limits_metrics.h"
 #include "gateway/limits_status.h"
@@ -162,6 +163,10 @@ start_workers(struct gateway *g)
 	g->quota = quota_new((int)g->config->workers < GATEWAY_WORKERS_MAX ?
 	    (int)g->config->workers : GATEWAY_WORKERS_MAX);
 	quota_set_node(g->quota, g->config->quota.made);
+	if (!fleet_control_start(g, &err)) {
+		fail(g, "cannot share limits", &err);
+		return;
+	}
 	for (uint32_t i = 0; i < g->config->workers &&
 	    i < GATEWAY_WORKERS_MAX; i++) {
 		struct worker *w = worker_start(g, (int)i, &err);
@@ -399,6 +404,7 @@ control_tick(void *arg)
 			quota_tick(g->quota, loop_now_us(g->control));
 	}
 	audit_sink_tick(g->audit);
+	fleet_control_tick(g);
 	auth_control_tick(g);
 	tenants_control_tick(g);
 	watch_stats(g->watch, &u);
@@ -651,6 +657,7 @@ gateway_end(struct gateway *g)
 		cluster_unref(g->cluster);
 	auth_control_free(g);
 	tenants_control_free(g);
+	fleet_control_free(g);
 	quota_free(g->quota);
 	/* What workers said last; nothing else is left in the loop. */
 	if (g->audit != NULL)

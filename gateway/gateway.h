@@ -20,6 +20,7 @@ struct audit_sink;
 struct auth;
 struct auth_control;
 struct config;
+struct fleet_control;
 struct quota;
 struct tenants;
 struct tenants_control;
@@ -41,6 +42,7 @@ struct gateway {
 	struct adopt_control	*adopt_control;	/* NULL: never asked */
 	struct audit_sink	*audit;
 	struct quota		*quota;		/* NULL: nothing is limited */
+	struct fleet_control	*fleet;		/* NULL: the store is local */
 	struct cluster		*cluster;	/* NULL until the first one */
 	struct watch		*watch;
 	struct admin		*admin;

@@ -9,6 +9,7 @@
 #include "gateway/base/clock.h"
 #include "gateway/base/mem.h"
 #include "gateway/config.h"
+#include "gateway/fleet_control.h"
 #include "gateway/gateway.h"
 #include "gateway/inquiry.h"
 #include "gateway/session.h"
@@ -194,7 +195,7 @@ gateway_status(struct gateway *g)
 	json_t *sessions = all_sessions(workers);
 	int count = sum_of(workers, "count");
 	json_t *j = json_pack("{s:s, s:f, s:b, s:b, s:o, s:{s:i, s:i, s:i, "
-	    "s:I, s:I, s:i}, s:o, s:o, s:o, s:i, s:o}",
+	    "s:I, s:I, s:i}, s:o, s:o, s:o, s:o, s:i, s:o}",
 	    "version", WEIR_VERSION,
 	    "uptime_seconds", (double)(clock_now_us() - g->started_us) / 1e6,
 	    "ready", g->worker_count > 0,
@@ -211,6 +212,7 @@ gateway_status(struct gateway *g)
 	    "listeners", describe_listeners(g),
 	    "tenants", g->tenants != NULL ?
 	    json_integer(tenants_count(g->tenants)) : json_null(),
+	    "store", fleet_control_status(g),
 	    "sessions_omitted", count - (int)json_array_size(sessions),
 	    "sessions", sessions);
 

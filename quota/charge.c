@@ -61,6 +61,41 @@ tell(struct quota_reason *why, const struct quota_holder *h,
 
 /* ---- buckets ---- */
 
+/* What it gets a second, from itself or from the store. */
+static int64_t
+pace_of(struct quota_gauge *g)
+{
+	struct lease *l = atomic_load_explicit(&g->lease,
+	    memory_order_acquire);
+
+	return l != NULL ? atomic_load_explicit(&l->pace,
+	    memory_order_relaxed) : atomic_load_explicit(&g->rate.rate,
+	    memory_order_relaxed);
+}
+
+/* A lease is due when half of what may be used unasked is gone; one that there
+ * is hears of the balance. */
+static void
+notice(struct quota_holder *h, enum quota_dimension d, struct quota_gauge *g,
+    int64_t balance)
+{
+	struct lease *l = atomic_load_explicit(&g->lease,
+	    memory_order_acquire);
+
+	if (l != NULL) {
+		lease_notice(l, balance);
+		return;
+	}
+	if (h->account == NULL || !atomic_load_explicit(
+	    &h->account->quota->fleet, memory_order_relaxed) ||
+	    balance >= atomic_load(&g->rate.burst) / 2 ||
+	    atomic_exchange(&g->queued, true))
+		return;
+	quota_tell(h->account->quota, &(struct quota_event){ .holder = h,
+	    .which = (int32_t)d });
+}
+
+
 int64_t
 quota_wait_us(const struct quota_who *w, const struct quota_cost *c,
     int64_t now_us, struct quota_reason *why)
@@ -79,8 +114,8 @@ quota_wait_us(const struct quota_who *w, const struct quota_cost *c,
 
 			if (g == NULL || mode_of(g) != QUOTA_ENFORCE)
 				continue;
-			us = bucket_wait_us(bucket_look(&g->bucket, &g->rate,
-			    now_us), atomic_load(&g->rate.rate));
+			us = bucket_wait_us(bucket_look(&g->bucket,
+			    quota_gauge_rate(g), now_us), pace_of(g));
 			if (us <= longest)
 				continue;
 			longest = us;
@@ -101,8 +136,9 @@ quota_spend(const struct quota_who *w, const struct quota_cost *c,
 
 			if (g == NULL)
 				continue;
-			bucket_spend(&g->bucket, &g->rate, c->v[i].tokens,
-			    now_us);
+			notice(w->holders[s], c->v[i].dimension, g,
+			    bucket_spend(&g->bucket, quota_gauge_rate(g),
+			    c->v[i].tokens, now_us));
 			atomic_fetch_add_explicit(&g->spent,
 			    (uint64_t)c->v[i].tokens, memory_order_relaxed);
 		}
@@ -116,8 +152,8 @@ turn_us(const struct quota_who *w, const struct quota_holder *h,
     struct quota_gauge *g, int64_t tokens, enum quota_lane lane,
     int64_t now_us)
 {
-	int64_t rate = atomic_load(&g->rate.rate);
-	int64_t balance = bucket_look(&g->bucket, &g->rate, now_us);
+	int64_t balance = bucket_look(&g->bucket, quota_gauge_rate(g),
+	    now_us);
 	const struct quota_holder *p = w->holders[QUOTA_PRINCIPAL];
 	int64_t owed, others = 0;
 	__int128 debt;
@@ -132,7 +168,7 @@ turn_us(const struct quota_who *w, const struct quota_holder *h,
 	debt = (__int128)-balance + ((__int128)owed * (others + 1) +
 	    (__int128)tokens * others) * BUCKET_UNIT;
 	return debt > INT64_MAX ? INT64_MAX :
-	    bucket_wait_us(-(int64_t)debt, rate);
+	    bucket_wait_us(-(int64_t)debt, pace_of(g));
 }
 
 int64_t
@@ -190,52 +226,97 @@ quota_owe(const struct quota_who *w, enum quota_lane lane, int64_t tokens)
 
 /* ---- counts and sizes ---- */
 
-/* How many holders of it counted n more; as many as there are, unless one that
- * is enforced is over its limit. */
-static int
-count_up(const struct quota_who *w, enum quota_dimension d, int64_t n,
+/* With a counter the fleet decides, else the node's own count. */
+static bool
+count_one(struct quota_who *w, int s, enum quota_dimension d, int64_t n,
     int64_t now_us, struct quota_reason *why)
 {
-	for (int s = 0; s < QUOTA_SCOPES; s++) {
-		struct quota_holder *h = w->holders[s];
-		struct quota_gauge *g;
-		int64_t now;
+	struct quota_holder *h = w->holders[s];
+	struct quota_gauge *g = &h->gauges[d];
+	struct lease_count *c = atomic_load_explicit(&g->counter,
+	    memory_order_acquire);
+	bool over;
 
-		if (h == NULL)
-			continue;
+	if (c != NULL) {
+		over = !lease_count_take(c, (uint32_t)n);
+		if (!over)
+			w->counted |= (uint8_t)(1u << s);
+	} else {
 		/* Counted without a limit too: one may come. */
-		g = &h->gauges[d];
-		now = atomic_fetch_add(&g->count, n) + n;
-		if (gauge_in_force(h, d) == NULL ||
-		    now <= atomic_load(&g->value))
-			continue;
-		quota_note(&g->record, 0, now_us);
-		if (mode_of(g) != QUOTA_ENFORCE)
-			continue;
-		tell(why, h, d, g, 0);
-		return s + 1;
+		over = atomic_fetch_add(&g->count, n) + n >
+		    atomic_load(&g->value);
 	}
-	return 0;
+	if (!over || gauge_in_force(h, d) == NULL)
+		return true;
+	quota_note(&g->record, 0, now_us);
+	if (mode_of(g) != QUOTA_ENFORCE) {
+		if (c != NULL) {
+			lease_count_force(c, (uint32_t)n);
+			w->counted |= (uint8_t)(1u << s);
+		}
+		return true;
+	}
+	if (c == NULL)
+		atomic_fetch_sub(&g->count, n);
+	tell(why, h, d, g, 0);
+	return false;
+}
+
+int64_t
+quota_gauge_count(struct quota_gauge *g)
+{
+	struct lease_count *c = atomic_load_explicit(&g->counter,
+	    memory_order_acquire);
+
+	return atomic_load(&g->count) + (c != NULL ? lease_count_used(c) -
+	    atomic_load(&g->bridged) : 0);
+}
+
+static void
+uncount_one(struct quota_who *w, int s, enum quota_dimension d, int64_t n)
+{
+	struct quota_gauge *g = &w->holders[s]->gauges[d];
+	struct lease_count *c = atomic_load_explicit(&g->counter,
+	    memory_order_acquire);
+	int64_t left;
+
+	if (w->counted >> s & 1) {
+		w->counted &= (uint8_t)~(1u << s);
+		lease_count_put(c, (uint32_t)n);
+		return;
+	}
+	atomic_fetch_sub(&g->count, n);
+	/* The counter was told of those that were there before it. */
+	left = c != NULL ? atomic_load(&g->bridged) : 0;
+	while (left >= n && !atomic_compare_exchange_weak(&g->bridged, &left,
+	    left - n))
+		;
+	if (left >= n)
+		lease_count_put(c, (uint32_t)n);
 }
 
 bool
-quota_count(const struct quota_who *w, enum quota_dimension d, int64_t n,
+quota_count(struct quota_who *w, enum quota_dimension d, int64_t n,
     int64_t now_us, struct quota_reason *why)
 {
-	int upto = count_up(w, d, n, now_us, why);
-
-	for (int s = 0; s < upto; s++)
-		if (w->holders[s] != NULL)
-			atomic_fetch_sub(&w->holders[s]->gauges[d].count, n);
-	return upto == 0;
+	for (int s = 0; s < QUOTA_SCOPES; s++) {
+		if (w->holders[s] == NULL ||
+		    count_one(w, s, d, n, now_us, why))
+			continue;
+		while (s-- > 0)
+			if (w->holders[s] != NULL)
+				uncount_one(w, s, d, n);
+		return false;
+	}
+	return true;
 }
 
 void
-quota_uncount(const struct quota_who *w, enum quota_dimension d, int64_t n)
+quota_uncount(struct quota_who *w, enum quota_dimension d, int64_t n)
 {
 	for (int s = 0; s < QUOTA_SCOPES; s++)
 		if (w->holders[s] != NULL)
-			atomic_fetch_sub(&w->holders[s]->gauges[d].count, n);
+			uncount_one(w, s, d, n);
 }
 
 int64_t

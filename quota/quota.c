@@ -6,11 +6,48 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/base/clock.h"
 #include "gateway/base/htab.h"
 #include "gateway/base/mem.h"
 #include "quota/quota_private.h"
 
 enum { KEY_MAX = 2200 };	/* of a principal and a client id */
+
+/* ---- the fleet ---- */
+
+void
+quota_tell(struct quota *q, const struct quota_event *e)
+{
+	struct quota_event *mine;
+
+	if (!atomic_load_explicit(&q->fleet, memory_order_relaxed))
+		return;
+	mine = mem_alloc(sizeof(*mine));
+	*mine = *e;
+	if (e->holder != NULL)
+		atomic_fetch_add(&e->holder->refs, 1);
+	if (e->topic != NULL)
+		atomic_fetch_add(&e->topic->refs, 1);
+	mine->next = atomic_load(&q->events);
+	while (!atomic_compare_exchange_weak(&q->events, &mine->next, mine))
+		;
+}
+
+/* The node's own limits (q is NULL) are no fleet's. */
+void
+quota_rate_follow(struct quota *q, struct bucket_rate *r, int64_t value,
+    int64_t seconds, int64_t burst)
+{
+	int64_t share = q != NULL ? atomic_load(&q->share) : BUCKET_UNIT;
+
+	bucket_rate_set(r, value, seconds, burst);
+	if (share == BUCKET_UNIT)
+		return;
+	atomic_store(&r->rate, (int64_t)((__int128)atomic_load(&r->rate) *
+	    share / BUCKET_UNIT));
+	atomic_store(&r->burst, (int64_t)((__int128)atomic_load(&r->burst) *
+	    share / BUCKET_UNIT));
+}
 
 /* ---- holders ---- */
 
@@ -21,8 +58,8 @@ text(const char *s)
 }
 
 static void
-gauge_follow(struct quota_gauge *g, const struct quota_dimension_row *row,
-    const struct limit *l)
+gauge_follow(struct quota *q, struct quota_gauge *g,
+    const struct quota_dimension_row *row, const struct limit *l)
 {
 	unsigned char mode = l != NULL ? l->mode : QUOTA_OFF;
 
@@ -31,10 +68,15 @@ gauge_follow(struct quota_gauge *g, const struct quota_dimension_row *row,
 		atomic_store(&g->burst, l->burst);
 		memcpy(g->warn, l->warn, sizeof(g->warn));
 		if (row->kind == QUOTA_RATE || row->kind == QUOTA_WINDOW)
-			bucket_rate_set(&g->rate, l->value,
+			quota_rate_follow(q, &g->rate, l->value,
 			    row->kind == QUOTA_WINDOW ? QUOTA_WINDOW_S : 1,
 			    l->burst);
 	}
+	/* Nobody knows what was used before this process began: a slow limit
+	 * begins empty, or each restart would give another burst. */
+	if (row->kind == QUOTA_WINDOW && q != NULL &&
+	    atomic_load(&g->bucket.at_us) == 0)
+		atomic_store(&g->bucket.at_us, q->started_us);
 	atomic_store(&g->mode, mode);
 }
 
@@ -51,7 +93,8 @@ quota_holder_follow(struct quota_holder *h, const struct limits *l)
 		    (enum quota_dimension)d, text(h->principal),
 		    text(h->client_id), SLICE_LIT("")) : NULL;
 
-		gauge_follow(&h->gauges[d], row, found);
+		gauge_follow(h->account != NULL ? h->account->quota : NULL,
+		    &h->gauges[d], row, found);
 		if (found != NULL && found->mode != QUOTA_OFF)
 			active |= 1u << d;
 	}
@@ -79,6 +122,7 @@ holder_free(void *p)
 {
 	struct quota_holder *h = p;
 
+	quota_holder_unlease(h);
 	free(h->principal);
 	free(h->client_id);
 	free(h);
@@ -147,6 +191,8 @@ account_new(struct quota *q, const char *name, struct limits *l)
 	a->tenant = holder_new(a, QUOTA_TENANT, SLICE_NULL, SLICE_NULL, l);
 	atomic_store(&a->limits_partitions, limits_partitions(l));
 	a->signs = signs_new(q->workers);
+	quota_tell(q, &(struct quota_event){ .holder = a->tenant,
+	    .which = -1 });
 	return a;
 }
 
@@ -182,6 +228,19 @@ follow_topic(void *arg, struct slice key, void *value)
 }
 
 void
+quota_account_follow(struct quota_account *a)
+{
+	struct limits *l = a->limits;
+
+	quota_holder_follow(a->tenant, l);
+	if (a->rest != NULL)
+		quota_holder_follow(a->rest, l);
+	htab_each(a->holders, follow_holder, l);
+	htab_each(a->topics, follow_topic, l);
+	atomic_store(&a->limits_partitions, limits_partitions(l));
+}
+
+void
 quota_account_set(struct quota_account *a, struct limits *l)
 {
 	struct limits *was;
@@ -193,13 +252,10 @@ quota_account_set(struct quota_account *a, struct limits *l)
 		return;
 	}
 	a->limits = limits_ref(l);
-	quota_holder_follow(a->tenant, l);
-	if (a->rest != NULL)
-		quota_holder_follow(a->rest, l);
-	htab_each(a->holders, follow_holder, l);
-	htab_each(a->topics, follow_topic, l);
-	atomic_store(&a->limits_partitions, limits_partitions(l));
+	quota_account_follow(a);
 	pthread_mutex_unlock(&a->lock);
+	quota_tell(a->quota, &(struct quota_event){ .account = a,
+	    .which = -1 });
 	limits_unref(was);
 }
 
@@ -218,6 +274,8 @@ quota_new(int workers)
 
 	assert(workers > 0);
 	q->workers = workers;
+	q->started_us = clock_now_us();
+	atomic_store(&q->share, BUCKET_UNIT);
 	q->accounts = htab_new();
 	pthread_mutex_init(&q->lock, NULL);
 	q->node = holder_new(NULL, QUOTA_NODE, SLICE_NULL, SLICE_NULL, NULL);
@@ -282,6 +340,8 @@ holder_get(struct quota_account *a, enum quota_scope scope,
 	if (h == NULL && htab_count(a->holders) < QUOTA_HOLDERS_MAX) {
 		h = holder_new(a, scope, principal, client_id, a->limits);
 		htab_set(a->holders, k, h);
+		quota_tell(a->quota, &(struct quota_event){ .holder = h,
+		    .which = -1 });
 	} else if (h == NULL) {
 		if (a->rest == NULL)
 			a->rest = holder_new(a, QUOTA_PRINCIPAL,
@@ -361,8 +421,8 @@ holder_idle(struct quota_holder *h, int64_t now_us)
 		struct quota_gauge *g = &h->gauges[d];
 
 		if ((atomic_load(&h->active) >> d & 1) &&
-		    bucket_look(&g->bucket, &g->rate, now_us) <
-		    atomic_load(&g->rate.burst))
+		    bucket_look(&g->bucket, quota_gauge_rate(g), now_us) <
+		    atomic_load(&quota_gauge_rate(g)->burst))
 			return false;
 	}
 	return true;

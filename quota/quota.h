@@ -31,6 +31,8 @@
 #include "quota/bucket.h"
 #include "quota/limits.h"
 
+struct lease;
+struct lease_count;
 struct quota;
 struct quota_account;
 struct quota_line;
@@ -61,7 +63,14 @@ struct quota_gauge {
 	struct bucket		 bucket;
 	struct bucket_rate	 rate;
 	_Atomic int64_t		 value, burst;
-	_Atomic int64_t		 count;		/* COUNT: now */
+	_Atomic int64_t		 count;		/* COUNT: now, without those
+						 * of the counter */
+	/* With a fleet, once somebody presses it (quota/fleet.h). They live as
+	 * long as the holder. */
+	_Atomic(struct lease *)	 lease;
+	_Atomic(struct lease_count *) counter;
+	_Atomic int64_t		 bridged;	/* of count, in the counter */
+	_Atomic bool		 queued;	/* a lease is wished for */
 	_Atomic uint64_t	 spent;		/* RATE, WINDOW: ever */
 	struct quota_record	 record;
 	/* Written by quota_tick only, read by who shows it. */
@@ -86,11 +95,18 @@ struct quota_holder {
 	struct quota_gauge	 gauges[QUOTA_DIMENSIONS];
 };
 
-/* Buckets of a partition, and what befell it. */
+/* What befell a partition: [0] in, [1] out. */
+struct quota_more {
+	struct quota_record	 record[2];
+	_Atomic(struct lease *)	 lease[2];
+	_Atomic bool		 queued[2];
+};
+
+/* Its buckets. */
 struct quota_part {
 	struct bucket		 in, out;
-	_Atomic(void *)		 record;	/* struct quota_record[2]: in,
-						 * out; NULL: nothing did */
+	_Atomic(void *)		 more;		/* struct quota_more; NULL:
+						 * nothing befell it */
 };
 
 struct quota_topic {
@@ -98,15 +114,17 @@ struct quota_topic {
 	char			*name;		/* as its limits say it */
 	_Atomic int		 refs;
 	_Atomic unsigned char	 mode_in, mode_out;
-	struct bucket_rate	 rate_in, rate_out;
+	_Atomic int64_t		 value_in, value_out, burst_in, burst_out;
+	struct bucket_rate	 rate_in, rate_out;	/* without a lease */
 	_Atomic(void *)		 few;		/* the first partitions' */
 	_Atomic(void *)		 many;		/* pointers to the others' */
 };
 
-/* Whose a session is. */
+/* Whose a session is, and which holders' counters know of it. */
 struct quota_who {
 	struct quota_account	*account;	/* NULL: not open */
 	struct quota_holder	*holders[QUOTA_SCOPES];	/* by scope; or NULL */
+	uint8_t			 counted;	/* bits: by a counter */
 };
 
 /* What something costs. Partitions are charged by themselves. */
@@ -172,9 +190,9 @@ void		 quota_owe(const struct quota_who *w, enum quota_lane lane,
 		    int64_t tokens);
 /* As many are counted; false: over a limit that is enforced, nothing was
  * counted. */
-bool		 quota_count(const struct quota_who *w, enum quota_dimension d,
+bool		 quota_count(struct quota_who *w, enum quota_dimension d,
 		    int64_t n, int64_t now_us, struct quota_reason *why);
-void		 quota_uncount(const struct quota_who *w,
+void		 quota_uncount(struct quota_who *w,
 		    enum quota_dimension d, int64_t n);
 /* Takes one where no bucket is in debt; false: one is, nothing was taken. */
 bool		 quota_take(const struct quota_who *w, enum quota_dimension d,

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 
+#include "quota/lease.h"
 #include "quota/quota.h"
 
 struct htab;
@@ -38,13 +39,48 @@ struct quota_account {
 	struct quota_sign	*signs;		/* one a worker */
 };
 
+/* What workers want the control thread to do about the fleet. */
+struct quota_event {
+	struct quota_event	*next;
+	struct quota_account	*account;	/* its limits changed */
+	struct quota_holder	*holder;	/* it is new; or */
+	struct quota_topic	*topic;
+	int32_t			 which;		/* a dimension or partition is
+						 * pressed; -1: none is */
+	bool			 out;
+	bool			 fresh;		/* partitions from `which` on */
+};
+
 struct quota {
+	_Atomic(struct quota_event *) events;	/* the last one first */
+	/* There is a fleet; and what of a limit a node may use unasked,
+	 * millionths. */
+	_Atomic bool		 fleet;
+	_Atomic int64_t		 share;
+	int64_t			 started_us;
 	int			 workers;
 	pthread_mutex_t		 lock;
 	struct htab		*accounts;
 	struct quota_holder	*node;
 	struct limits		*node_limits;
 };
+
+/* A reference to the holder or topic is kept until it is dealt with. Nothing
+ * when there is no fleet. */
+void	 quota_tell(struct quota *q, const struct quota_event *e);
+/* Limits, as far as this node may use them unasked. */
+void	 quota_rate_follow(struct quota *q, struct bucket_rate *r,
+	    int64_t value, int64_t seconds, int64_t burst);
+/* Their leases go first. Thread: control. */
+void	 quota_holder_unlease(struct quota_holder *h);
+void	 quota_topic_unlease(struct quota_topic *t);
+/* Whoever fills that bucket of it. */
+struct bucket_rate *quota_part_rate(struct quota_topic *t,
+	    struct quota_part *p, bool out);
+/* What there is of a COUNT. */
+int64_t	 quota_gauge_count(struct quota_gauge *g);
+/* The partition's; made when there is none. */
+struct quota_more *quota_part_more(struct quota_part *p);
 
 /* Who looks at rows. */
 struct quota_view {
@@ -62,12 +98,26 @@ void	 quota_view_account(const struct quota_view *v,
 void	 quota_notice(const char *tenant, const struct quota_row *r,
 	    int64_t now_us);
 
+/* Whoever fills the bucket: its lease, or itself. */
+static inline struct bucket_rate *
+quota_gauge_rate(struct quota_gauge *g)
+{
+	struct lease *l = atomic_load_explicit(&g->lease,
+	    memory_order_acquire);
+
+	return l != NULL ? &l->rate : &g->rate;
+}
+
 /* Has each gauge of it follow the limits. With the account's lock held. */
 void	 quota_holder_follow(struct quota_holder *h, const struct limits *l);
 void	 quota_topic_follow(struct quota_topic *t, const struct limits *l);
 void	 quota_topic_free(struct quota_topic *t);
 /* Nobody has it, and it owes nothing. */
 bool	 quota_topic_idle(struct quota_topic *t, int64_t now_us);
+/* All its gauges and topics follow its limits anew. With its lock held. */
+void	 quota_account_follow(struct quota_account *a);
+/* Whether that partition has buckets. */
+bool	 quota_topic_has(struct quota_topic *t, int32_t partition);
 /* Its part of the partition's buckets, made when there is none; NULL: the
  * partition is beyond QUOTA_PARTITIONS_MAX. */
 struct quota_part *quota_topic_part(struct quota_topic *t, int32_t partition);

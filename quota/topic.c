@@ -8,27 +8,29 @@
 #include "quota/quota_private.h"
 
 static unsigned char
-follow(struct bucket_rate *r, const struct limits *l, enum quota_dimension d,
-    struct slice topic)
+follow(struct quota_topic *t, struct bucket_rate *r, const struct limits *l,
+    enum quota_dimension d)
 {
 	const struct limit *row = l != NULL ? limits_find(l, QUOTA_PARTITION,
-	    d, SLICE_LIT(""), SLICE_LIT(""), topic) : NULL;
+	    d, SLICE_LIT(""), SLICE_LIT(""), slice_of(t->name)) : NULL;
 
 	if (row == NULL || row->mode == QUOTA_OFF)
 		return QUOTA_OFF;
-	bucket_rate_set(r, row->value, 1, row->burst);
+	quota_rate_follow(t->account->quota, r, row->value, 1, row->burst);
+	atomic_store(d == QUOTA_DIM_PARTITION_EGRESS ? &t->value_out :
+	    &t->value_in, row->value);
+	atomic_store(d == QUOTA_DIM_PARTITION_EGRESS ? &t->burst_out :
+	    &t->burst_in, row->burst);
 	return row->mode;
 }
 
 void
 quota_topic_follow(struct quota_topic *t, const struct limits *l)
 {
-	struct slice name = slice_of(t->name);
-
-	atomic_store(&t->mode_in, follow(&t->rate_in, l,
-	    QUOTA_DIM_PARTITION_INGRESS, name));
-	atomic_store(&t->mode_out, follow(&t->rate_out, l,
-	    QUOTA_DIM_PARTITION_EGRESS, name));
+	atomic_store(&t->mode_in, follow(t, &t->rate_in, l,
+	    QUOTA_DIM_PARTITION_INGRESS));
+	atomic_store(&t->mode_out, follow(t, &t->rate_out, l,
+	    QUOTA_DIM_PARTITION_EGRESS));
 }
 
 bool
@@ -71,7 +73,7 @@ static void
 parts_free(struct quota_part *v)
 {
 	for (int i = 0; v != NULL && i < QUOTA_FEW; i++)
-		free(atomic_load(&v[i].record));
+		free(atomic_load(&v[i].more));
 	free(v);
 }
 
@@ -80,6 +82,7 @@ quota_topic_free(struct quota_topic *t)
 {
 	_Atomic(void *) *many = atomic_load(&t->many);
 
+	quota_topic_unlease(t);
 	parts_free(atomic_load(&t->few));
 	for (int i = 0; many != NULL && i < QUOTA_MANY; i++)
 		parts_free(atomic_load(&many[i]));
@@ -92,46 +95,129 @@ quota_topic_free(struct quota_topic *t)
 
 /* Whoever comes first makes it; the others take that one. */
 static void *
-made(_Atomic(void *) *at, size_t size)
+made(_Atomic(void *) *at, size_t size, bool *fresh)
 {
 	void *was = atomic_load_explicit(at, memory_order_acquire), *mine;
 
+	*fresh = false;
 	if (was != NULL)
 		return was;
 	mine = mem_zalloc(size);
-	if (atomic_compare_exchange_strong(at, &was, mine))
+	*fresh = atomic_compare_exchange_strong(at, &was, mine);
+	if (*fresh)
 		return mine;
 	free(mine);
 	return was;
+}
+
+struct quota_more *
+quota_part_more(struct quota_part *p)
+{
+	bool fresh;
+
+	return made(&p->more, sizeof(struct quota_more), &fresh);
 }
 
 struct quota_part *
 quota_topic_part(struct quota_topic *t, int32_t partition)
 {
 	size_t few = sizeof(struct quota_part) * QUOTA_FEW;
-	struct quota_part *v;
 	_Atomic(void *) *many;
+	struct quota_part *v;
+	bool fresh;
 
 	if (partition < 0 || partition >= QUOTA_PARTITIONS_MAX)
 		return NULL;
 	if (partition < QUOTA_FEW) {
-		v = made(&t->few, few);
+		v = made(&t->few, few, &fresh);
 	} else {
 		many = made(&t->many,
-		    sizeof(*many) * QUOTA_MANY);
-		v = made(&many[partition / QUOTA_FEW], few);
+		    sizeof(*many) * QUOTA_MANY,
+		    &fresh);
+		v = made(&many[partition / QUOTA_FEW], few, &fresh);
 	}
+	/* Others may press them already. */
+	if (fresh)
+		quota_tell(t->account->quota, &(struct quota_event){
+		    .topic = t, .fresh = true,
+		    .which = partition - partition % QUOTA_FEW });
 	return &v[partition % QUOTA_FEW];
+}
+
+bool
+quota_topic_has(struct quota_topic *t, int32_t partition)
+{
+	_Atomic(void *) *many = atomic_load(&t->many);
+
+	if (partition < 0 || partition >= QUOTA_PARTITIONS_MAX)
+		return false;
+	if (partition < QUOTA_FEW)
+		return atomic_load(&t->few) != NULL;
+	return many != NULL && atomic_load(&many[partition / QUOTA_FEW]) !=
+	    NULL;
+}
+
+/* Whoever fills that bucket of it. */
+static struct lease *
+lease_of(struct quota_part *p, bool out)
+{
+	struct quota_more *m = atomic_load_explicit(&p->more,
+	    memory_order_acquire);
+
+	return m != NULL ? atomic_load_explicit(&m->lease[out],
+	    memory_order_acquire) : NULL;
+}
+
+struct bucket_rate *
+quota_part_rate(struct quota_topic *t, struct quota_part *p, bool out)
+{
+	struct lease *l = lease_of(p, out);
+
+	return l != NULL ? &l->rate : out ? &t->rate_out : &t->rate_in;
+}
+
+static struct bucket *
+bucket_of(struct quota_part *p, bool out)
+{
+	return out ? &p->out : &p->in;
+}
+
+/* As in charge.c. */
+static void
+notice(struct quota_topic *t, struct quota_part *p, int32_t partition,
+    bool out, int64_t balance)
+{
+	struct lease *l = lease_of(p, out);
+	struct quota *q = t->account->quota;
+
+	if (l != NULL) {
+		lease_notice(l, balance);
+		return;
+	}
+	if (!atomic_load_explicit(&q->fleet, memory_order_relaxed) ||
+	    balance >= atomic_load(&quota_part_rate(t, p, out)->burst) / 2 ||
+	    atomic_exchange(&quota_part_more(p)->queued[out], true))
+		return;
+	quota_tell(q, &(struct quota_event){ .topic = t, .which = partition,
+	    .out = out });
+}
+
+static bool
+part_idle(struct quota_topic *t, struct quota_part *p, bool out,
+    int64_t now_us)
+{
+	struct bucket_rate *r = quota_part_rate(t, p, out);
+
+	return bucket_look(bucket_of(p, out), r, now_us) >=
+	    atomic_load(&r->burst);
 }
 
 static bool
 parts_idle(struct quota_topic *t, struct quota_part *v, int64_t now_us)
 {
 	for (int i = 0; v != NULL && i < QUOTA_FEW; i++)
-		if (bucket_look(&v[i].in, &t->rate_in, now_us) <
-		    atomic_load(&t->rate_in.burst) ||
-		    bucket_look(&v[i].out, &t->rate_out, now_us) <
-		    atomic_load(&t->rate_out.burst))
+		if (!part_idle(t, &v[i], false, now_us) ||
+		    !part_idle(t, &v[i], true, now_us))
 			return false;
 	return true;
 }
@@ -165,27 +251,20 @@ quota_topic_limited(const struct quota_topic *t, bool out)
 	return t != NULL && mode_of(t, out) != QUOTA_OFF;
 }
 
-static struct quota_record *
-record_of(struct quota_part *p, bool out)
-{
-	struct quota_record *v = made(&p->record,
-	    2 * sizeof(struct quota_record));
-
-	return &v[out];
-}
-
 /* What a balance means for the partition's next. */
 static int64_t
 verdict(struct quota_topic *t, struct quota_part *p, bool out,
     int64_t balance, bool spent, int64_t now_us, struct quota_reason *why)
 {
 	struct bucket_rate *r = out ? &t->rate_out : &t->rate_in;
-	int64_t us = bucket_wait_us(balance, atomic_load(&r->rate));
+	struct lease *l = lease_of(p, out);
+	int64_t us = bucket_wait_us(balance, atomic_load(l != NULL ?
+	    &l->pace : &r->rate));
 	struct quota_record *rec;
 
 	if (us == 0)
 		return 0;
-	rec = record_of(p, out);
+	rec = &quota_part_more(p)->record[out];
 	if (mode_of(t, out) == QUOTA_SHADOW) {
 		if (spent)
 			quota_note(rec, us, now_us);
@@ -194,7 +273,7 @@ verdict(struct quota_topic *t, struct quota_part *p, bool out,
 	if (why != NULL && us > why->us)
 		*why = (struct quota_reason){ out ? QUOTA_DIM_PARTITION_EGRESS :
 		    QUOTA_DIM_PARTITION_INGRESS, QUOTA_PARTITION,
-		    atomic_load(&r->rate) / BUCKET_UNIT, us, rec };
+		    atomic_load(out ? &t->value_out : &t->value_in), us, rec };
 	return us;
 }
 
@@ -203,13 +282,15 @@ quota_part_spend(struct quota_topic *t, int32_t partition, bool out,
     int64_t bytes, int64_t now_us, struct quota_reason *why)
 {
 	struct quota_part *p;
+	int64_t balance;
 
 	if (!quota_topic_limited(t, out) ||
 	    (p = quota_topic_part(t, partition)) == NULL)
 		return 0;
-	return verdict(t, p, out, bucket_spend(out ? &p->out : &p->in,
-	    out ? &t->rate_out : &t->rate_in, bytes, now_us), true, now_us,
-	    why);
+	balance = bucket_spend(bucket_of(p, out), quota_part_rate(t, p, out), bytes,
+	    now_us);
+	notice(t, p, partition, out, balance);
+	return verdict(t, p, out, balance, true, now_us, why);
 }
 
 int64_t
@@ -221,6 +302,6 @@ quota_part_wait_us(struct quota_topic *t, int32_t partition, bool out,
 	if (!quota_topic_limited(t, out) || mode_of(t, out) == QUOTA_SHADOW ||
 	    (p = quota_topic_part(t, partition)) == NULL)
 		return 0;
-	return verdict(t, p, out, bucket_look(out ? &p->out : &p->in,
-	    out ? &t->rate_out : &t->rate_in, now_us), false, now_us, why);
+	return verdict(t, p, out, bucket_look(bucket_of(p, out),
+	    quota_part_rate(t, p, out), now_us), false, now_us, why);
 }

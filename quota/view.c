@@ -27,14 +27,15 @@ show_gauge(const struct quota_view *v, struct quota_holder *h,
 	if (bucket) {
 		r.use = (int64_t)atomic_load(&g->per_s);
 		r.peak = (int64_t)atomic_load(&g->peak);
-		r.headroom = bucket_look(&g->bucket, &g->rate, v->now_us) /
+		r.headroom = bucket_look(&g->bucket, quota_gauge_rate(g),
+		    v->now_us) /
 		    BUCKET_UNIT;
 		/* Of a window, what is not there yet again. */
 		if (row->kind == QUOTA_WINDOW)
 			r.use = r.headroom < r.burst ? r.burst - r.headroom :
 			    0;
 	} else {
-		r.use = atomic_load(&g->count);
+		r.use = quota_gauge_count(g);
 		r.headroom = r.value - r.use;
 	}
 	v->row(v->arg, &r);
@@ -74,11 +75,10 @@ visit_holder(void *arg, struct slice key, void *value)
 /* ---- partitions ---- */
 
 static void
-show_part(const struct quota_view *v, struct quota_topic *t, int32_t partition,
-    struct quota_part *p, bool out)
+show_part(const struct quota_view *v, struct quota_topic *t,
+    int32_t partition, struct quota_part *p, bool out)
 {
-	struct quota_record *rec = atomic_load(&p->record);
-	struct bucket_rate *rate = out ? &t->rate_out : &t->rate_in;
+	struct quota_more *more = atomic_load(&p->more);
 	struct quota_row r = {
 		.dimension = out ? QUOTA_DIM_PARTITION_EGRESS :
 		    QUOTA_DIM_PARTITION_INGRESS,
@@ -86,16 +86,16 @@ show_part(const struct quota_view *v, struct quota_topic *t, int32_t partition,
 		.mode = (enum quota_mode)atomic_load(out ? &t->mode_out :
 		    &t->mode_in),
 		.topic = t->name, .partition = partition,
-		.value = atomic_load(&rate->rate) / BUCKET_UNIT,
-		.burst = atomic_load(&rate->burst) / BUCKET_UNIT,
+		.value = atomic_load(out ? &t->value_out : &t->value_in),
+		.burst = atomic_load(out ? &t->burst_out : &t->burst_in),
 		.use = -1, .peak = -1,
-		.record = rec != NULL ? &rec[out] : NULL,
+		.record = more != NULL ? &more->record[out] : NULL,
 	};
 
 	if (r.mode == QUOTA_OFF)
 		return;
-	r.headroom = bucket_look(out ? &p->out : &p->in, rate, v->now_us) /
-	    BUCKET_UNIT;
+	r.headroom = bucket_look(out ? &p->out : &p->in,
+	    quota_part_rate(t, p, out), v->now_us) / BUCKET_UNIT;
 	v->row(v->arg, &r);
 }
 
@@ -105,13 +105,13 @@ show_few(const struct quota_view *v, struct quota_topic *t,
     struct quota_part *few, int32_t first)
 {
 	for (int32_t i = 0; few != NULL && i < QUOTA_FEW; i++) {
-		struct quota_record *rec = atomic_load(&few[i].record);
+		struct quota_more *more = atomic_load(&few[i].more);
 		bool asked = v->asked->partition == first + i;
 
-		if (v->asked->partition >= 0 ? !asked : rec == NULL)
+		if (v->asked->partition >= 0 ? !asked : more == NULL)
 			continue;
 		for (int out = 0; out < 2; out++)
-			if (asked || atomic_load(&rec[out].last_us) != 0)
+			if (asked || atomic_load(&more->record[out].last_us) != 0)
 				show_part(v, t, first + i, &few[i], out);
 	}
 }

@@ -280,9 +280,10 @@ def test_partition_changes(env):
     with node_with(env, "q-chg", limit("partition_changes", 10, burst=10)) as node:
         with client(node) as c:
             ask = creation(names[:1], 8)
-            assert not any(c.ask("create_topics", 7, {**ask, "validate_only": True}).errors())
+            for _ in range(3):
+                assert not any(c.ask("create_topics", 7, {**ask, "validate_only": True}).errors())
+            # After a start there is no burst: one is let in.
             assert not any(c.ask("create_topics", 7, ask).errors())
-            assert not any(c.ask("create_topics", 7, creation(names[1:2], 5)).errors())
             reply = c.ask("create_topics", 7, creation(names[2:3], 1))
             said = reply.value["topics"][0]
             assert said["error_code"] == THROTTLED, str(reply)

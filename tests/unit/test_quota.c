@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "gateway/base/clock.h"
 #include "gateway/base/htab.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
@@ -35,6 +36,14 @@ limits_of(uint32_t n, const struct limit *rows)
 	return l;
 }
 
+static int64_t clock_us;
+
+static int64_t
+clock_now(void)
+{
+	return clock_us;
+}
+
 struct fixture {
 	struct quota		*quota;
 	struct limits		*limits;
@@ -46,7 +55,10 @@ struct fixture {
 static void
 begin(struct fixture *f, uint32_t n, const struct limit *rows)
 {
-	f->now = 5 * SECOND;
+	/* The process began an hour ago. */
+	f->now = 3605LL * SECOND;
+	clock_us = 5 * SECOND;
+	clock_replace(clock_now);
 	f->quota = quota_new(2);
 	f->limits = limits_of(n, rows);
 	f->account = quota_account(f->quota, "orders", f->limits);
@@ -60,6 +72,7 @@ end(struct fixture *f)
 	quota_who_close(&f->who);
 	quota_free(f->quota);
 	limits_unref(f->limits);
+	clock_replace(NULL);
 }
 
 static struct quota_cost
@@ -130,6 +143,22 @@ a_window_is_a_slow_rate(void **state)
 	    SECOND), 251, 252);
 	assert_in_range(press(&f, &f.who, QUOTA_DIM_PARTITION_CHANGES, 1,
 	    300 * SECOND), 249, 251);
+	end(&f);
+}
+
+static void
+a_restart_brings_no_burst_of_a_window(void **state)
+{
+	const struct limit row = { .dimension = QUOTA_DIM_PARTITION_CHANGES,
+		.scope = QUOTA_TENANT, .value = 300, .burst = 300 };
+	struct fixture f;
+
+	(void)state;
+	begin(&f, 1, &row);
+	/* It began just now: one is let in, and then one a second. */
+	f.now = clock_us;
+	assert_in_range(press(&f, &f.who, QUOTA_DIM_PARTITION_CHANGES, 1,
+	    10 * SECOND), 10, 11);
 	end(&f);
 }
 
@@ -484,6 +513,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keeps_a_rate_exactly),
 		cmocka_unit_test(a_window_is_a_slow_rate),
+		cmocka_unit_test(a_restart_brings_no_burst_of_a_window),
 		cmocka_unit_test(every_scope_holds),
 		cmocka_unit_test(the_node_holds_for_all),
 		cmocka_unit_test(shadow_holds_up_nobody_and_is_noted),

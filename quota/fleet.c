@@ -1,0 +1,525 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "quota/fleet.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/base/htab.h"
+#include "gateway/base/mem.h"
+#include "quota/quota_private.h"
+
+enum { NAME_SIZE = 2400, REFERENCE = 1000000 };
+
+struct quota_fleet {
+	struct quota		*quota;
+	struct lease_node	*node;
+};
+
+/* ---- names ---- */
+
+static const char *
+word_of(enum quota_dimension d)
+{
+	return quota_dimension(d)->word;
+}
+
+static struct slice
+gauge_name(const struct quota_holder *h, enum quota_dimension d,
+    char to[NAME_SIZE])
+{
+	const char *w = word_of(d);
+
+	if (h->scope == QUOTA_CLIENT)
+		snprintf(to, NAME_SIZE, "%s/c/%s/%zu %s", w, h->principal,
+		    strlen(h->client_id), h->client_id);
+	else if (h->scope == QUOTA_PRINCIPAL)
+		snprintf(to, NAME_SIZE, "%s/p/%s", w, h->principal);
+	else
+		snprintf(to, NAME_SIZE, "%s", w);
+	return slice_of(to);
+}
+
+static struct slice
+part_name(const struct quota_topic *t, int32_t partition, bool out,
+    char to[NAME_SIZE])
+{
+	snprintf(to, NAME_SIZE, "%s/t/%s/%d", word_of(out ?
+	    QUOTA_DIM_PARTITION_EGRESS : QUOTA_DIM_PARTITION_INGRESS),
+	    t->name, (int)partition);
+	return slice_of(to);
+}
+
+/* Those without a tenant have no name, which the store could not have. */
+static struct slice
+group_of(const struct quota_account *a)
+{
+	return a->name[0] != '\0' ? slice_of(a->name) : SLICE_LIT("-");
+}
+
+/* ---- leases ---- */
+
+static bool
+is_bucket(enum quota_dimension d)
+{
+	uint8_t kind = quota_dimension(d)->kind;
+
+	return kind == QUOTA_RATE || kind == QUOTA_WINDOW;
+}
+
+static int64_t
+seconds_of(enum quota_dimension d)
+{
+	return quota_dimension(d)->kind == QUOTA_WINDOW ? QUOTA_WINDOW_S : 1;
+}
+
+static void
+lease_gauge(struct quota_fleet *f, struct quota_holder *h,
+    enum quota_dimension d)
+{
+	struct quota_gauge *g = &h->gauges[d];
+	char name[NAME_SIZE];
+
+	if (atomic_load(&g->lease) != NULL || h->account == NULL)
+		return;
+	atomic_store(&g->queued, true);
+	atomic_store_explicit(&g->lease, lease_add(f->node,
+	    group_of(h->account), gauge_name(h, d, name), &g->bucket,
+	    atomic_load(&g->value), seconds_of(d), atomic_load(&g->burst)),
+	    memory_order_release);
+	lease_press(atomic_load(&g->lease));
+}
+
+static void
+lease_part(struct quota_fleet *f, struct quota_topic *t, int32_t partition,
+    bool out)
+{
+	struct quota_part *p = quota_topic_part(t, partition);
+	struct quota_more *m;
+	char name[NAME_SIZE];
+
+	if (p == NULL || !quota_topic_limited(t, out))
+		return;
+	m = quota_part_more(p);
+	if (atomic_load(&m->lease[out]) != NULL)
+		return;
+	atomic_store(&m->queued[out], true);
+	atomic_store_explicit(&m->lease[out], lease_add(f->node,
+	    group_of(t->account), part_name(t, partition, out, name),
+	    out ? &p->out : &p->in, atomic_load(out ? &t->value_out :
+	    &t->value_in), 1, atomic_load(out ? &t->burst_out :
+	    &t->burst_in)), memory_order_release);
+	lease_press(atomic_load(&m->lease[out]));
+}
+
+/* A counter knows of those that were counted before it. */
+static void
+give_counter(struct quota_fleet *f, struct quota_holder *h,
+    enum quota_dimension d)
+{
+	struct quota_gauge *g = &h->gauges[d];
+	struct lease_count *c;
+	char name[NAME_SIZE];
+	int64_t now;
+
+	if (atomic_load(&g->counter) != NULL || h->account == NULL)
+		return;
+	c = lease_count_new(f->node, group_of(h->account),
+	    gauge_name(h, d, name), atomic_load(&g->value));
+	atomic_store_explicit(&g->counter, c, memory_order_release);
+	now = atomic_load(&g->count);
+	if (now > 0) {
+		lease_count_force(c, (uint32_t)now);
+		atomic_store(&g->bridged, now);
+	}
+}
+
+/* Connections only: what else is counted, brokers know. */
+static bool
+has_counter(enum quota_dimension d)
+{
+	return d == QUOTA_DIM_CONNECTIONS;
+}
+
+void
+quota_holder_unlease(struct quota_holder *h)
+{
+	for (int d = 0; d < QUOTA_DIMENSIONS; d++) {
+		struct quota_gauge *g = &h->gauges[d];
+		struct lease *l = atomic_exchange(&g->lease, NULL);
+		struct lease_count *c = atomic_exchange(&g->counter, NULL);
+
+		if (l != NULL)
+			lease_remove(l);
+		if (c != NULL)
+			lease_count_free(c);
+	}
+}
+
+static void
+unlease_few(struct quota_part *v)
+{
+	for (int i = 0; v != NULL && i < QUOTA_FEW; i++) {
+		struct quota_more *m = atomic_load(&v[i].more);
+
+		for (int out = 0; m != NULL && out < 2; out++) {
+			struct lease *l = atomic_exchange(&m->lease[out],
+			    NULL);
+
+			if (l != NULL)
+				lease_remove(l);
+		}
+	}
+}
+
+/* Calls cb for each few partitions that the topic has. */
+static void
+each_few(struct quota_topic *t, void (*cb)(struct quota_part *v))
+{
+	_Atomic(void *) *many = atomic_load(&t->many);
+
+	cb(atomic_load(&t->few));
+	for (int i = 0; many != NULL && i < QUOTA_MANY; i++)
+		cb(atomic_load(&many[i]));
+}
+
+void
+quota_topic_unlease(struct quota_topic *t)
+{
+	each_few(t, unlease_few);
+}
+
+/* ---- what workers say ---- */
+
+/* Counters it needs at once; leases where others press. */
+static void
+holder_is_new(struct quota_fleet *f, struct quota_holder *h)
+{
+	uint32_t active = atomic_load(&h->active);
+
+	for (int i = 0; i < QUOTA_DIMENSIONS; i++) {
+		enum quota_dimension d = (enum quota_dimension)i;
+		char name[NAME_SIZE];
+
+		if (!(active >> d & 1))
+			continue;
+		if (has_counter(d))
+			give_counter(f, h, d);
+		else if (is_bucket(d) && lease_pressed(f->node,
+		    group_of(h->account), gauge_name(h, d, name)))
+			lease_gauge(f, h, d);
+	}
+}
+
+static void
+parts_are_new(struct quota_fleet *f, struct quota_topic *t, int32_t first)
+{
+	for (int32_t i = first; i < first + QUOTA_FEW; i++)
+		for (int out = 0; out < 2; out++) {
+			char name[NAME_SIZE];
+
+			if (quota_topic_limited(t, out) &&
+			    lease_pressed(f->node, group_of(t->account),
+			    part_name(t, i, out, name)))
+				lease_part(f, t, i, out);
+		}
+}
+
+static void
+follow_leases(struct quota_fleet *f, struct quota_holder *h)
+{
+	for (int i = 0; i < QUOTA_DIMENSIONS; i++) {
+		enum quota_dimension d = (enum quota_dimension)i;
+		struct quota_gauge *g = &h->gauges[d];
+		struct lease *l = atomic_load(&g->lease);
+		struct lease_count *c = atomic_load(&g->counter);
+
+		if (!(atomic_load(&h->active) >> d & 1))
+			continue;
+		if (l != NULL)
+			lease_set(l, atomic_load(&g->value), seconds_of(d),
+			    atomic_load(&g->burst));
+		if (c != NULL)
+			lease_count_set(c, atomic_load(&g->value));
+	}
+	holder_is_new(f, h);
+}
+
+static bool
+follow_holder(void *arg, struct slice key, void *value)
+{
+	(void)key;
+	follow_leases(arg, value);
+	return true;
+}
+
+static void
+follow_few(struct quota_topic *t, struct quota_part *v)
+{
+	for (int i = 0; v != NULL && i < QUOTA_FEW; i++) {
+		struct quota_more *m = atomic_load(&v[i].more);
+
+		for (int out = 0; m != NULL && out < 2; out++) {
+			struct lease *l = atomic_load(&m->lease[out]);
+
+			if (l != NULL && quota_topic_limited(t, out))
+				lease_set(l, atomic_load(out ? &t->value_out :
+				    &t->value_in), 1, atomic_load(out ?
+				    &t->burst_out : &t->burst_in));
+		}
+	}
+}
+
+static bool
+follow_topic(void *arg, struct slice key, void *value)
+{
+	struct quota_topic *t = value;
+	_Atomic(void *) *many = atomic_load(&t->many);
+
+	(void)arg, (void)key;
+	follow_few(t, atomic_load(&t->few));
+	for (int i = 0; many != NULL && i < QUOTA_MANY; i++)
+		follow_few(t, atomic_load(&many[i]));
+	return true;
+}
+
+static void
+limits_changed(struct quota_fleet *f, struct quota_account *a)
+{
+	pthread_mutex_lock(&a->lock);
+	follow_leases(f, a->tenant);
+	if (a->rest != NULL)
+		follow_leases(f, a->rest);
+	htab_each(a->holders, follow_holder, f);
+	htab_each(a->topics, follow_topic, f);
+	pthread_mutex_unlock(&a->lock);
+}
+
+static void
+heard(struct quota_fleet *f, const struct quota_event *e)
+{
+	if (e->account != NULL) {
+		limits_changed(f, e->account);
+	} else if (e->holder != NULL) {
+		if (e->which >= 0)
+			lease_gauge(f, e->holder,
+			    (enum quota_dimension)e->which);
+		else
+			holder_is_new(f, e->holder);
+		atomic_fetch_sub(&e->holder->refs, 1);
+	} else if (e->topic != NULL) {
+		if (e->fresh)
+			parts_are_new(f, e->topic, e->which);
+		else
+			lease_part(f, e->topic, e->which, e->out);
+		atomic_fetch_sub(&e->topic->refs, 1);
+	}
+}
+
+/* In the order in which they were said. */
+static void
+hear(struct quota_fleet *f)
+{
+	struct quota_event *last = atomic_exchange(&f->quota->events, NULL);
+	struct quota_event *first = NULL;
+
+	while (last != NULL) {
+		struct quota_event *next = last->next;
+
+		last->next = first;
+		first = last;
+		last = next;
+	}
+	while (first != NULL) {
+		struct quota_event *next = first->next;
+
+		heard(f, first);
+		free(first);
+		first = next;
+	}
+}
+
+/* ---- what the fleet says ---- */
+
+struct sought {
+	struct quota_fleet	*fleet;
+	struct slice		 name;		/* as lease_id has it */
+};
+
+static bool
+is_it(const struct sought *s, struct slice name)
+{
+	char id[LEASE_ID_MAX + 1];
+
+	lease_id(name, false, id);
+	return slice_eq(s->name, slice_of(id));
+}
+
+static bool
+seek_holder(void *arg, struct slice key, void *value)
+{
+	const struct sought *s = arg;
+	struct quota_holder *h = value;
+
+	(void)key;
+	for (int i = 0; i < QUOTA_DIMENSIONS; i++) {
+		enum quota_dimension d = (enum quota_dimension)i;
+		char name[NAME_SIZE];
+
+		if ((atomic_load(&h->active) >> d & 1) && is_bucket(d) &&
+		    is_it(s, gauge_name(h, d, name)))
+			lease_gauge(s->fleet, h, d);
+	}
+	return true;
+}
+
+/* Partitions' names are their own ids: topics have plain ones. */
+static bool
+seek_part(const struct sought *s, struct quota_account *a)
+{
+	char text[LEASE_ID_MAX + 1], *topic, *number;
+	bool out;
+	struct quota_topic *t;
+
+	snprintf(text, sizeof(text), "%.*s", SLICE_FMT(s->name));
+	topic = strstr(text, "/t/");
+	number = strrchr(text, '/');
+	if (topic == NULL || number <= topic + 2)
+		return false;
+	*topic = *number = '\0';
+	out = strcmp(text, word_of(QUOTA_DIM_PARTITION_EGRESS)) == 0;
+	t = htab_get(a->topics, slice_of(topic + 3));
+	/* Of a partition that nobody uses here there is no bucket; who uses
+	 * it first asks whether it is pressed. */
+	if (t != NULL && quota_topic_has(t, atoi(number + 1)))
+		lease_part(s->fleet, t, atoi(number + 1), out);
+	return true;
+}
+
+static void
+pressed_elsewhere(void *arg, struct slice group, struct slice name)
+{
+	struct quota_fleet *f = arg;
+	struct sought s = { f, name };
+	struct quota_account *a;
+
+	pthread_mutex_lock(&f->quota->lock);
+	a = htab_get(f->quota->accounts, slice_is(group, "-") ?
+	    SLICE_LIT("") : group);
+	pthread_mutex_unlock(&f->quota->lock);
+	if (a == NULL)
+		return;
+	pthread_mutex_lock(&a->lock);
+	if (!seek_part(&s, a)) {
+		seek_holder(&s, SLICE_NULL, a->tenant);
+		htab_each(a->holders, seek_holder, &s);
+	}
+	pthread_mutex_unlock(&a->lock);
+}
+
+/* ---- how many there are ---- */
+
+static bool
+share_account(void *arg, struct slice key, void *value)
+{
+	struct quota_account *a = value;
+
+	(void)arg, (void)key;
+	pthread_mutex_lock(&a->lock);
+	quota_account_follow(a);
+	pthread_mutex_unlock(&a->lock);
+	return true;
+}
+
+static void
+nodes_changed(void *arg)
+{
+	struct quota_fleet *f = arg;
+	struct bucket_rate r;
+
+	lease_unleased(f->node, REFERENCE, 1, REFERENCE, &r);
+	atomic_store(&f->quota->share, (int64_t)((__int128)atomic_load(
+	    &r.rate) * BUCKET_UNIT / ((__int128)REFERENCE * BUCKET_UNIT)));
+	pthread_mutex_lock(&f->quota->lock);
+	htab_each(f->quota->accounts, share_account, NULL);
+	pthread_mutex_unlock(&f->quota->lock);
+}
+
+/* ---- all of it ---- */
+
+struct quota_fleet *
+quota_fleet_new(struct quota *q, const struct lease_options *o)
+{
+	struct quota_fleet *f = mem_zalloc(sizeof(*f));
+	struct lease_options with = *o;
+
+	with.on_pressed = pressed_elsewhere;
+	with.on_nodes = nodes_changed;
+	with.arg = f;
+	f->quota = q;
+	f->node = lease_node_new(&with);
+	atomic_store(&q->fleet, true);
+	nodes_changed(f);
+	return f;
+}
+
+static bool
+unlease_holder(void *arg, struct slice key, void *value)
+{
+	(void)arg, (void)key;
+	quota_holder_unlease(value);
+	return true;
+}
+
+static bool
+unlease_topic(void *arg, struct slice key, void *value)
+{
+	(void)arg, (void)key;
+	quota_topic_unlease(value);
+	return true;
+}
+
+static bool
+unlease_account(void *arg, struct slice key, void *value)
+{
+	struct quota_account *a = value;
+
+	(void)arg, (void)key;
+	quota_holder_unlease(a->tenant);
+	if (a->rest != NULL)
+		quota_holder_unlease(a->rest);
+	htab_each(a->holders, unlease_holder, NULL);
+	htab_each(a->topics, unlease_topic, NULL);
+	return true;
+}
+
+void
+quota_fleet_free(struct quota_fleet *f)
+{
+	if (f == NULL)
+		return;
+	hear(f);
+	atomic_store(&f->quota->fleet, false);
+	htab_each(f->quota->accounts, unlease_account, NULL);
+	lease_node_free(f->node);
+	free(f);
+}
+
+void
+quota_fleet_tick(struct quota_fleet *f, int64_t now_us)
+{
+	hear(f);
+	lease_tick(f->node, now_us);
+}
+
+void
+quota_fleet_leave(struct quota_fleet *f)
+{
+	lease_leave(f->node);
+}
+
+const struct lease_node *
+quota_fleet_node(const struct quota_fleet *f)
+{
+	return f->node;
+}

@@ -14,7 +14,9 @@
 #include "gateway/gateway.h"
 #include "gateway/net/loop.h"
 #include "gateway/redis_config.h"
+#include "gateway/tenants.h"
 #include "quota/fleet.h"
+#include "quota/quota.h"
 #include "quota/redis.h"
 #include "quota/store_redis.h"
 
@@ -128,8 +130,35 @@ fleet_control_start(struct gateway *g, struct error *err)
 	c->fleet = quota_fleet_new(g->quota, &o);
 	log_info("limits are shared with a fleet", "node=%s prefix=%s", c->id,
 	    q->redis.key_prefix);
+	fleet_control_tenants(g);
 	turn(&c->timer);
 	return true;
+}
+
+static bool
+counts_connections(const struct limits *l)
+{
+	for (uint32_t i = 0; l != NULL && i < l->n; i++)
+		if (l->v[i].dimension == QUOTA_DIM_CONNECTIONS &&
+		    l->v[i].mode != QUOTA_OFF)
+			return true;
+	return false;
+}
+
+void
+fleet_control_tenants(struct gateway *g)
+{
+	if (g->fleet == NULL || g->fleet->fleet == NULL)
+		return;
+	if (g->tenants == NULL && counts_connections(g->config->quota.made))
+		quota_account(g->quota, "", g->config->quota.made);
+	for (uint32_t i = 0; i < tenants_count(g->tenants); i++) {
+		const struct tenant *t = tenants_at(g->tenants, i);
+
+		if (counts_connections(t->limits))
+			quota_account(g->quota, t->id, t->limits);
+	}
+	quota_fleet_hear(g->fleet->fleet);
 }
 
 void

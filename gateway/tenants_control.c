@@ -17,6 +17,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/base/metric.h"
 #include "gateway/config.h"
+#include "gateway/fleet_control.h"
 #include "gateway/gateway.h"
 #include "gateway/tenants.h"
 
@@ -141,6 +142,7 @@ tenants_control_take(struct gateway *g, struct tenants *t)
 	tenants_unref(g->tenants);
 	g->tenants = t;
 	metric_set(g->metrics, METRIC_TENANTS, tenants_count(t));
+	fleet_control_tenants(g);
 }
 
 bool

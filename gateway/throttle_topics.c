@@ -75,7 +75,8 @@ change_of(const struct request *r, const struct shape_item *item)
 		/* One that is not known yet may be there: it counts whole. */
 		return more->count > had ? more->count - had : 0;
 	default:
-		return -had;
+		/* As little as there may be of one that is not known yet. */
+		return had > 0 ? -had : -1;
 	}
 }
 

@@ -226,6 +226,17 @@ quota_owe(const struct quota_who *w, enum quota_lane lane, int64_t tokens)
 
 /* ---- counts and sizes ---- */
 
+/* Until its counter is there, a node of a fleet has its part. */
+static int64_t
+own_limit(const struct quota_holder *h, struct quota_gauge *g)
+{
+	int64_t value = atomic_load(&g->value);
+	int64_t part = h->account == NULL ? value : (int64_t)((__int128)value *
+	    atomic_load(&h->account->quota->share) / BUCKET_UNIT);
+
+	return part < 1 && value > 0 ? 1 : part;
+}
+
 /* With a counter the fleet decides, else the node's own count. */
 static bool
 count_one(struct quota_who *w, int s, enum quota_dimension d, int64_t n,
@@ -243,8 +254,7 @@ count_one(struct quota_who *w, int s, enum quota_dimension d, int64_t n,
 			w->counted |= (uint8_t)(1u << s);
 	} else {
 		/* Counted without a limit too: one may come. */
-		over = atomic_fetch_add(&g->count, n) + n >
-		    atomic_load(&g->value);
+		over = atomic_fetch_add(&g->count, n) + n > own_limit(h, g);
 	}
 	if (!over || gauge_in_force(h, d) == NULL)
 		return true;
@@ -281,7 +291,7 @@ uncount_one(struct quota_who *w, int s, enum quota_dimension d, int64_t n)
 	int64_t left;
 
 	if (w->counted >> s & 1) {
-		w->counted &= (uint8_t)~(1u << s);
+		w->counted ^= (uint8_t)(1u << s);
 		lease_count_put(c, (uint32_t)n);
 		return;
 	}

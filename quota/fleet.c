@@ -317,8 +317,8 @@ heard(struct quota_fleet *f, const struct quota_event *e)
 }
 
 /* In the order in which they were said. */
-static void
-hear(struct quota_fleet *f)
+void
+quota_fleet_hear(struct quota_fleet *f)
 {
 	struct quota_event *last = atomic_exchange(&f->quota->events, NULL);
 	struct quota_event *first = NULL;
@@ -378,6 +378,7 @@ static bool
 seek_part(const struct sought *s, struct quota_account *a)
 {
 	char text[LEASE_ID_MAX + 1], *topic, *number;
+	int32_t partition;
 	bool out;
 	struct quota_topic *t;
 
@@ -387,12 +388,13 @@ seek_part(const struct sought *s, struct quota_account *a)
 	if (topic == NULL || number <= topic + 2)
 		return false;
 	*topic = *number = '\0';
+	partition = (int32_t)strtol(number + 1, NULL, 10);
 	out = strcmp(text, word_of(QUOTA_DIM_PARTITION_EGRESS)) == 0;
 	t = htab_get(a->topics, slice_of(topic + 3));
 	/* Of a partition that nobody uses here there is no bucket; who uses
 	 * it first asks whether it is pressed. */
-	if (t != NULL && quota_topic_has(t, atoi(number + 1)))
-		lease_part(s->fleet, t, atoi(number + 1), out);
+	if (t != NULL && quota_topic_has(t, partition))
+		lease_part(s->fleet, t, partition, out);
 	return true;
 }
 
@@ -498,7 +500,7 @@ quota_fleet_free(struct quota_fleet *f)
 {
 	if (f == NULL)
 		return;
-	hear(f);
+	quota_fleet_hear(f);
 	atomic_store(&f->quota->fleet, false);
 	htab_each(f->quota->accounts, unlease_account, NULL);
 	lease_node_free(f->node);
@@ -508,7 +510,7 @@ quota_fleet_free(struct quota_fleet *f)
 void
 quota_fleet_tick(struct quota_fleet *f, int64_t now_us)
 {
-	hear(f);
+	quota_fleet_hear(f);
 	lease_tick(f->node, now_us);
 }
 

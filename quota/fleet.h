@@ -2,8 +2,8 @@
 /*
  * A node's limits as a part of the fleet's: gives leases (quota/lease.h) to the
  * buckets that somebody presses, here or at another node, and counters to
- * limits of connections. Nobody is waited for: until its lease is there, a bucket
- * has what a node may use unasked.
+ * limits of connections. Nobody is waited for: until its lease is there, a
+ * bucket has what a node may use unasked.
  *
  * A bucket is known in the fleet by its tenant and a name: "DIMENSION" of the
  * tenant, "DIMENSION/p/PRINCIPAL", "DIMENSION/c/PRINCIPAL/n CLIENT",
@@ -27,7 +27,9 @@ struct quota_fleet;
 struct quota_fleet *quota_fleet_new(struct quota *q,
 		    const struct lease_options *o);
 void		 quota_fleet_free(struct quota_fleet *f);
-/* Each 10 to 20 ms. */
+/* Does what was wished for since the last time. */
+void		 quota_fleet_hear(struct quota_fleet *f);
+/* Each 10 to 20 ms. Does so too. */
 void		 quota_fleet_tick(struct quota_fleet *f, int64_t now_us);
 /* Says goodbye to the others. */
 void		 quota_fleet_leave(struct quota_fleet *f);

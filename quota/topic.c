@@ -287,8 +287,8 @@ quota_part_spend(struct quota_topic *t, int32_t partition, bool out,
 	if (!quota_topic_limited(t, out) ||
 	    (p = quota_topic_part(t, partition)) == NULL)
 		return 0;
-	balance = bucket_spend(bucket_of(p, out), quota_part_rate(t, p, out), bytes,
-	    now_us);
+	balance = bucket_spend(bucket_of(p, out), quota_part_rate(t, p, out),
+	    bytes, now_us);
 	notice(t, p, partition, out, balance);
 	return verdict(t, p, out, balance, true, now_us, why);
 }

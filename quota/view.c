@@ -111,7 +111,8 @@ show_few(const struct quota_view *v, struct quota_topic *t,
 		if (v->asked->partition >= 0 ? !asked : more == NULL)
 			continue;
 		for (int out = 0; out < 2; out++)
-			if (asked || atomic_load(&more->record[out].last_us) != 0)
+			if (asked || atomic_load(
+			    &more->record[out].last_us) != 0)
 				show_part(v, t, first + i, &few[i], out);
 	}
 }

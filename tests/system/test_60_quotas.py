@@ -293,7 +293,7 @@ def test_partition_changes(env):
             assert reply.value["responses"][0]["error_code"] == THROTTLED, str(reply)
             reply = c.ask("create_topics", 4, creation(names[3:], 1))
             assert reply.value["topics"][0]["error_code"] == 0, str(reply)
-            assert reply.value["throttle_time_ms"] > 0, str(reply)
+            assert reply.value["throttle_time_ms"] > 0, reply.value["throttle_time_ms"]
     return f"the old version was told to wait {reply.value['throttle_time_ms']} ms"
 
 

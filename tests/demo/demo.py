@@ -2,8 +2,8 @@
 """A tour of weir with a real Kafka cluster behind it. Called by `make demo`.
 
 Starts three Kafka brokers and weir, gives two users keys and policies, shows what a client
-sees, who is refused and why, and that work goes on while a broker is killed; then stays up
-until Ctrl-C (with ONCE=1 in the environment it ends after the tour). Every process that it
+sees, who is refused and why, that work goes on while a broker is killed, and a limit that two
+gateways share; then stays up until Ctrl-C (with ONCE=1 in the environment it ends after the tour). Every process that it
 starts ends with it.
 """
 
@@ -21,6 +21,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path.insert(0, os.path.join(ROOT, "tests", "system"))
 sys.dont_write_bytecode = True
 
+import limits  # noqa: E402
 from rig import identity, kafka, proc, weir  # noqa: E402
 
 TOPIC, GROUP, PARTITIONS = "river", "readers", 6
@@ -69,6 +70,7 @@ class Tour:
         self.env = types.SimpleNamespace(
             options=options, folder=folder, cluster=self.cluster, path=self.path
         )
+        self.redis = limits.Redis(folder)
         self.weir = None
         self.ids = None
         self.keys = {}
@@ -108,6 +110,9 @@ class Tour:
 
         step("A broker is killed with -9 while a producer and a group go on:")
         self.survive(at)
+
+        step("A producer is pressed against a limit, which two gateways share:")
+        limits.Limits(self, say, show, TOPIC).run()
 
         step("What the operator sees:")
         proc.wait_until("weir to see the broker again",
@@ -154,15 +159,18 @@ class Tour:
         if proc.can_connect("127.0.0.1", 9092):
             listen = f"127.0.0.1:{proc.free_port()}"
         self.weir = weir.Weir(self.env, config={}, listen=listen, name="weir")
-        self.weir.write_config({
+        self.redis.start()
+        self.weir.config = {
             "cluster": {"bootstrap": self.cluster.bootstrap()},
             "listeners": [{
                 "address": listen, "advertised": listen, "auth": "sasl",
                 "mechanisms": ["AWS_MSK_IAM", "SCRAM-SHA-512"],
             }],
             "auth": self.ids.config(audit={"file": self.path("audit.jsonl")}),
+            "quota": {"store": "redis", "redis": {"addresses": [self.redis.address]}},
             "admin": {"address": self.admin()},
-        })  # fmt: skip
+        }  # fmt: skip
+        self.weir.write_config(self.weir.config)
         shown = [os.path.relpath(self.weir.argv[0], ROOT), *self.weir.argv[1:]]
         say("  $ " + " ".join(shown))
         self.weir.start()

@@ -29,6 +29,7 @@ if [ "$level" != build ]; then
 	need_command kcat kcat
 	need_file '/etc/ssl/certs/ca-certificates.crt' ca-certificates
 	need_command flock util-linux
+	need_command redis-server redis-server
 fi
 
 if [ "$level" = test ]; then
@@ -42,7 +43,6 @@ if [ "$level" = test ]; then
 	need_command ctags universal-ctags
 	python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 	need_command haproxy haproxy
-	need_command redis-server redis-server
 	need_pkgconfig lua5.1 liblua5.1-0-dev
 	need_command node nodejs
 	need_command npm npm

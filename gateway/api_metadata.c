@@ -14,6 +14,7 @@
 #include "gateway/gateway.h"
 #include "gateway/session.h"
 #include "gateway/tenancy.h"
+#include "gateway/throttle_topics.h"
 #include "gateway/topic_rules.h"
 #include "gateway/worker.h"
 #include "routing/names.h"
@@ -488,6 +489,10 @@ ask_upstream(struct request *r, struct metadata_response *to, int32_t unknown)
 		ask = asks[creation_denied(r, name) ? ASK_ONLY : ASK_CREATING];
 		ask->topics.v[ask->topics.n++].name = name;
 	}
+	if (asks[ASK_CREATING]->allow_auto_topic_creation &&
+	    asks[ASK_CREATING]->topics.n > 0 &&
+	    !throttle_may_create(r, asks[ASK_CREATING]->topics.n))
+		asks[ASK_CREATING]->allow_auto_topic_creation = false;
 	r->state = to;
 	request_legs(r, ASKS);
 	for (int i = 0; i < ASKS; i++) {

@@ -162,7 +162,7 @@ cost_of(const struct request *r, struct quota_cost *c)
 	c->n = 0;
 	quota_cost_add(c, QUOTA_DIM_REQUESTS, 1, true);
 	quota_cost_add(c, QUOTA_DIM_INGRESS, (int64_t)r->bytes_in,
-	    class == CLASS_PRODUCE);
+	    class == CLASS_PRODUCE || class == CLASS_READ);
 	if (class == CLASS_TOPICS)
 		quota_cost_add(c, QUOTA_DIM_TOPIC_REQUESTS, 1, true);
 	if (class == CLASS_READ)
@@ -208,6 +208,36 @@ produce_parts_us(struct request *r, const struct parts *how)
 	return longest;
 }
 
+/* What does not wait for limits of bytes, and is held only when it is more than
+ * them by itself; what groups need is not even then. */
+static bool
+is_aside(const struct request *r)
+{
+	return r->api->class == CLASS_META || r->api->class == CLASS_GROUP ||
+	    r->api->class == CLASS_FETCH;
+}
+
+/* How long it must wait, and what for. */
+static int64_t
+wait_us(struct throttle *t, struct request *r, int64_t at_us,
+    struct quota_reason *why)
+{
+	struct quota_reason other = { .us = 0 };
+	const struct parts how = { at_us, false, &other };
+	struct quota_cost c;
+	int64_t us, more;
+
+	cost_of(r, &c);
+	us = quota_wait_us(&t->who, &c, at_us, why);
+	more = is_aside(r) && r->api->class != CLASS_GROUP ?
+	    quota_aside_wait_us(&t->who, at_us, &other) :
+	    produce_parts_us(r, &how);
+	if (more <= us)
+		return us;
+	*why = other;
+	return more;
+}
+
 /* ---- owing ---- */
 
 static void
@@ -241,17 +271,12 @@ static int64_t
 held_wait(struct line_entry *e, int64_t at_us)
 {
 	struct throttle *t = LIST_ENTRY(e, struct throttle, entry);
-	struct quota_reason why, part = { .us = 0 };
-	const struct parts how = { at_us, false, &part };
-	struct quota_cost c;
-	int64_t us, parts;
+	struct quota_reason why;
+	int64_t us = wait_us(t, t->held, at_us, &why);
 
-	cost_of(t->held, &c);
-	us = quota_wait_us(&t->who, &c, at_us, &why);
-	parts = produce_parts_us(t->held, &how);
-	e->own = parts > us || (us > 0 && (why.scope == QUOTA_PRINCIPAL ||
-	    why.scope == QUOTA_CLIENT));
-	return parts > us ? parts : us;
+	e->own = us > 0 && why.scope != QUOTA_TENANT &&
+	    why.scope != QUOTA_NODE;
+	return us;
 }
 
 static void
@@ -264,6 +289,9 @@ run(struct request *r)
 
 	cost_of(r, &c);
 	quota_spend(&t->who, &c, how.now_us);
+	if (is_aside(r))
+		quota_aside_spend(&t->who, false, (int64_t)r->bytes_in,
+		    how.now_us);
 	line_given(&t->who, lane_of(r), owed_by(r));
 	r->throttle_us = produce_parts_us(r, &how);
 	if (r->throttle_us > 0)
@@ -372,26 +400,19 @@ bool
 throttle_admit(struct request *r)
 {
 	struct throttle *t = r->session->throttle;
-	struct quota_reason why, part = { .us = 0 };
-	const struct parts how = { now_us(r->session), false, &part };
-	struct quota_cost c;
-	int64_t us, parts;
+	struct quota_reason why;
+	int64_t at_us, us;
 
 	if (t == NULL || r->api->class == CLASS_FREE)
 		return true;
+	at_us = now_us(r->session);
 	if (r->api->class == CLASS_GROUP)
-		t->group_us = how.now_us;
-	cost_of(r, &c);
-	us = quota_wait_us(&t->who, &c, how.now_us, &why);
-	parts = produce_parts_us(r, &how);
-	if (us == 0 && parts == 0 && (r->api->class == CLASS_GROUP ||
+		t->group_us = at_us;
+	us = wait_us(t, r, at_us, &why);
+	if (us == 0 && (r->api->class == CLASS_GROUP ||
 	    !line_waits(&t->who, lane_of(r)))) {
 		run(r);
 		return true;
-	}
-	if (parts > us) {
-		us = parts;
-		why = part;
 	}
 	hold(t, r, &why, us);
 	return false;
@@ -512,6 +533,9 @@ throttle_sent(struct request *r, int64_t bytes)
 		return;
 	quota_cost_add(&c, QUOTA_DIM_EGRESS, bytes - r->read_bytes, false);
 	quota_spend(&t->who, &c, now_us(r->session));
+	if (is_aside(r))
+		quota_aside_spend(&t->who, true, bytes - r->read_bytes,
+		    now_us(r->session));
 }
 
 void

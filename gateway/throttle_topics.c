@@ -159,6 +159,27 @@ throttle_topic_judge(struct request *r, const struct shape_item *item)
 	    change);
 }
 
+bool
+throttle_may_create(struct request *r, int32_t topics)
+{
+	const struct quota_who *w = throttle_who(r->session);
+	int64_t now_us = loop_now_us(r->worker->loop), us;
+	struct quota_cost c = { 0 };
+	struct quota_reason why;
+
+	if (w == NULL)
+		return true;
+	if (judge_count(r, w, topics) != 0)
+		return false;
+	quota_cost_add(&c, QUOTA_DIM_PARTITION_CHANGES, topics, true);
+	us = quota_wait_us(w, &c, now_us, &why);
+	if (us == 0)
+		quota_spend(w, &c, now_us);
+	else
+		throttle_tell(r, us, &why);
+	return us == 0;
+}
+
 /* ---- texts ---- */
 
 struct telling {

@@ -9,6 +9,7 @@
 #ifndef WEIR_THROTTLE_TOPICS_H
 #define WEIR_THROTTLE_TOPICS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct request;
@@ -18,6 +19,9 @@ struct shape_item;
  * DeleteTopics. What goes on is charged. */
 int16_t	 throttle_topic_judge(struct request *r,
 	    const struct shape_item *item);
+/* Whether brokers may make that many topics which a client asked about: they
+ * are charged, a partition each. */
+bool	 throttle_may_create(struct request *r, int32_t topics);
 /* Says beside such an error which limit it was. */
 void	 throttle_explain(struct request *r, void *response);
 

@@ -212,6 +212,49 @@ quota_take(const struct quota_who *w, enum quota_dimension d, int64_t tokens,
 	return taken;
 }
 
+static struct quota_gauge *
+aside_gauge(const struct quota_who *w, int out)
+{
+	struct quota_gauge *g = gauge_in_force(w->holders[QUOTA_TENANT], out ?
+	    QUOTA_DIM_EGRESS : QUOTA_DIM_INGRESS);
+
+	return g != NULL && mode_of(g) == QUOTA_ENFORCE ? g : NULL;
+}
+
+int64_t
+quota_aside_wait_us(const struct quota_who *w, int64_t now_us,
+    struct quota_reason *why)
+{
+	int64_t longest = 0;
+
+	for (int out = 0; out < 2; out++) {
+		struct quota_gauge *g = aside_gauge(w, out);
+		int64_t us;
+
+		if (g == NULL)
+			continue;
+		/* At the rate that it has unasked, whatever its lease. */
+		us = bucket_wait_us(bucket_look(&w->account->aside[out],
+		    &g->rate, now_us), atomic_load(&g->rate.rate));
+		if (us <= longest)
+			continue;
+		longest = us;
+		tell(why, w->holders[QUOTA_TENANT], out ? QUOTA_DIM_EGRESS :
+		    QUOTA_DIM_INGRESS, g, us);
+	}
+	return longest;
+}
+
+void
+quota_aside_spend(const struct quota_who *w, bool out, int64_t bytes,
+    int64_t now_us)
+{
+	struct quota_gauge *g = aside_gauge(w, out);
+
+	if (g != NULL)
+		bucket_spend(&w->account->aside[out], &g->rate, bytes, now_us);
+}
+
 void
 quota_owe(const struct quota_who *w, enum quota_lane lane, int64_t tokens)
 {

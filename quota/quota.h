@@ -184,6 +184,12 @@ void		 quota_spend(const struct quota_who *w,
 int64_t		 quota_throttle_us(const struct quota_who *w,
 		    const struct quota_cost *c, enum quota_lane lane,
 		    int64_t now_us, struct quota_reason *why);
+/* What passes without waiting for limits of bytes is charged to them, and
+ * counted beside as well: when it is more than a limit by itself, it waits. */
+int64_t		 quota_aside_wait_us(const struct quota_who *w,
+		    int64_t now_us, struct quota_reason *why);
+void		 quota_aside_spend(const struct quota_who *w, bool out,
+		    int64_t bytes, int64_t now_us);
 /* Others of its principal come later by so much, until as much is taken back
  * (negative): its client was told to wait, or it waits in line. */
 void		 quota_owe(const struct quota_who *w, enum quota_lane lane,

@@ -31,6 +31,8 @@ struct quota_account {
 	struct quota_holder	*rest;		/* when there are too many */
 	/* Without it: */
 	struct quota_holder	*tenant;
+	struct bucket		 aside[2];	/* bytes in and out of what does
+						 * not wait for them */
 	_Atomic bool		 limits_partitions;
 	_Atomic int32_t		 waiting[QUOTA_LANES];	/* in any line */
 	_Atomic int32_t		 owing[QUOTA_LANES];	/* holders that owe */

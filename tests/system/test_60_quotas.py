@@ -14,6 +14,7 @@ from rig.env import only
 from rig.login import reload
 from rig.records import batch
 from rig.weir import Weir
+from rig.wire import read_frame
 from rig.workload import Group
 
 THROTTLED, INVALID = 89, 42
@@ -407,6 +408,83 @@ def test_live_change(env):
         assert c.sock.recv(4) and c.sock is sock
         took = time.monotonic() - began
     return f"19 s of waiting ended after {took:.2f} s"
+
+
+@only(through_weir=True)
+def test_topics_that_brokers_make(env):
+    """A Metadata request that makes topics is charged for them, and makes none without budget."""
+    names = [env.name(f"auto-{n}") for n in range(3)]
+    with node_with(env, "q-auto", limit("partition_changes", 1, burst=1)) as node:
+        with client(node) as c:
+            ask = {"topics": [{"name": n} for n in names[:2]], "allow_auto_topic_creation": True}
+            c.ask("metadata", 9, ask)
+            c.patient("metadata", 9, {"topics": [{"name": names[0]}]})
+            more = {"topics": [{"name": names[2]}], "allow_auto_topic_creation": True}
+            reply = c.ask("metadata", 9, more)
+            assert reply.value["topics"][0]["error_code"] == 3, str(reply)
+            assert reply.value["throttle_time_ms"] > 0, str(reply)
+    known = {t["name"] for t in env.cluster.metadata(None)["topics"]}
+    assert names[0] in known and names[1] in known and names[2] not in known
+
+
+@only(through_weir=True)
+def test_every_byte_counts(env):
+    """Metadata, which does not wait for limits of bytes, waits when it is more than one by itself;
+    so does what describes configurations."""
+    topics = [env.name(f"wide-{n}") for n in range(20)]
+    with node_with(env, "q-bytes", limit("egress_bytes", 100000)) as node, client(node) as c:
+        assert not any(c.ask("create_topics", 7, creation(topics, 20)).errors())
+        ask = {"topics": [{"name": n} for n in topics]}
+        size = len(c.patient("metadata", 9, ask).frame)
+        began, sent = time.monotonic(), 0
+        while sent < 400000:
+            sent += len(c.ask("metadata", 9, ask).frame)
+        took = time.monotonic() - began
+        # A burst, the first reply, the last one into debt.
+        assert took >= (sent - 100000 - 2 * size) / 100000, (took, sent, size)
+        # Heartbeats are answered all the same.
+        beat = {"group_id": "g", "generation_id": 1, "member_id": "m"}
+        before = time.monotonic()
+        c2 = client(node)
+        c2.ask("heartbeat", 4, beat)
+        heart = time.monotonic() - before
+        c2.close()
+    with node_with(env, "q-bytes2", limit("egress_bytes", 100000)) as node, client(node) as c:
+        ask = {"resources": [{"resource_type": 2, "resource_name": n} for n in topics]}
+        began, sent = time.monotonic(), 0
+        while sent < 400000:
+            reply = c.ask("describe_configs", 4, ask)
+            sent += len(reply.frame)
+        configs = time.monotonic() - began
+        assert configs >= (sent - 100000 - 2 * len(reply.frame)) / 100000, (configs, sent)
+    return (
+        f"at 100 kB/s 400 kB of Metadata took {took:.2f} s (a heartbeat {heart * 1000:.0f} ms), "
+        f"of configurations {configs:.2f} s"
+    )
+
+
+@only(through_weir=True)
+def test_many_long_polls(env):
+    """Any number of Fetches wait, and what they get together is within the limit."""
+    topic = env.topic("polls", 1)
+    with node_with(env, "q-polls", limit("egress_bytes", MB)) as node:
+        with client(node) as c:
+            produced(c, topic, 20)
+        callers = [client(node) for _ in range(30)]
+        for c in callers:
+            c._connect()
+        began, total = time.monotonic(), 0
+        while total < 4 * MB:
+            for c in callers:
+                c.sock.sendall(c.schema["fetch"].ask(11, fetch(topic, {0: 0}, max_wait_ms=200), 5, "c"))
+            for c in callers:
+                total += len(read_frame(c.sock))
+        took = time.monotonic() - began
+        # The burst, and an answer a worker.
+        assert total <= 1.02 * MB * took + MB + 600000, (total, took)
+        for c in callers:
+            c.close()
+    return f"30 at once: {total / took / MB:.3f} of the limit"
 
 
 @only(through_weir=True)

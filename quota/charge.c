@@ -391,6 +391,12 @@ quota_size_limit(const struct quota_who *w, enum quota_dimension d,
 	return value;
 }
 
+bool
+quota_is_limited(const struct quota_who *w, enum quota_dimension d)
+{
+	return gauge_in_force(w->holders[QUOTA_TENANT], d) != NULL;
+}
+
 int64_t
 quota_rate_limit(const struct quota_who *w, enum quota_dimension d)
 {

@@ -146,6 +146,7 @@ account_free(void *p)
 	if (a->rest != NULL)
 		holder_free(a->rest);
 	holder_free(a->tenant);
+	quota_made_fini(a);
 	limits_unref(a->limits);
 	pthread_mutex_destroy(&a->lock);
 	free(a->signs);
@@ -191,6 +192,7 @@ account_new(struct quota *q, const char *name, struct limits *l)
 	a->tenant = holder_new(a, QUOTA_TENANT, SLICE_NULL, SLICE_NULL, l);
 	atomic_store(&a->limits_partitions, limits_partitions(l));
 	a->signs = signs_new(q->workers);
+	quota_made_init(a);
 	quota_tell(q, &(struct quota_event){ .holder = a->tenant,
 	    .which = -1 });
 	return a;

@@ -36,6 +36,7 @@ struct lease_count;
 struct quota;
 struct quota_account;
 struct quota_line;
+struct quota_stock;
 
 enum {
 	QUOTA_HOLDERS_MAX = 10000,
@@ -46,6 +47,9 @@ enum {
 
 /* What waits in line apart (quota/line.h). */
 enum quota_lane { QUOTA_IN, QUOTA_OUT, QUOTA_OTHER, QUOTA_LANES };
+
+/* What is counted by name, with what brokers say of it (quota/stock.h). */
+enum quota_named { QUOTA_NAMED_GROUPS, QUOTA_NAMED_TXNS, QUOTA_NAMED };
 
 /* What a limit has done to those under it. */
 struct quota_record {
@@ -211,6 +215,9 @@ int64_t		 quota_rate_limit(const struct quota_who *w,
 int64_t		 quota_size_limit(const struct quota_who *w,
 		    enum quota_dimension d, int64_t size, int64_t now_us,
 		    struct quota_reason *why);
+/* Whether the tenant has a limit of it, enforced or in shadow. */
+bool		 quota_is_limited(const struct quota_who *w,
+		    enum quota_dimension d);
 /* Somebody was held up by it. */
 void		 quota_note(struct quota_record *r, int64_t us,
 		    int64_t now_us);

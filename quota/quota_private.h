@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What quota.c, charge.c, topic.c and line.c share. */
+/* What quota.c, charge.c, topic.c, stock.c and line.c share. */
 #ifndef WEIR_QUOTA_QUOTA_PRIVATE_H
 #define WEIR_QUOTA_QUOTA_PRIVATE_H
 
@@ -21,6 +21,12 @@ struct quota_sign {
 	struct quota_line	*lines[QUOTA_LANES];	/* the worker's own */
 };
 
+/* Made through this node, and in no stock yet. */
+struct quota_made {
+	struct htab	*names;		/* by hash; struct made */
+	int64_t		 nameless;	/* when there were too many */
+};
+
 struct quota_account {
 	struct quota		*quota;
 	char			*name;
@@ -39,6 +45,9 @@ struct quota_account {
 	_Atomic int64_t		 turn[QUOTA_LANES];	/* tag admitted last */
 	_Atomic uint32_t	 turns[QUOTA_LANES];	/* how many were */
 	struct quota_sign	*signs;		/* one a worker */
+	pthread_mutex_t		 made_lock;	/* of what follows */
+	struct quota_stock	*stock;		/* a reference, or NULL */
+	struct quota_made	 made[QUOTA_NAMED];
 };
 
 /* What workers want the control thread to do about the fleet. */
@@ -112,6 +121,8 @@ quota_gauge_rate(struct quota_gauge *g)
 
 /* Has each gauge of it follow the limits. With the account's lock held. */
 void	 quota_holder_follow(struct quota_holder *h, const struct limits *l);
+void	 quota_made_init(struct quota_account *a);
+void	 quota_made_fini(struct quota_account *a);
 void	 quota_topic_follow(struct quota_topic *t, const struct limits *l);
 void	 quota_topic_free(struct quota_topic *t);
 /* Nobody has it, and it owes nothing. */

@@ -231,7 +231,7 @@ api_streams_heartbeat(struct request *r)
 	int16_t error = topic_rules_topology(r, &why);
 
 	if (error == 0) {
-		api_forward(r);
+		api_make(r);
 		return;
 	}
 	to = codec_new(&streams_group_heartbeat_response_message, &r->arena);

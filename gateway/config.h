@@ -242,6 +242,7 @@ struct config_quota {
 	struct config_redis	 redis;
 	enum config_store_loss	 on_store_loss;
 	uint32_t		 throttle_max_ms, hold_max_ms, close_ms;
+	uint32_t		 census_ms;
 	/* Made from the above (quota_config.h): the node's, and those of
 	 * clients without a tenant, never NULL once loaded. */
 	struct limits		*made;

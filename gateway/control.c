@@ -19,6 +19,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/metric.h"
+#include "gateway/census_control.h"
 #include "gateway/config.h"
 #include "gateway/explain.h"
 #include "gateway/fetch_table.h"
@@ -216,6 +217,7 @@ published(void *arg, struct cluster *c)
 		log_info("cluster is known", "brokers=%d topics=%d",
 		    c->broker_count, c->topic_count);
 		start_workers(g);
+		census_control_tick(g);
 		return;
 	}
 	for (int i = 0; i < g->worker_count; i++)
@@ -407,6 +409,7 @@ control_tick(void *arg)
 	fleet_control_tick(g);
 	auth_control_tick(g);
 	tenants_control_tick(g);
+	census_control_tick(g);
 	watch_stats(g->watch, &u);
 	metric_set(g->metrics, METRIC_UPSTREAMS_OPENED, u.opened);
 	metric_set(g->metrics, METRIC_UPSTREAMS_FAILED, u.failed);
@@ -651,6 +654,7 @@ gateway_end(struct gateway *g)
 	/* Workers wish for snapshots to their last moment. */
 	for (int i = 0; i < g->worker_count; i++)
 		worker_stop(g->workers[i]);
+	census_control_free(g);
 	if (g->watch != NULL)
 		watch_free(g->watch);
 	if (g->cluster != NULL)

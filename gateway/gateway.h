@@ -19,6 +19,7 @@ struct adopt_control;
 struct audit_sink;
 struct auth;
 struct auth_control;
+struct census_control;
 struct config;
 struct fleet_control;
 struct quota;
@@ -40,6 +41,7 @@ struct gateway {
 	struct tenants		*tenants;	/* the newest; NULL: none */
 	struct tenants_control	*tenants_control;
 	struct adopt_control	*adopt_control;	/* NULL: never asked */
+	struct census_control	*census_control; /* NULL: no tick yet */
 	struct audit_sink	*audit;
 	struct quota		*quota;		/* NULL: nothing is limited */
 	struct fleet_control	*fleet;		/* NULL: the store is local */
@@ -66,6 +68,7 @@ struct gateway {
 	atomic_uint		 audit_queued;	/* lines to the sink */
 	atomic_uint_least64_t	 audit_lost;
 	atomic_bool		 jwks_wished;
+	atomic_int		 census_wished;	/* census_control.c */
 	atomic_uint_least64_t	 next_session;
 };
 

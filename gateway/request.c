@@ -395,6 +395,16 @@ park_over(struct timer *t)
 	r->resume(r);
 }
 
+void
+request_wait(struct request *r, struct list *parked, int64_t until_us,
+    void (*resume)(struct request *r))
+{
+	r->resume = resume;
+	r->parked_us = loop_now_us(r->worker->loop);
+	list_append(parked, &r->wait);
+	timer_set(&r->timer, r->worker->loop, until_us, park_over);
+}
+
 bool
 request_park_again(struct request *r, void (*resume)(struct request *r))
 {
@@ -405,10 +415,7 @@ request_park_again(struct request *r, void (*resume)(struct request *r))
 		r->park_until_us = now + REQUEST_SNAPSHOT_MS * 1000;
 	else if (now >= r->park_until_us)
 		return false;
-	r->resume = resume;
-	r->parked_us = now;
-	list_append(&w->parked, &r->wait);
-	timer_set(&r->timer, w->loop, r->park_until_us, park_over);
+	request_wait(r, &w->parked, r->park_until_us, resume);
 	worker_wish(w);
 	return true;
 }

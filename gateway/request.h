@@ -108,6 +108,7 @@ struct request {
 	void			(*resume)(struct request *r);
 	int64_t			 parked_us;
 	int64_t			 park_until_us;	/* 0: never parked */
+	bool			 counted;	/* it has waited for a census */
 	bool			 done;		/* reply is whole (or none) */
 	struct chain		 reply;
 	int64_t			 start_us;
@@ -162,6 +163,10 @@ bool		 request_park(struct request *r,
  * REQUEST_SNAPSHOT_MS since the first time are over: false then. */
 bool		 request_park_again(struct request *r,
 		    void (*resume)(struct request *r));
+/* On a list of the worker's until it is resumed from there, or until that time:
+ * resume(r) then. */
+void		 request_wait(struct request *r, struct list *parked,
+		    int64_t until_us, void (*resume)(struct request *r));
 /* Brokers' errors that say the snapshot or a coordinator is out of date. */
 bool		 error_wants_refresh(int16_t error);
 

@@ -12,6 +12,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/metric.h"
+#include "gateway/census.h"
 #include "gateway/config.h"
 #include "gateway/coordinators.h"
 #include "gateway/gateway.h"
@@ -154,19 +155,21 @@ struct message_to_worker {
 	struct config		*config;
 	struct auth		*auth;
 	struct tenants		*tenants;
+	struct census		*census;
 	struct tls_context	*tls[WORKER_LISTENERS_MAX];
 };
 
+/* What waits for something that was asked for at that time or later. */
 static void
-resume_parked(struct worker *w)
+resume_parked(struct list *parked, int64_t asked_us)
 {
 	struct list due;
 
 	list_init(&due);
-	LIST_FOREACH_SAFE(it, &w->parked) {
+	LIST_FOREACH_SAFE(it, parked) {
 		struct request *r = LIST_ENTRY(it, struct request, wait);
 
-		if (r->parked_us > w->cluster->asked_us)
+		if (r->parked_us > asked_us)
 			continue;
 		list_remove(it);
 		list_append(&due, it);
@@ -192,7 +195,7 @@ take_cluster(void *arg)
 	w->cluster = m->cluster;
 	pool_set_cluster(w->pool, w->cluster);
 	free(m);
-	resume_parked(w);
+	resume_parked(&w->parked, w->cluster->asked_us);
 }
 
 void
@@ -203,6 +206,29 @@ worker_set_cluster(struct worker *w, struct cluster *c)
 	m->worker = w;
 	m->cluster = cluster_ref(c);
 	loop_post(w->loop, take_cluster, m);
+}
+
+static void
+take_census(void *arg)
+{
+	struct message_to_worker *m = arg;
+	struct worker *w = m->worker;
+
+	census_unref(w->census);
+	w->census = m->census;
+	free(m);
+	resume_parked(&w->uncounted, w->census != NULL ?
+	    census_asked_us(w->census) : INT64_MAX);
+}
+
+void
+worker_set_census(struct worker *w, struct census *c)
+{
+	struct message_to_worker *m = mem_zalloc(sizeof(*m));
+
+	m->worker = w;
+	m->census = census_ref(c);
+	loop_post(w->loop, take_census, m);
 }
 
 static void
@@ -454,6 +480,7 @@ worker_new(struct gateway *g, int index)
 	w->coordinators = coordinators_new(w);
 	list_init(&w->sessions);
 	list_init(&w->parked);
+	list_init(&w->uncounted);
 	list_init(&w->leases);
 	list_init(&w->free_leases);
 	list_init(&w->free_requests);
@@ -529,6 +556,7 @@ worker_free(struct worker *w)
 	auth_cache_free(w->auth_cache);
 	auth_unref(w->auth);
 	tenants_unref(w->tenants);
+	census_unref(w->census);
 	metric_free(w->metrics);
 	free(w);
 }

@@ -20,6 +20,7 @@
 struct audit;
 struct auth;
 struct auth_cache;
+struct census;
 struct config;
 struct coordinators;
 struct gateway;
@@ -49,6 +50,7 @@ struct worker {
 	struct auth		*auth;		/* a reference */
 	struct auth_cache	*auth_cache;
 	struct tenants		*tenants;	/* a reference; NULL: none */
+	struct census		*census;	/* a reference; NULL: none */
 	struct audit		*audit;
 	struct throttling	*throttling;
 	struct metrics		*metrics;
@@ -57,6 +59,7 @@ struct worker {
 	uint32_t		 session_count;
 	uint32_t		 legs_in_flight;
 	struct list		 parked;	/* requests, by `wait` */
+	struct list		 uncounted;	/* as parked, for a census */
 	struct list		 leases;	/* without a session */
 	struct list		 free_leases;
 	struct list		 free_requests;
@@ -90,6 +93,8 @@ void		 worker_set_config(struct worker *w, struct config *c);
  * Thread: control. */
 void		 worker_set_auth(struct worker *w, struct auth *a,
 		    struct tenants *t);
+/* Hands over a census; NULL: nobody needs one. Thread: control. */
+void		 worker_set_census(struct worker *w, struct census *c);
 /* A token named a key that is not known: the JWKS are fetched anew. Thread:
  * worker. */
 void		 worker_wish_jwks(struct worker *w);

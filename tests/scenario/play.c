@@ -13,7 +13,7 @@
 #include "routing/shape.h"
 #include "wire/messages.h"
 
-enum { SOURCE_MAX = 256 * 1024, SHOWN_MAX = 4096 };
+enum { SOURCE_MAX = 256 * 1024, SHOWN_MAX = 4096, VALUE_MAX = 1024 };
 
 /* ---- reading ---- */
 
@@ -292,7 +292,7 @@ step_by_hand(struct play *p)
 static bool
 step_set(struct play *p)
 {
-	char path[TEXT_WORD], json[TEXT_WORD];
+	char path[TEXT_WORD], json[VALUE_MAX];
 
 	if (!word(p, path))
 		return false;

@@ -13,8 +13,10 @@
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/metric.h"
+#include "gateway/census_control.h"
 #include "gateway/config.h"
 #include "gateway/session.h"
+#include "quota/quota.h"
 #include "routing/offer.h"
 #include "routing/resolve.h"
 #include "routing/snapshot.h"
@@ -653,7 +655,7 @@ world_settle(struct world *w)
 
 		if (w->worker != NULL)
 			loop_turn(w->worker->loop, 0);
-		if (w->watching && w->gateway.control != NULL)
+		if (w->gateway.control != NULL)
 			loop_turn(w->gateway.control, 0);
 		pump(w);
 		quiet = net_moves() == before ? quiet + 1 : 0;
@@ -677,8 +679,9 @@ world_wait(struct world *w, int64_t ms)
 			continue;
 		if (w->worker != NULL)
 			loop_tick(w->worker->loop);
-		if (w->watching)
+		if (w->gateway.control != NULL)
 			loop_tick(w->gateway.control);
+		census_control_tick(&w->gateway);
 		world_settle(w);
 	}
 }
@@ -734,18 +737,23 @@ world_start(struct world *w)
 	g->control = take_clock(loop_new());
 	g->metrics = metric_new();
 	gateway_upstream_options(g, &o);
-	g->watch = watch_new(g->control, g->config->cluster.bootstrap, &o,
-	    publish, w);
+	w->asleep = take_clock(loop_new());
+	g->watch = watch_new(w->watching ? g->control : w->asleep,
+	    g->config->cluster.bootstrap, &o, publish, w);
 	if (!w->watching)
 		world_snapshot(w);
 	for (int i = 0; i < 1000 && g->cluster == NULL; i++)
 		world_wait(w, STEP_MS);
 	assert(g->cluster != NULL);
 	loop_set_node_limit(g->config->limits.buffered_max);
+	/* Without limits all is as if there were none. */
+	if (g->config->quota.made->n > 0)
+		g->quota = quota_new(1);
 	w->worker = worker_new(g, 0);
 	take_clock(w->worker->loop);
 	g->workers[0] = w->worker;
 	g->worker_count = 1;
+	census_control_tick(g);
 	world_settle(w);
 }
 
@@ -757,7 +765,8 @@ nothing_left(const struct world *w)
 	const struct worker *k = w->worker;
 
 	return k->session_count == 0 && k->legs_in_flight == 0 &&
-	    list_empty(&k->parked) && list_empty(&k->leases);
+	    list_empty(&k->parked) && list_empty(&k->uncounted) &&
+	    list_empty(&k->leases);
 }
 
 static bool
@@ -773,7 +782,8 @@ check_end(struct world *w, struct error *err)
 	if (!nothing_left(w))
 		return error_set(err, "left behind: sessions %u, legs %u, "
 		    "parked %d, leases %d", k->session_count,
-		    k->legs_in_flight, !list_empty(&k->parked),
+		    k->legs_in_flight, !list_empty(&k->parked) ||
+		    !list_empty(&k->uncounted),
 		    !list_empty(&k->leases));
 	if (k->fetch_sessions != 0)
 		return error_set(err, "fetch sessions are left behind");
@@ -808,8 +818,11 @@ free_weir(struct world *w)
 	worker_end(w->worker);
 	world_settle(w);
 	worker_free(w->worker);
+	census_control_free(g);
+	quota_free(g->quota);
 	watch_free(g->watch);
 	loop_free(g->control);
+	loop_free(w->asleep);
 	cluster_unref(g->cluster);
 	metric_free(g->metrics);
 	config_unref(g->first_config);

@@ -89,6 +89,7 @@ struct world {
 	struct gateway		 gateway;
 	struct worker		*worker;	/* NULL: not started */
 	bool			 watching;	/* brokers make snapshots */
+	struct loop		*asleep;	/* the watch's, else */
 	json_t			*config;
 	uint64_t		 generation;
 	struct arena		 arena;

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * When a census is held (census.h): at once at the start and when limits have
+ * changed, then each quota.census_ms, earlier when a worker wishes, and soon
+ * again where brokers did not answer. Never while nobody has a limit that needs
+ * one.
+ *
+ * Ownership: the gateway's; made at the first tick. Thread: control, but for
+ * census_wish.
+ * Bounds: one census at a time, CENSUS_GAP_MS from one's end to the next one's
+ * begin at least, or ten times as long as it took (up to CENSUS_AGAIN_MS).
+ */
+#ifndef WEIR_CENSUS_CONTROL_H
+#define WEIR_CENSUS_CONTROL_H
+
+#include <stdbool.h>
+
+struct gateway;
+
+enum {
+	CENSUS_GAP_MS = 500,
+	CENSUS_SOON_MS = 1000,	/* what was made shows by then */
+	CENSUS_AGAIN_MS = 5000,	/* after a failure, or while what was made does
+				 * not show */
+	/* How long a request waits for one: a broker may be silent for
+	 * ADOPT_CALL_MS. */
+	CENSUS_WAIT_MS = 6000,
+};
+
+void	 census_control_tick(struct gateway *g);
+/* Something was made or deleted; `now`: a request waits for it. Thread: any. */
+void	 census_wish(struct gateway *g, bool now);
+/* After the workers. */
+void	 census_control_free(struct gateway *g);
+
+#endif

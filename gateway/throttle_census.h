@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Limits of what only brokers can count (census.h): groups, transactional ids.
+ * What exists always goes on; what would be new is refused when there is no
+ * room for it. Before that a census is awaited that began after the request
+ * came: it may have been made through another node, or there may be room again.
+ * What nobody can know passes, and is counted.
+ *
+ * Thread: worker.
+ * Bounds: a request waits CENSUS_WAIT_MS at most, once.
+ */
+#ifndef WEIR_THROTTLE_CENSUS_H
+#define WEIR_THROTTLE_CENSUS_H
+
+#include <stdbool.h>
+
+#include "gateway/base/slice.h"
+#include "quota/quota.h"
+
+struct request;
+
+/* A request that makes something of that (physical) name, unless it exists.
+ * False: it was answered with `error` and the reason, or waits, and resume(r)
+ * comes: ask again then. */
+bool	 throttle_make(struct request *r, enum quota_named kind,
+	    struct slice name, int16_t error,
+	    void (*resume)(struct request *r));
+/* It was deleted. */
+void	 throttle_unmake(struct request *r, enum quota_named kind,
+	    struct slice name);
+
+#endif

@@ -200,10 +200,15 @@ lint: ## layers, headers, formats, documentation
 
 check: lint unit scenario fuzz-replay ## what needs no network
 
-system: all ## real Kafka, real clients, real faults
+# What the system tests drive line by line.
+$(O)/system/%: $(O)/tests/system/clients/%.o $(O)/libweir.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(SANFLAGS) $^ -o $@ $(LIBS)
+
+system: all $(O)/system/redis_driver ## real Kafka, real clients, real faults
 	@$(PYTHON) tests/system/run.py $(ARGS)
 
-test-matrix: setup all ## the system tests in front of Kafka 3.9.1 too
+test-matrix: setup all $(O)/system/redis_driver ## the system tests in front of Kafka 3.9.1 too
 	@tests/setup/setup.sh matrix
 	@$(PYTHON) tests/run_all.py \
 		'$(PYTHON) tests/system/run.py --kafka 4.3.1' \

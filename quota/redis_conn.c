@@ -66,7 +66,8 @@ on_deadline(struct timer *t)
 
 	if (call->sent) {
 		snprintf(why, sizeof(why), "no answer in %u ms",
-		    (unsigned int)((call->deadline_us - call->sent_us) / 1000));
+		    (unsigned int)((call->deadline_us - call->sent_us + 500) /
+		    1000));
 		lose(c, why, call);
 		return;
 	}

@@ -61,7 +61,7 @@ void	 redis_ask_finish(struct redis_ask *a, enum redis_outcome o,
 /* redis_sentinel.c: sets the master's address. */
 struct redis_sentinel *redis_sentinel_new(struct redis *r);
 void	 redis_sentinel_free(struct redis_sentinel *s);
-/* The master cannot be used: is it another one? */
+/* The master cannot be used: is it another one? Asked until it is up. */
 void	 redis_sentinel_ask(struct redis_sentinel *s);
 
 /* redis_cluster.c */

@@ -2,8 +2,8 @@
 /*
  * Which server is the master: one Sentinel after the other is asked, and the
  * one that answers tells of switches from then on (+switch-master). It is asked
- * again whenever the master cannot be used; when it says the same once more,
- * another one is.
+ * again while the master cannot be used, whatever becomes of attempts to
+ * connect to it; when it says the same once more, another one is.
  *
  * As long as the master is up no Sentinel needs to be.
  */
@@ -15,7 +15,10 @@
 #include "quota/redis_private.h"
 #include "quota/redis_slots.h"
 
-enum { SAME_MAX = 2 };
+enum {
+	SAME_MAX = 2,
+	ASK_MIN_MS = 250, ASK_MAX_MS = 1000,	/* the pause doubles */
+};
 
 struct redis_sentinel {
 	struct redis		*r;
@@ -23,6 +26,8 @@ struct redis_sentinel {
 	uint32_t		 at;		/* which of the addresses */
 	bool			 asking, subscribed;
 	uint32_t		 same;		/* answers that did not help */
+	struct timer		 timer;		/* set: the master is down */
+	uint32_t		 pause_ms;
 };
 
 static void
@@ -40,8 +45,11 @@ set_master(struct redis_sentinel *s, const struct redis_address *to)
 
 	s->r->error.text[0] = '\0';
 	if (redis_conn_going(master) &&
-	    !redis_address_same(redis_conn_address(master), to))
+	    !redis_address_same(redis_conn_address(master), to)) {
+		log_info("Redis has another master", "sentinel=%s master=%s:%d",
+		    redis_conn_name(s->conn), to->host, to->port);
 		s->r->counters.failovers++;
+	}
 	redis_conn_go(master, to);
 	redis_has_changed(s->r);
 }
@@ -163,11 +171,9 @@ on_push(struct redis_conn *c, void *arg, const struct redis_reply *message)
 	struct redis_sentinel *s = arg;
 	struct redis_address to;
 
-	if (!redis_switch_read(message, s->r->master_name, &to))
-		return;
-	log_info("Redis has another master", "sentinel=%s master=%s:%d",
-	    redis_conn_name(c), to.host, to.port);
-	set_master(s, &to);
+	(void)c;
+	if (redis_switch_read(message, s->r->master_name, &to))
+		set_master(s, &to);
 }
 
 static const struct redis_conn_ops ops = { on_up, on_down, on_push };
@@ -191,12 +197,32 @@ redis_sentinel_free(struct redis_sentinel *s)
 {
 	if (s == NULL)
 		return;
+	timer_cancel(&s->timer);
 	redis_conn_free(s->conn);
 	free(s);
+}
+
+static void
+on_timer(struct timer *t)
+{
+	struct redis_sentinel *s = LIST_ENTRY(t, struct redis_sentinel, timer);
+
+	if (redis_conn_up(s->r->master))
+		return;
+	ask(s);
+	s->pause_ms = s->pause_ms * 2 > ASK_MAX_MS ? ASK_MAX_MS :
+	    s->pause_ms * 2;
+	timer_set(t, s->r->loop, loop_now_us(s->r->loop) + s->pause_ms * 1000LL,
+	    on_timer);
 }
 
 void
 redis_sentinel_ask(struct redis_sentinel *s)
 {
+	if (s->timer.slot != 0)
+		return;
 	ask(s);
+	s->pause_ms = ASK_MIN_MS;
+	timer_set(&s->timer, s->r->loop, loop_now_us(s->r->loop) +
+	    ASK_MIN_MS * 1000LL, on_timer);
 }

@@ -240,11 +240,13 @@ bench: all ## direct, HAProxy and weir side by side
 	@tests/setup/setup.sh test
 	@$(MAKE) --no-print-directory $(O)/bench/load $(O)/bench/bench_codec \
 		$(O)/bench/bench_auth $(O)/bench/bench_jwt $(O)/bench/bench_policy \
-		$(O)/bench/bench_authorize $(O)/bench/bench_tenancy
+		$(O)/bench/bench_authorize $(O)/bench/bench_tenancy \
+		$(O)/bench/bench_throttle
 	@$(O)/bench/bench_codec
 	@$(O)/bench/bench_auth
-	@$(O)/bench/bench_authorize $(O)/bench/bench_tenancy
+	@$(O)/bench/bench_authorize
 	@$(O)/bench/bench_tenancy
+	@$(O)/bench/bench_throttle
 	@$(O)/bench/bench_jwt
 	@$(O)/bench/bench_policy
 	@$(PYTHON) tests/bench/run.py $(ARGS)

@@ -157,36 +157,24 @@ quota_holder_unlease(struct quota_holder *h)
 }
 
 static void
-unlease_few(struct quota_part *v)
+unlease_part(void *arg, struct quota_topic *t, int32_t partition,
+    struct quota_part *p)
 {
-	for (int i = 0; v != NULL && i < QUOTA_FEW; i++) {
-		struct quota_more *m = atomic_load(&v[i].more);
+	struct quota_more *m = atomic_load(&p->more);
 
-		for (int out = 0; m != NULL && out < 2; out++) {
-			struct lease *l = atomic_exchange(&m->lease[out],
-			    NULL);
+	(void)arg, (void)t, (void)partition;
+	for (int out = 0; m != NULL && out < 2; out++) {
+		struct lease *l = atomic_exchange(&m->lease[out], NULL);
 
-			if (l != NULL)
-				lease_remove(l);
-		}
+		if (l != NULL)
+			lease_remove(l);
 	}
-}
-
-/* Calls cb for each few partitions that the topic has. */
-static void
-each_few(struct quota_topic *t, void (*cb)(struct quota_part *v))
-{
-	_Atomic(void *) *many = atomic_load(&t->many);
-
-	cb(atomic_load(&t->few));
-	for (int i = 0; many != NULL && i < QUOTA_MANY; i++)
-		cb(atomic_load(&many[i]));
 }
 
 void
 quota_topic_unlease(struct quota_topic *t)
 {
-	each_few(t, unlease_few);
+	quota_topic_each(t, unlease_part, NULL);
 }
 
 /* ---- what workers say ---- */
@@ -212,9 +200,11 @@ holder_is_new(struct quota_fleet *f, struct quota_holder *h)
 }
 
 static void
-parts_are_new(struct quota_fleet *f, struct quota_topic *t, int32_t first)
+parts_are_new(struct quota_fleet *f, struct quota_topic *t, int level)
 {
-	for (int32_t i = first; i < first + QUOTA_FEW; i++)
+	int32_t first = (1 << level) - 1;
+
+	for (int32_t i = first; i < first + (1 << level); i++)
 		for (int out = 0; out < 2; out++) {
 			char name[NAME_SIZE];
 
@@ -254,32 +244,27 @@ follow_holder(void *arg, struct slice key, void *value)
 }
 
 static void
-follow_few(struct quota_topic *t, struct quota_part *v)
+follow_part(void *arg, struct quota_topic *t, int32_t partition,
+    struct quota_part *p)
 {
-	for (int i = 0; v != NULL && i < QUOTA_FEW; i++) {
-		struct quota_more *m = atomic_load(&v[i].more);
+	struct quota_more *m = atomic_load(&p->more);
 
-		for (int out = 0; m != NULL && out < 2; out++) {
-			struct lease *l = atomic_load(&m->lease[out]);
+	(void)arg, (void)partition;
+	for (int out = 0; m != NULL && out < 2; out++) {
+		struct lease *l = atomic_load(&m->lease[out]);
 
-			if (l != NULL && quota_topic_limited(t, out))
-				lease_set(l, atomic_load(out ? &t->value_out :
-				    &t->value_in), 1, atomic_load(out ?
-				    &t->burst_out : &t->burst_in));
-		}
+		if (l != NULL && quota_topic_limited(t, out))
+			lease_set(l, atomic_load(out ? &t->value_out :
+			    &t->value_in), 1, atomic_load(out ?
+			    &t->burst_out : &t->burst_in));
 	}
 }
 
 static bool
 follow_topic(void *arg, struct slice key, void *value)
 {
-	struct quota_topic *t = value;
-	_Atomic(void *) *many = atomic_load(&t->many);
-
-	(void)arg, (void)key;
-	follow_few(t, atomic_load(&t->few));
-	for (int i = 0; many != NULL && i < QUOTA_MANY; i++)
-		follow_few(t, atomic_load(&many[i]));
+	(void)key;
+	quota_topic_each(value, follow_part, arg);
 	return true;
 }
 

@@ -40,7 +40,8 @@ struct quota_stock;
 
 enum {
 	QUOTA_HOLDERS_MAX = 10000,
-	QUOTA_PARTITIONS_MAX = 65536,
+	QUOTA_LEVELS = 16,
+	QUOTA_PARTITIONS_MAX = (1 << QUOTA_LEVELS) - 1,
 	QUOTA_EPISODE_MS = 10000,	/* quiet for so long ends an episode */
 	QUOTA_COSTS_MAX = 4,
 };
@@ -120,8 +121,9 @@ struct quota_topic {
 	_Atomic unsigned char	 mode_in, mode_out;
 	_Atomic int64_t		 value_in, value_out, burst_in, burst_out;
 	struct bucket_rate	 rate_in, rate_out;	/* without a lease */
-	_Atomic(void *)		 few;		/* the first partitions' */
-	_Atomic(void *)		 many;		/* pointers to the others' */
+	/* struct quota_part; level n has 2^n of them, from partition 2^n - 1
+	 * on; NULL: none of them was used. */
+	_Atomic(void *)		 levels[QUOTA_LEVELS];
 };
 
 /* Whose a session is, and which holders' counters know of it. */

@@ -10,11 +10,6 @@
 
 struct htab;
 
-enum {
-	QUOTA_FEW = 16,			/* partitions that are together */
-	QUOTA_MANY = QUOTA_PARTITIONS_MAX / QUOTA_FEW,
-};
-
 /* What the workers tell each other of their lines, a cache line each. */
 struct quota_sign {
 	_Alignas(64) _Atomic int64_t least[QUOTA_LANES]; /* tag; INT64_MAX */
@@ -59,7 +54,7 @@ struct quota_event {
 	int32_t			 which;		/* a dimension or partition is
 						 * pressed; -1: none is */
 	bool			 out;
-	bool			 fresh;		/* partitions from `which` on */
+	bool			 fresh;		/* the level `which` is new */
 };
 
 struct quota {
@@ -129,6 +124,10 @@ void	 quota_topic_free(struct quota_topic *t);
 bool	 quota_topic_idle(struct quota_topic *t, int64_t now_us);
 /* All its gauges and topics follow its limits anew. With its lock held. */
 void	 quota_account_follow(struct quota_account *a);
+/* Calls cb for each partition that has buckets. */
+void	 quota_topic_each(struct quota_topic *t,
+	    void (*cb)(void *arg, struct quota_topic *t, int32_t partition,
+	    struct quota_part *p), void *arg);
 /* Whether that partition has buckets. */
 bool	 quota_topic_has(struct quota_topic *t, int32_t partition);
 /* Its part of the partition's buckets, made when there is none; NULL: the

@@ -69,24 +69,47 @@ quota_topic_unref(struct quota_topic *t)
 		atomic_fetch_sub(&t->refs, 1);
 }
 
-static void
-parts_free(struct quota_part *v)
+static int
+level_of(int32_t partition)
 {
-	for (int i = 0; v != NULL && i < QUOTA_FEW; i++)
-		free(atomic_load(&v[i].more));
-	free(v);
+	return 31 - __builtin_clz((uint32_t)partition + 1);
+}
+
+static int32_t
+first_of(int level)
+{
+	return (1 << level) - 1;
+}
+
+void
+quota_topic_each(struct quota_topic *t,
+    void (*cb)(void *arg, struct quota_topic *t, int32_t partition,
+    struct quota_part *p), void *arg)
+{
+	for (int level = 0; level < QUOTA_LEVELS; level++) {
+		struct quota_part *v = atomic_load_explicit(
+		    &t->levels[level], memory_order_acquire);
+
+		for (int32_t i = 0; v != NULL && i < 1 << level; i++)
+			cb(arg, t, first_of(level) + i, &v[i]);
+	}
+}
+
+static void
+free_more(void *arg, struct quota_topic *t, int32_t partition,
+    struct quota_part *p)
+{
+	(void)arg, (void)t, (void)partition;
+	free(atomic_load(&p->more));
 }
 
 void
 quota_topic_free(struct quota_topic *t)
 {
-	_Atomic(void *) *many = atomic_load(&t->many);
-
 	quota_topic_unlease(t);
-	parts_free(atomic_load(&t->few));
-	for (int i = 0; many != NULL && i < QUOTA_MANY; i++)
-		parts_free(atomic_load(&many[i]));
-	free(many);
+	quota_topic_each(t, free_more, NULL);
+	for (int level = 0; level < QUOTA_LEVELS; level++)
+		free(atomic_load(&t->levels[level]));
 	free(t->name);
 	free(t);
 }
@@ -121,40 +144,26 @@ quota_part_more(struct quota_part *p)
 struct quota_part *
 quota_topic_part(struct quota_topic *t, int32_t partition)
 {
-	size_t few = sizeof(struct quota_part) * QUOTA_FEW;
-	_Atomic(void *) *many;
 	struct quota_part *v;
 	bool fresh;
+	int level;
 
 	if (partition < 0 || partition >= QUOTA_PARTITIONS_MAX)
 		return NULL;
-	if (partition < QUOTA_FEW) {
-		v = made(&t->few, few, &fresh);
-	} else {
-		many = made(&t->many,
-		    sizeof(*many) * QUOTA_MANY,
-		    &fresh);
-		v = made(&many[partition / QUOTA_FEW], few, &fresh);
-	}
+	level = level_of(partition);
+	v = made(&t->levels[level], sizeof(*v) << level, &fresh);
 	/* Others may press them already. */
 	if (fresh)
 		quota_tell(t->account->quota, &(struct quota_event){
-		    .topic = t, .fresh = true,
-		    .which = partition - partition % QUOTA_FEW });
-	return &v[partition % QUOTA_FEW];
+		    .topic = t, .fresh = true, .which = level });
+	return &v[partition - first_of(level)];
 }
 
 bool
 quota_topic_has(struct quota_topic *t, int32_t partition)
 {
-	_Atomic(void *) *many = atomic_load(&t->many);
-
-	if (partition < 0 || partition >= QUOTA_PARTITIONS_MAX)
-		return false;
-	if (partition < QUOTA_FEW)
-		return atomic_load(&t->few) != NULL;
-	return many != NULL && atomic_load(&many[partition / QUOTA_FEW]) !=
-	    NULL;
+	return partition >= 0 && partition < QUOTA_PARTITIONS_MAX &&
+	    atomic_load(&t->levels[level_of(partition)]) != NULL;
 }
 
 /* Whoever fills that bucket of it. */
@@ -202,38 +211,34 @@ notice(struct quota_topic *t, struct quota_part *p, int32_t partition,
 	    .out = out });
 }
 
-static bool
-part_idle(struct quota_topic *t, struct quota_part *p, bool out,
-    int64_t now_us)
-{
-	struct bucket_rate *r = quota_part_rate(t, p, out);
+struct idling {
+	int64_t	 now_us;
+	bool	 idle;
+};
 
-	return bucket_look(bucket_of(p, out), r, now_us) >=
-	    atomic_load(&r->burst);
-}
-
-static bool
-parts_idle(struct quota_topic *t, struct quota_part *v, int64_t now_us)
+static void
+look_idle(void *arg, struct quota_topic *t, int32_t partition,
+    struct quota_part *p)
 {
-	for (int i = 0; v != NULL && i < QUOTA_FEW; i++)
-		if (!part_idle(t, &v[i], false, now_us) ||
-		    !part_idle(t, &v[i], true, now_us))
-			return false;
-	return true;
+	struct idling *i = arg;
+
+	(void)partition;
+	for (int out = 0; i->idle && out < 2; out++) {
+		struct bucket_rate *r = quota_part_rate(t, p, out);
+
+		i->idle = bucket_look(bucket_of(p, out), r, i->now_us) >=
+		    atomic_load(&r->burst);
+	}
 }
 
 bool
 quota_topic_idle(struct quota_topic *t, int64_t now_us)
 {
-	_Atomic(void *) *many = atomic_load(&t->many);
+	struct idling i = { now_us, atomic_load(&t->refs) == 0 };
 
-	if (atomic_load(&t->refs) > 0 ||
-	    !parts_idle(t, atomic_load(&t->few), now_us))
-		return false;
-	for (int i = 0; many != NULL && i < QUOTA_MANY; i++)
-		if (!parts_idle(t, atomic_load(&many[i]), now_us))
-			return false;
-	return true;
+	if (i.idle)
+		quota_topic_each(t, look_idle, &i);
+	return i.idle;
 }
 
 /* ---- asking and charging ---- */

@@ -101,20 +101,18 @@ show_part(const struct quota_view *v, struct quota_topic *t,
 
 /* Of those that nobody asked for by number, only what was held up ever. */
 static void
-show_few(const struct quota_view *v, struct quota_topic *t,
-    struct quota_part *few, int32_t first)
+visit_part(void *arg, struct quota_topic *t, int32_t partition,
+    struct quota_part *p)
 {
-	for (int32_t i = 0; few != NULL && i < QUOTA_FEW; i++) {
-		struct quota_more *more = atomic_load(&few[i].more);
-		bool asked = v->asked->partition == first + i;
+	const struct quota_view *v = arg;
+	struct quota_more *more = atomic_load(&p->more);
+	bool asked = v->asked->partition == partition;
 
-		if (v->asked->partition >= 0 ? !asked : more == NULL)
-			continue;
-		for (int out = 0; out < 2; out++)
-			if (asked || atomic_load(
-			    &more->record[out].last_us) != 0)
-				show_part(v, t, first + i, &few[i], out);
-	}
+	if (v->asked->partition >= 0 ? !asked : more == NULL)
+		return;
+	for (int out = 0; out < 2; out++)
+		if (asked || atomic_load(&more->record[out].last_us) != 0)
+			show_part(v, t, partition, p, out);
 }
 
 static bool
@@ -122,14 +120,10 @@ visit_topic(void *arg, struct slice key, void *value)
 {
 	const struct quota_view *v = arg;
 	struct quota_topic *t = value;
-	_Atomic(void *) *many = atomic_load(&t->many);
 
 	(void)key;
-	if (v->asked->topic != NULL && strcmp(t->name, v->asked->topic) != 0)
-		return true;
-	show_few(v, t, atomic_load(&t->few), 0);
-	for (int32_t i = 1; many != NULL && i < QUOTA_MANY; i++)
-		show_few(v, t, atomic_load(&many[i]), i * QUOTA_FEW);
+	if (v->asked->topic == NULL || strcmp(t->name, v->asked->topic) == 0)
+		quota_topic_each(t, visit_part, arg);
 	return true;
 }
 

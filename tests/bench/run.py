@@ -14,6 +14,11 @@ At the end, on a cluster with the topics and groups of 1,000 tenants:
     none     a weir without tenants
     tenant   one with 1,000 tenants, as one of them
 
+And beside each other, before that:
+
+    unlimited  a weir without limits
+    limited    one with every limit at every scope, none of which is reached
+
 The ways take turns in each round; the table has medians over the rounds, and ratios to HAProxy's.
 CPU is the proxy's own, user and system time of its threads. A busy machine widens everything: look at
 the ratios, and at the spread that --all shows.
@@ -46,6 +51,7 @@ BULK_RECORDS, BULK_SIZE = 1000, 1024
 NAMED = ["-n", "apache-kafka-java", "-v", "4.3.1"]
 WAYS = ("direct", "haproxy", "weir", "weir/1")
 TENANTS, TENANT, TENANTS_WAYS = 1000, "team-500", ("none", "tenant")
+LIMITS_WAYS = ("unlimited", "limited")
 TEAM_TOPICS, TEAM_GROUPS = 10, 5  # of each, as load.c makes them
 GOAL = 1.3
 
@@ -157,6 +163,7 @@ class Bench:
         self.figures = {}  # measure -> way -> values
         self.topics = 0
         self.with_tenants = {}  # way -> Proxy
+        self.with_limits = {}
 
     # ---- what runs ----
 
@@ -198,7 +205,7 @@ class Bench:
         return Proxy("weir", [self.options.weir, "run", "-c", config], log, [port])
 
     def proxy(self, way):
-        ways = {"haproxy": self.haproxy, "direct": None, **self.with_tenants}
+        ways = {"haproxy": self.haproxy, "direct": None, **self.with_tenants, **self.with_limits}
         return ways.get(way, self.weir)
 
     def make_tenants(self, way):
@@ -228,6 +235,31 @@ class Bench:
         weir = Proxy(way, [self.options.weir, "run", "-c", path], log, [port])
         weir.admin = f"http://127.0.0.1:{admin}"
         return weir
+
+    def make_limits(self, way):
+        port = proc.free_port()
+        config = {
+            "cluster": {"bootstrap": self.cluster.bootstrap()},
+            "listeners": [{"name": "bench", "address": f"127.0.0.1:{port}"}],
+            "workers": THREADS,
+        }
+        if way == "limited":
+            many = [
+                {"dimension": d, "scope": scope, "value": "900GB"}
+                for d in (
+                    "ingress_bytes", "egress_bytes", "requests", "topic_requests",
+                    "partition_changes", "connections", "connection_attempts",
+                ) for scope in ("tenant", "principal", "client", "node")
+            ]  # fmt: skip
+            many += [{"dimension": f"partition_{way}_bytes", "value": "900GB"}
+                     for way in ("ingress", "egress")]  # fmt: skip
+            many += [{"dimension": "message_bytes", "value": "8MiB"}]
+            config["quota"] = {"limits": many}
+        path = os.path.join(self.folder, way + ".json")
+        with open(path, "w", encoding="ascii") as f:
+            json.dump(config, f)
+        log = os.path.join(self.folder, way + ".log")
+        return Proxy(way, [self.options.weir, "run", "-c", path], log, [port])
 
     def load(self, way, mode, count, *flags):
         boot = self.proxy(way).addresses if way != "direct" else self.cluster.bootstrap()
@@ -401,6 +433,20 @@ class Bench:
         for way in TENANTS_WAYS:
             self.note("tenants_rss_end", way, self.proxy(way).rss_kib() / 1024)
 
+    def limits(self, way):
+        """The rows of bulk, small and single, of a weir with limits and one without."""
+        self.bulk(way)
+        self.small(way)
+        self.single(way)
+
+    def all_limits(self):
+        if not re.search(self.options.only, "limits"):
+            return
+        self.with_limits = {way: self.make_limits(way) for way in LIMITS_WAYS}
+        for proxy in self.with_limits.values():
+            proxy.start()
+        self.turns("limits", LIMITS_WAYS, self.limits, 2 * self.options.rounds)
+
     def refreshes(self):
         with os.popen(f"curl -s http://127.0.0.1:{self.admin}/metrics") as f:
             found = re.search(r"^weir_refreshes_total (\d+)", f.read(), re.M)
@@ -438,6 +484,7 @@ class Bench:
         if recorder:
             recorder.send_signal(2)
             recorder.wait()
+        self.all_limits()
         self.all_tenants()
 
     def record(self):
@@ -447,7 +494,8 @@ class Bench:
         return subprocess.Popen(argv + ["-o", self.options.perf])
 
     def stop(self):
-        for thing in (self.weir, self.haproxy, *self.with_tenants.values()):
+        for thing in (self.weir, self.haproxy, *self.with_tenants.values(),
+                      *self.with_limits.values()):  # fmt: skip
             if thing.process:
                 thing.stop()
         self.cluster.stop()
@@ -541,6 +589,22 @@ def show_tenants(figures, everything):
             show_each(figures[measure], TENANTS_WAYS, form)
 
 
+def show_limits(figures, everything):
+    if "limited" not in figures.get("small", {}):
+        return
+    head = f"{'all limits on, none reached':54}"
+    print("\n" + head + "".join(f"{w:>10}{'':8}" for w in (*LIMITS_WAYS, "ratio")).rstrip())
+    for measure, text, form, _ in ROWS:
+        values = figures.get(measure, {})
+        if "limited" not in values:
+            continue
+        off, on = (statistics.median(values[w]) for w in LIMITS_WAYS)
+        line = "".join(f"{form.format(v):>10}{'':8}" for v in (off, on))
+        print(f"{text:54}{line}{on / off:>10.3f}")
+        if everything:
+            show_each(values, LIMITS_WAYS, form)
+
+
 def page(url, posted=None):
     """The text there, or None when nobody answers (well)."""
     try:
@@ -574,6 +638,7 @@ def main():
         bench.stop()
         shutil.rmtree(folder, ignore_errors=True)
     over = show(bench.figures, options.all)
+    show_limits(bench.figures, options.all)
     show_tenants(bench.figures, options.all)
     print(f"\nbench: {time.monotonic() - begun:.0f} s")
     for line in over:

@@ -338,7 +338,7 @@ partitions_have_buckets_of_their_own(void **state)
 		{ .dimension = QUOTA_DIM_PARTITION_EGRESS,
 		  .scope = QUOTA_PARTITION, .value = 10000, .burst = 10000 },
 	};
-	static const int32_t which[] = { 0, 15, 16, 65535 };
+	static const int32_t which[] = { 0, 15, 16, 65534 };
 	struct quota_reason why = { .us = 0 };
 	struct quota_topic *hot, *cold;
 	struct fixture f;

@@ -25,7 +25,10 @@
 #include "gateway/net/tls.h"
 #include "quota/redis_conn_private.h"
 
-enum { READ_SIZE = 16 * 1024 };
+enum {
+	READ_SIZE = 16 * 1024,
+	LATE_US = 20 * 1000,
+};
 
 static void	 on_timer(struct timer *t);
 static void	 lose(struct redis_conn *c, const char *why,
@@ -62,8 +65,16 @@ on_deadline(struct timer *t)
 {
 	struct redis_call *call = LIST_ENTRY(t, struct redis_call, timer);
 	struct redis_conn *c = call->conn;
+	int64_t now = loop_now_us(c->loop);
 	char why[64];
 
+	/* When it is the loop that was held up, the answer may lie in the
+	 * socket. */
+	if (call->sent && !call->excused && now - call->deadline_us > LATE_US) {
+		call->excused = true;
+		timer_set(t, c->loop, now + LATE_US, on_deadline);
+		return;
+	}
 	if (call->sent) {
 		snprintf(why, sizeof(why), "no answer in %u ms",
 		    (unsigned int)((call->deadline_us - call->sent_us + 500) /
@@ -131,6 +142,7 @@ redis_conn_write(struct redis_conn *c, struct redis_call *call)
 		write_command(c, 1, &asking);
 	write_command(c, call->argc, call->argv);
 	call->sent_us = loop_now_us(c->loop);
+	call->excused = false;
 	take_in(c, &c->sent, call);
 }
 
@@ -223,7 +235,7 @@ tell_loss(struct redis_conn *c, const char *why, bool was_up, uint32_t ms)
 	if (was_up)
 		log_warn("Redis was lost", "address=%s error=%s again_ms=%u",
 		    c->name, log_quote(slice_of(why), &text), ms);
-	else if (strcmp(c->error.text, why) != 0)
+	else if (c->log_again || strcmp(c->error.text, why) != 0)
 		log_warn("Redis cannot be reached", "address=%s error=%s "
 		    "again_ms=%u", c->name, log_quote(slice_of(why), &text),
 		    ms);
@@ -241,6 +253,7 @@ lose(struct redis_conn *c, const char *why, struct redis_call *late)
 	tear_down(c);
 	tell_loss(c, kept.text, was_up, ms);
 	c->error = kept;
+	c->log_again = false;
 	c->again = was_up;
 	set_state(c, REDIS_CONN_WAITING);
 	timer_set(&c->timer, c->loop, loop_now_us(c->loop) + ms * 1000LL,
@@ -555,7 +568,7 @@ void
 redis_conn_is_up(struct redis_conn *c)
 {
 	log_info("Redis is connected", "address=%s", c->name);
-	c->error.text[0] = '\0';
+	c->log_again = true;
 	c->heard_us = loop_now_us(c->loop);
 	set_state(c, REDIS_CONN_UP);
 	timer_set(&c->timer, c->loop, c->heard_us + REDIS_PING_MS * 1000LL,

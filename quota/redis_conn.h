@@ -44,6 +44,7 @@ struct redis_call {
 	bool		 has_memory;
 	bool		 asking;	/* send ASKING first */
 	bool		 sent;		/* as far as the connection knows */
+	bool		 excused;	/* it was given more time */
 	uint8_t		 skip;		/* replies before its own */
 	uint32_t	 argc;
 	struct slice	*argv;		/* copies, but what the owner set */

@@ -44,7 +44,8 @@ struct redis_conn {
 	uint64_t		 epoch;		/* another after each end */
 	uint32_t		 busy;		/* our functions on the stack */
 	bool			 dead;		/* freed when they are done */
-	struct error		 error;		/* the last one; "": none */
+	struct error		 error;		/* the last one; "": none yet */
+	bool			 log_again;	/* also when it is the same */
 	char			 fault[TLS_FAULT_SIZE];
 };
 

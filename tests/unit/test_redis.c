@@ -3,6 +3,12 @@
 
 #include "tests/unit/http_fixture.h"
 
+#include <dlfcn.h>
+#include <netdb.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+
+#include "gateway/net/lookup.h"
 #include "gateway/net/tls.h"
 
 static struct {
@@ -352,7 +358,7 @@ test_timeout(void **state)
 	fake_time_pass(world.loop, 200);
 	ask(world.r, &b, "k2", "GET", NULL);
 	assert_int_equal(a.told, 0);
-	fake_time_pass(world.loop, 100);
+	fake_time_pass(world.loop, 50);
 	assert_int_equal(a.told, 1);
 	assert_int_equal(a.outcome, REDIS_TIMED_OUT);
 	assert_string_equal(a.why, "no answer in 250 ms");
@@ -372,6 +378,37 @@ test_timeout(void **state)
 	assert_string_equal(d.text, "k4");
 	end();
 	assert_int_equal(a.told, 1);
+}
+
+/* The answer has come, but nobody looked: a call is not lost for that. */
+static void
+test_loop_that_was_held_up(void **state)
+{
+	struct asked a = { 0 };
+
+	(void)state;
+	begin(serve_nothing, NULL);
+	fake_time_begin();
+	ask(world.r, &a, "k", "GET", NULL);
+	UNTIL(world.loop, world.server.commands == 1);
+	fake_us += 10 * 1000000;
+	loop_turn(world.loop, 0);
+	assert_int_equal(a.told, 0);
+	fake_say(fake_client(&world.server), "+here\r\n");
+	UNTIL(world.loop, a.told > 0);
+	assert_int_equal(a.outcome, REDIS_ANSWERED);
+	/* Once, and not for ever. */
+	a.told = 0;
+	ask(world.r, &a, "k", "GET", NULL);
+	UNTIL(world.loop, world.server.commands == 2);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(a.told, 0);
+		fake_us += 10 * 1000000;
+		turns(world.loop, 3);
+	}
+	assert_int_equal(a.told, 1);
+	assert_int_equal(a.outcome, REDIS_TIMED_OUT);
+	end();
 }
 
 static void
@@ -665,6 +702,95 @@ test_unix_socket(void **state)
 	end();
 }
 
+/* ---- names ---- */
+
+static struct {
+	atomic_bool	 hangs;
+	sem_t		 go_on;
+	bool		 two;		/* the first is nobody's */
+} resolver;
+
+/* Instead of libc's, about one name. */
+int
+getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+    struct addrinfo **found)
+{
+	int (*real)(const char *h, const char *s, const struct addrinfo *i,
+	    struct addrinfo **f);
+	struct addrinfo *second;
+	int r;
+
+	*(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+	if (strcmp(host, "redis.test") != 0 ||
+	    (hints->ai_flags & AI_NUMERICHOST) != 0)
+		return real(host, service, hints, found);
+	if (atomic_load(&resolver.hangs))
+		sem_wait(&resolver.go_on);
+	r = real("127.0.0.1", service, hints, found);
+	if (r != 0 || !resolver.two)
+		return r;
+	r = real("127.99.0.1", service, hints, &second);
+	second->ai_next = *found;
+	*found = second;
+	return r;
+}
+
+static void
+begin_by_name(void)
+{
+	static char address[64];
+	const char *addresses[] = { address };
+	struct redis_options o = { .addresses = addresses, .n = 1,
+		.connect_ms = 100, .changed = on_change, .arg = &world };
+	struct error err;
+
+	world.loop = loop_new();
+	world.changes = 0;
+	fake_redis_begin(&world.server, world.loop, NULL, NULL);
+	world.server.serve = serve_echo;
+	snprintf(address, sizeof(address), "redis.test:%d", world.server.port);
+	world.r = redis_new(world.loop, &o, &err);
+	assert_non_null(world.r);
+}
+
+/* Nothing but the connection waits for it. */
+static void
+test_resolver_that_hangs(void **state)
+{
+	int hung = 0;
+
+	(void)state;
+	sem_init(&resolver.go_on, 0, 0);
+	atomic_store(&resolver.hangs, true);
+	begin_by_name();
+	UNTIL(world.loop, strstr(shard_error(world.r), "name") != NULL);
+	UNTIL(world.loop, redis_counters(world.r)->connects >= 3);
+	assert_false(shard_is_up(world.r, "k"));
+	atomic_store(&resolver.hangs, false);
+	for (; hung < LOOKUPS_MAX; hung++)
+		sem_post(&resolver.go_on);
+	UNTIL(world.loop, shard_is_up(world.r, "k"));
+	end();
+}
+
+/* One of a name's addresses is not there: the next attempt takes the other. */
+static void
+test_name_with_two_addresses(void **state)
+{
+	(void)state;
+	resolver.two = true;
+	for (int i = 0; i < 2; i++) {
+		begin_by_name();
+		UNTIL(world.loop, shard_is_up(world.r, "k"));
+		assert_in_range(redis_counters(world.r)->connects, 1, 4);
+		fake_redis_drop(&world.server);
+		UNTIL(world.loop, !shard_is_up(world.r, "k"));
+		UNTIL(world.loop, shard_is_up(world.r, "k"));
+		end();
+	}
+	resolver.two = false;
+}
+
 /* ---- TLS ---- */
 
 /* The server has a certificate for these names; NULL: what is wrong. */
@@ -918,6 +1044,7 @@ main(void)
 		cmocka_unit_test(test_giant_reply),
 		cmocka_unit_test(test_end_amid_a_reply),
 		cmocka_unit_test(test_timeout),
+		cmocka_unit_test(test_loop_that_was_held_up),
 		cmocka_unit_test(test_no_login_in_time),
 		cmocka_unit_test(test_backoff),
 		cmocka_unit_test(test_quiet_connection_is_asked),
@@ -927,6 +1054,8 @@ main(void)
 		cmocka_unit_test(test_loading),
 		cmocka_unit_test(test_login),
 		cmocka_unit_test(test_unix_socket),
+		cmocka_unit_test(test_resolver_that_hangs),
+		cmocka_unit_test(test_name_with_two_addresses),
 		cmocka_unit_test(test_tls),
 		cmocka_unit_test(test_tls_long_reply),
 		cmocka_unit_test(test_free_with_calls),

@@ -1,0 +1,410 @@
+"""A fleet: gateways which share limits in a Redis. What passes in all is never more than one limit
+allows, however the load lies and whatever befalls Redis; how near to it, the notes say."""
+
+import contextlib
+import json
+import threading
+import time
+
+from rig import proc
+from rig.caller import Caller
+from rig.env import only
+from rig.login import reload
+from rig.records import batch
+from rig.redis import Cluster, Sentinels, Server
+from rig.weir import Weir
+
+MB = 1000000
+LIMIT = 2 * MB
+SIZE = 20000
+
+
+class Fleet:
+    """Nodes of one Redis and prefix, and clients that press them."""
+
+    def __init__(self, env, name, store, nodes, limits, **quota):
+        self.env, self.redis = env, None
+        self.store_config = {**store, "key_prefix": env.name("weir")}
+        self.nodes = [self.node(f"{name}{n}", limits, quota) for n in range(nodes)]
+        self.topic = env.topic(name, 3)
+        self.clients = []
+
+    def node(self, name, limits, quota):
+        node = Weir(self.env, config={}, name=name)
+        node.config = {
+            "cluster": {"bootstrap": self.env.cluster.bootstrap()},
+            "listeners": [{"address": node.address, "advertised": node.address}],
+            "quota": {
+                "limits": limits,
+                "store": "redis",
+                "redis": dict(self.store_config),
+                **quota,
+            },
+            "workers": 1,
+            "admin": {"address": f"127.0.0.1:{node.admin_port}"},
+        }
+        return node
+
+    def start(self):
+        for node in self.nodes:
+            node.write_config(node.config)
+            node.start()
+        for node in self.nodes:
+            self.joined(node)
+        return self
+
+    def joined(self, node):
+        proc.wait_until(
+            f"{node.name} to know the others",
+            lambda: self.store(node)["up"]
+            and self.store(node)["nodes"] == sum(n.alive() for n in self.nodes),
+            20,
+        )
+
+    def store(self, node):
+        return json.loads(node.get("/status")[1])["store"]
+
+    def press(self, weights):
+        """Clients in those proportions, each as fast as it may."""
+        for node, count in zip(self.nodes, weights):
+            for _ in range(count):
+                self.clients.append(Presser(node, self.topic))
+        return self
+
+    def release(self):
+        for client in self.clients:
+            client.stop()
+        errors = [e for c in self.clients for e in c.errors]
+        self.clients = []
+        return errors
+
+    def stop(self):
+        self.release()
+        for node in self.nodes:
+            node.stop(2)
+
+    def all_up(self):
+        return all(self.store(n)["up"] for n in self.nodes)
+
+    def acked(self, since=0.0, until=float("inf")):
+        return sum(n for c in self.clients for at, n in list(c.acked) if since <= at < until)
+
+    def rate(self, seconds):
+        """Bytes a second of the next so many seconds."""
+        since = time.monotonic()
+        time.sleep(seconds)
+        until = time.monotonic()
+        return self.acked(since, until) / (until - since)
+
+    def most(self, since, seconds):
+        """The most in any so many seconds since then."""
+        acks = sorted((at, n) for c in self.clients for at, n in list(c.acked) if at >= since)
+        best = total = first = 0
+        for at, n in acks:
+            total += n
+            while acks[first][0] < at - seconds:
+                total -= acks[first][1]
+                first += 1
+            best = max(best, total)
+        return best / seconds
+
+
+class Presser(threading.Thread):
+    """Produces over a connection of its own, the next when the last was answered."""
+
+    def __init__(self, node, topic):
+        super().__init__(daemon=True)
+        self.node, self.topic = node, topic
+        self.acked, self.errors, self.ending = [], [], False
+        self.start()
+
+    def run(self):
+        data = batch([(None, b"x" * (SIZE - 150))])
+        ask = {
+            "acks": 1,
+            "timeout_ms": 30000,
+            "topic_data": [
+                {"name": self.topic, "partition_data": [{"index": 0, "records": data}]}
+            ],
+        }
+        with Caller(self.node.host, self.node.port, timeout=60) as c:
+            while not self.ending:
+                try:
+                    reply = c.ask("produce", 9, ask)
+                except ConnectionError as e:
+                    if not self.ending and self.node.alive():
+                        self.errors.append(str(e))
+                    time.sleep(0.05)
+                    continue
+                if reply.outcome:
+                    if not self.ending and self.node.alive():
+                        self.errors.append(str(reply.outcome))
+                    time.sleep(0.05)
+                elif any(reply.errors()):
+                    self.errors.append(str(reply))
+                else:
+                    self.acked.append((time.monotonic(), SIZE))
+
+    def stop(self):
+        self.ending = True
+        self.join(60)
+
+
+@contextlib.contextmanager
+def fleet(env, name, nodes=3, limits=None, **quota):
+    redis = None if "store" in quota else Server(env).start()
+    store = quota.pop("store", None) or {"addresses": [redis.address]}
+    limits = limits or [{"dimension": "ingress_bytes", "value": LIMIT}]
+    f = Fleet(env, name, store, nodes, limits, **quota)
+    f.redis = redis
+    try:
+        yield f.start()
+    finally:
+        f.stop()
+        if redis and redis.process.alive():
+            redis.stop()
+
+
+def holds(f, since, note):
+    """Not more since then than the limit, its burst and a request a node."""
+    took = time.monotonic() - since
+    total = f.acked(since)
+    allowed = 1.02 * LIMIT * took + LIMIT + len(f.nodes) * SIZE
+    assert total <= allowed, f"{note}: {total} of at most {allowed:.0f} bytes in {took:.1f} s"
+    return f"{note} {total / took / LIMIT:.3f}"
+
+
+@only(through_weir=True)
+def test_one_number_for_all(env):
+    """Load 34/33/33, 90/9/1 and wandering: the sum is the limit."""
+    notes = []
+    with fleet(env, "fleet") as f:
+        for weights in (4, 4, 4), (10, 1, 0), (0, 0, 10), (10, 0, 0):
+            since = time.monotonic()
+            f.press(weights)
+            time.sleep(2)
+            rate = f.rate(4)
+            notes.append(holds(f, since, str(weights)) + f", then {rate / LIMIT:.3f}")
+            assert not f.release()
+        calls = [f.store(node)["calls"] for node in f.nodes]
+    return f"of the limit: {'; '.join(notes)}; calls {calls}"
+
+
+@only(through_weir=True)
+def test_nobody_presses(env):
+    """A limit that nobody presses costs Redis nothing but heartbeats."""
+    with fleet(env, "calm", limits=[{"dimension": "ingress_bytes", "value": 100 * MB}]) as f:
+        f.press((1, 1, 1))
+        proc.wait_until("some records", lambda: f.acked() > 10 * SIZE)
+        assert not f.release()
+        assert all(f.store(node)["leases"] == 0 for node in f.nodes)
+
+
+@only(through_weir=True)
+def test_a_node_is_killed(env):
+    """kill -9: the others have its share."""
+    with fleet(env, "killed") as f:
+        since = time.monotonic()
+        f.press((4, 4, 4))
+        proc.wait_until("the limit is pressed", lambda: f.acked() > 2 * LIMIT, 30)
+        f.nodes[2].kill()
+        proc.wait_until(
+            "the others know", lambda: all(f.store(n)["nodes"] == 2 for n in f.nodes[:2]), 20
+        )
+        rate = f.rate(5)
+        note = holds(f, since, "all in all")
+        alive = f.clients[:8]
+        assert not [e for c in alive for e in c.errors]
+    return f"{note}; after it {rate / LIMIT:.3f} of the limit"
+
+
+@only(through_weir=True)
+def test_redis_is_killed_and_comes_back_empty(env):
+    """Nobody is refused, nobody runs free, and all lease again when it is back."""
+    with fleet(env, "lost") as f:
+        since = time.monotonic()
+        f.press((4, 2, 1))
+        proc.wait_until("the limit is pressed", lambda: f.acked() > 3 * LIMIT, 30)
+        f.redis.kill()
+        proc.wait_until("it is lost", lambda: not any(f.store(n)["up"] for n in f.nodes), 20)
+        lost = f.rate(4)
+        f.redis.start()
+        proc.wait_until("it is back", lambda: all(f.store(n)["up"] for n in f.nodes), 20)
+        back = time.monotonic()
+        rate = f.rate(5)
+        most = f.most(back, 5)
+        note = holds(f, since, "all in all")
+        assert not f.release()
+        assert all(n.metric("weir_requests_refused_total") == 0 for n in f.nodes)
+    return (
+        f"{note}; without Redis {lost / LIMIT:.3f} of the limit, after it {rate / LIMIT:.3f}, "
+        f"at most {most / LIMIT:.3f} in 5 s"
+    )
+
+
+@only(through_weir=True)
+def test_redis_hangs(env):
+    """SIGSTOP, then SIGCONT."""
+    with fleet(env, "hung") as f:
+        since = time.monotonic()
+        f.press((3, 2, 1))
+        proc.wait_until("the limit is pressed", lambda: f.acked() > 3 * LIMIT, 30)
+        f.redis.pause()
+        proc.wait_until("it is lost", lambda: not any(f.store(n)["up"] for n in f.nodes), 20)
+        hung = f.rate(3)
+        f.redis.resume()
+        proc.wait_until("it is back", lambda: all(f.store(n)["up"] for n in f.nodes), 20)
+        rate = f.rate(5)
+        note = holds(f, since, "all in all")
+        assert not f.release()
+    return f"{note}; hung {hung / LIMIT:.3f} of the limit, after it {rate / LIMIT:.3f}"
+
+
+@only(through_weir=True)
+def test_live_change_of_a_fleet(env):
+    """A raised limit acts on all nodes, and closes no connection."""
+    with fleet(env, "raise") as f:
+        f.press((2, 2, 2))
+        proc.wait_until("the limit is pressed", lambda: f.acked() > 2 * LIMIT, 30)
+        for node in f.nodes:
+            node.config["quota"]["limits"][0]["value"] = 2 * LIMIT
+            node.write_config(node.config)
+            reload(node)
+        began = time.monotonic()
+        proc.wait_until("more passes", lambda: f.rate(1) > 1.5 * LIMIT, 30)
+        took = time.monotonic() - began
+        rate = f.rate(5)
+        assert not f.release()
+    return f"within {took:.1f} s; then {rate / LIMIT / 2:.3f} of the new limit"
+
+
+@only(through_weir=True)
+def test_connections_of_a_fleet(env):
+    """As many as the limit on all nodes together; a killed node's are free again."""
+    limits = [{"dimension": "connections", "value": 6}]
+    with fleet(env, "conns", limits=limits, close_ms=100) as f:
+        callers = []
+
+        def connects(node):
+            c = Caller(node.host, node.port)
+            if c.ask("metadata", 9, {"topics": []}).outcome is not None:
+                return False
+            callers.append(c)
+            return True
+
+        def fill():
+            return sum(connects(n) for _ in range(6) for n in f.nodes)
+
+        proc.wait_until("all that there is room for", lambda: fill() >= 0 and len(callers) >= 6, 20)
+        assert fill() == 0 and len(callers) == 6, len(callers)
+        gone = [c for c in callers if c.port == f.nodes[2].port]
+        f.nodes[2].kill()
+        for c in gone:
+            c.close()
+        left = [c for c in callers if c not in gone]
+        callers[:] = left
+        if gone:
+            proc.wait_until("its room is free", lambda: connects(f.nodes[0]), 20)
+        assert len(callers) <= 6
+        for c in callers:
+            c.close()
+    return f"{len(gone)} of 6 were the killed node's"
+
+
+@only(through_weir=True)
+def test_redis_forgets_and_refuses(env):
+    """Scripts flushed, all flushed, a pause of two seconds, a master that became a replica."""
+    with fleet(env, "faults") as f:
+        since = time.monotonic()
+        f.press((3, 2, 1))
+        proc.wait_until("the limit is pressed", lambda: f.acked() > 3 * LIMIT, 30)
+        notes = []
+        for words in (("SCRIPT", "FLUSH"), ("FLUSHALL",), ("CLIENT", "PAUSE", 2000, "ALL")):
+            assert f.redis.cli(*words) == "OK"
+            rate = f.rate(4)
+            proc.wait_until("it is up", f.all_up, 20)
+            notes.append(f"{' '.join(map(str, words))} {rate / LIMIT:.3f}")
+        other = Server(env).start()
+        f.redis.cli("REPLICAOF", other.host, other.port)
+        proc.wait_until("it is lost", lambda: not any(f.store(n)["up"] for n in f.nodes), 20)
+        rate = f.rate(3)
+        f.redis.cli("REPLICAOF", "NO", "ONE")
+        proc.wait_until("it is back", f.all_up, 20)
+        notes.append(f"READONLY {rate / LIMIT:.3f}")
+        other.stop()
+        note = holds(f, since, "all in all")
+        assert not f.release()
+    return f"{note}; in 4 s of each: {', '.join(notes)}"
+
+
+@only(through_weir=True)
+def test_redis_is_away_for_one_node(env):
+    """A node that Redis does not let in goes on with its share; the others lease."""
+    users = "\n".join(f"user node{n} on >pw{n} ~* +@all" for n in range(3))
+    redis = Server(env, users).start()
+    f = Fleet(env, "apart", {"addresses": [redis.address]}, 3,
+              [{"dimension": "ingress_bytes", "value": LIMIT}])  # fmt: skip
+    try:
+        for n, node in enumerate(f.nodes):
+            path = env.path(f"apart-pw{n}")
+            with open(path, "w", encoding="ascii") as out:
+                out.write(f"pw{n}\n")
+            node.config["quota"]["redis"].update(username=f"node{n}", password_file=path)
+        f.start()
+        f.press((3, 3, 3))
+        proc.wait_until("the limit is pressed", lambda: f.acked() > 3 * LIMIT, 30)
+        redis.cli("ACL", "SETUSER", "node2", "off")
+        redis.cli("CLIENT", "KILL", "USER", "node2")
+        proc.wait_until("one is apart", lambda: not f.store(f.nodes[2])["up"], 20)
+        apart = f.rate(5)
+        assert f.store(f.nodes[0])["up"] and f.store(f.nodes[1])["up"]
+        redis.cli("ACL", "SETUSER", "node2", "on")
+        proc.wait_until("all are together", f.all_up, 20)
+        rate = f.rate(5)
+        assert not f.release()
+        # What the others do not know of is at most its share.
+        assert apart <= 1.02 * LIMIT * 4 / 3 + LIMIT / 5, apart
+    finally:
+        f.stop()
+        redis.stop()
+    return f"apart {apart / LIMIT:.3f} of the limit, together {rate / LIMIT:.3f}"
+
+
+@only(through_weir=True)
+def test_sentinel_failover(env):
+    """kill -9 of the master: another one takes over, and the limit holds."""
+    redis = Sentinels(env)
+    store = {"mode": "sentinel", "master_name": "weir", "addresses": redis.addresses}
+    try:
+        with fleet(env, "sentinel", store=store) as f:
+            since = time.monotonic()
+            f.press((3, 2, 1))
+            proc.wait_until("the limit is pressed", lambda: f.acked() > 3 * LIMIT, 30)
+            redis.master().kill()
+            proc.wait_until("it is lost", lambda: not any(f.store(n)["up"] for n in f.nodes), 20)
+            lost = f.rate(2)
+            proc.wait_until("the next master", f.all_up, 40)
+            rate = f.rate(5)
+            note = holds(f, since, "all in all")
+            assert not f.release()
+    finally:
+        redis.kill_all()
+    return f"{note}; without a master {lost / LIMIT:.3f} of the limit, after it {rate / LIMIT:.3f}"
+
+
+@only(through_weir=True)
+def test_a_cluster_of_redis(env):
+    """Keys of a tenant are together, on whichever shard."""
+    redis = Cluster(env)
+    try:
+        with fleet(env, "cluster", store={"mode": "cluster", "addresses": redis.addresses}) as f:
+            since = time.monotonic()
+            f.press((4, 2, 1))
+            proc.wait_until("the limit is pressed", lambda: f.acked() > 3 * LIMIT, 30)
+            rate = f.rate(5)
+            note = holds(f, since, "all in all")
+            assert not f.release()
+            assert len(f.store(f.nodes[0])["shards"]) == 3
+    finally:
+        redis.kill_all()
+    return f"{note}; {rate / LIMIT:.3f} of the limit"

@@ -16,7 +16,10 @@ static struct {
 	struct fake_redis server;
 	struct redis	*r;
 	int		 changes;
+	uint32_t	 timeout_ms;	/* 0: so long that no test sees it */
 } world;
+
+enum { LONG_MS = 60000 };
 
 static void
 on_change(void *arg)
@@ -61,6 +64,7 @@ client(const struct redis_options *more)
 
 	o.addresses = addresses;
 	o.n = 1;
+	o.timeout_ms = world.timeout_ms ? world.timeout_ms : LONG_MS;
 	o.changed = on_change;
 	o.arg = &world;
 	r = redis_new(world.loop, &o, &err);
@@ -95,6 +99,7 @@ end(void)
 	fake_redis_end(&world.server);
 	loop_free(world.loop);
 	clock_replace(NULL);
+	world.timeout_ms = 0;
 }
 
 /* ---- calls ---- */
@@ -351,6 +356,7 @@ test_timeout(void **state)
 	struct fake_client *old;
 
 	(void)state;
+	world.timeout_ms = REDIS_TIMEOUT_MS;
 	begin(serve_nothing, NULL);
 	fake_time_begin();
 	ask(world.r, &a, "k1", "GET", NULL);
@@ -387,6 +393,7 @@ test_loop_that_was_held_up(void **state)
 	struct asked a = { 0 };
 
 	(void)state;
+	world.timeout_ms = REDIS_TIMEOUT_MS;
 	begin(serve_nothing, NULL);
 	fake_time_begin();
 	ask(world.r, &a, "k", "GET", NULL);
@@ -417,6 +424,7 @@ test_no_login_in_time(void **state)
 	struct asked a = { 0 }, b = { 0 };
 
 	(void)state;
+	world.timeout_ms = REDIS_TIMEOUT_MS;
 	begin(serve_echo, NULL);
 	fake_time_begin();
 	world.server.mute = true;
@@ -489,6 +497,7 @@ test_quiet_connection_is_asked(void **state)
 	int pings;
 
 	(void)state;
+	world.timeout_ms = REDIS_TIMEOUT_MS;
 	begin(serve_echo, NULL);
 	pings = world.server.pings;
 	fake_time_begin();
@@ -736,12 +745,13 @@ getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
 }
 
 static void
-begin_by_name(void)
+begin_by_name(uint32_t connect_ms)
 {
 	static char address[64];
 	const char *addresses[] = { address };
 	struct redis_options o = { .addresses = addresses, .n = 1,
-		.connect_ms = 100, .changed = on_change, .arg = &world };
+		.connect_ms = connect_ms, .timeout_ms = LONG_MS,
+		.changed = on_change, .arg = &world };
 	struct error err;
 
 	world.loop = loop_new();
@@ -762,7 +772,7 @@ test_resolver_that_hangs(void **state)
 	(void)state;
 	sem_init(&resolver.go_on, 0, 0);
 	atomic_store(&resolver.hangs, true);
-	begin_by_name();
+	begin_by_name(100);
 	UNTIL(world.loop, strstr(shard_error(world.r), "name") != NULL);
 	UNTIL(world.loop, redis_counters(world.r)->connects >= 3);
 	assert_false(shard_is_up(world.r, "k"));
@@ -780,7 +790,7 @@ test_name_with_two_addresses(void **state)
 	(void)state;
 	resolver.two = true;
 	for (int i = 0; i < 2; i++) {
-		begin_by_name();
+		begin_by_name(LONG_MS);
 		UNTIL(world.loop, shard_is_up(world.r, "k"));
 		assert_in_range(redis_counters(world.r)->connects, 1, 4);
 		fake_redis_drop(&world.server);
@@ -802,7 +812,8 @@ try_tls(const char *names, const char *trusted, const char *host,
 	const char *addresses[] = { address };
 	struct tls_settings s = { .verify = TLS_VERIFY_REQUIRED,
 		.verify_name = verify_name };
-	struct redis_options o = { .addresses = addresses, .n = 1 };
+	struct redis_options o = { .addresses = addresses, .n = 1,
+		.timeout_ms = LONG_MS, .connect_ms = LONG_MS };
 	struct asked a = { 0 };
 	struct error err;
 

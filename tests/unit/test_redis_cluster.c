@@ -70,7 +70,7 @@ begin(void)
 {
 	const char *addresses[NODES];
 	struct redis_options o = { .mode = REDIS_CLUSTER,
-		.addresses = addresses, .n = NODES };
+		.addresses = addresses, .n = NODES, .timeout_ms = 60000 };
 	struct error err = { "" };
 
 	memset(&world, 0, sizeof(world));

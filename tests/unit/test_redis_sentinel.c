@@ -66,7 +66,8 @@ begin(int master_at)
 	struct redis_options o = { .mode = REDIS_SENTINEL,
 		.addresses = addresses, .n = SENTINELS, .master_name = "weir",
 		.username = "u", .password = "for servers",
-		.sentinel_password = "for sentinels", .database = 5 };
+		.sentinel_password = "for sentinels", .database = 5,
+		.timeout_ms = 60000 };
 	struct error err = { "" };
 
 	world.loop = loop_new();

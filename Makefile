@@ -53,7 +53,7 @@ BIN := $(if $(SAN),$(O),$(B))
 
 .PHONY: all help check test unit scenario asan tsan valgrind system test-matrix \
 	wire fuzz fuzz-replay fuzz-seeds bench demo lint tags man install dist clean \
-	analyze coverage setup setup-test
+	analyze coverage setup setup-test simulate
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -123,11 +123,15 @@ $(O)/unit/%: $(O)/tests/unit/%.o $(UNIT_HELPERS) $(O)/libweir.a
 		$(O)/libweir.a -o $@ -lcmocka $(LIBS)
 
 # The fleet on virtual time, with Redis's Lua.
-SIMULATE_OBJS := $(addprefix $(O)/tests/simulate/,lua_redis.o world.o)
+SIMULATE_OBJS := $(addprefix $(O)/tests/simulate/,fleet.o lua_redis.o world.o)
 
 $(O)/unit/test_lease: $(O)/tests/unit/test_lease.o $(SIMULATE_OBJS) $(O)/libweir.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(SANFLAGS) $(LDHARDEN) $^ -o $@ -lcmocka -llua5.1 $(LIBS)
+
+$(O)/simulate: $(addprefix $(O)/tests/simulate/,simulate.o small.o large.o plot.o) \
+		$(SIMULATE_OBJS) $(O)/libweir.a
+	$(Q)$(CC) $(SANFLAGS) $(LDHARDEN) $^ -o $@ -llua5.1 $(LIBS)
 
 $(O)/bench/%: $(O)/tests/bench/%.o $(O)/libweir.a
 	@mkdir -p $(@D)
@@ -250,6 +254,10 @@ bench: all ## direct, HAProxy and weir side by side
 	@$(O)/bench/bench_jwt
 	@$(O)/bench/bench_policy
 	@$(PYTHON) tests/bench/run.py $(ARGS)
+
+simulate: ## limits of a fleet on virtual time; ARGS=--small leaves the large one out
+	@$(MAKE) --no-print-directory $(O)/simulate
+	@$(O)/simulate $(ARGS) quota/simulation.svg
 
 analyze: ## gcc's static analyzer
 	$(Q)for f in $$(ls gateway/*.c gateway/*/*.c auth/*.c quota/*.c routing/*.c); do \

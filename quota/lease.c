@@ -18,7 +18,6 @@ lease_node_new(const struct lease_options *o)
 {
 	struct lease_node *n = mem_zalloc(sizeof(*n));
 
-	assert(strlen(o->node_id) <= NODE_ID_MAX && o->node_id[0] != '\0');
 	n->o = *o;
 	if (n->o.beat_ms == 0)
 		n->o.beat_ms = LEASE_BEAT_MS;
@@ -26,7 +25,7 @@ lease_node_new(const struct lease_options *o)
 		n->o.deadline_ms = LEASE_DEADLINE_MS;
 	if (n->o.expected_nodes == 0)
 		n->o.expected_nodes = 1;
-	snprintf(n->id, sizeof(n->id), "%s", o->node_id);
+	lease_id(slice_of(o->node_id), true, n->id);
 	snprintf(n->prefix, sizeof(n->prefix), "%s",
 	    o->prefix != NULL ? o->prefix : "weir:");
 	snprintf(n->epoch, sizeof(n->epoch), "0");
@@ -71,7 +70,7 @@ lease_node_free(struct lease_node *n)
 	forget_calls(&n->late);
 	if (n->beat != NULL)
 		n->beat->node = NULL;
-	htab_free(n->known, free);
+	htab_free(n->known, NULL);
 	htab_free(n->limits_by_id, NULL);
 	htab_free(n->groups, NULL);
 	free(n->batch);
@@ -305,7 +304,7 @@ gather_calls(struct lease_node *n, int64_t now)
 
 		if (n->batch_n == BATCH_CALLS) {
 			list_remove(&n->groups_asking);
-			list_prepend(&g->link, &n->groups_asking);
+			list_append(&g->link, &n->groups_asking);
 			return;
 		}
 		if (g->due_us <= now)
@@ -369,5 +368,5 @@ lease_pressed(const struct lease_node *n, struct slice group,
 	char id[2 * LEASE_ID_MAX + 2];
 
 	leased_join_id(group, name, id);
-	return htab_get(n->known, slice_of(id)) != NULL;
+	return known_version(n, slice_of(id)) != 0;
 }

@@ -53,9 +53,9 @@ enum lease_on_loss {
 };
 
 struct lease_options {
-	/* No other has it; plain text of at most 64 bytes. */
-	const char		*node_id;
-	const char		*prefix;	/* of keys; NULL: "weir:" */
+	const char		*node_id;	/* no other has it */
+	/* Of keys, at most 64 bytes without braces; NULL: "weir:". */
+	const char		*prefix;
 	struct store		*store;		/* NULL: there is no fleet */
 	enum lease_on_loss	 on_loss;
 	uint32_t		 beat_ms;	/* 0: the default */

@@ -138,6 +138,13 @@ each_limit(struct lease_node *n, void (*rate)(struct leased *l, int64_t now),
 }
 
 static void
+tell_nodes(struct lease_node *n)
+{
+	if (n->o.on_nodes != NULL)
+		n->o.on_nodes(n->o.arg);
+}
+
+static void
 beat_lost(struct lease_node *n, struct slice why, int64_t now)
 {
 	struct log_quoted q;
@@ -148,8 +155,10 @@ beat_lost(struct lease_node *n, struct slice why, int64_t now)
 	n->lost_us = now;
 	log_warn("the quota store does not answer", "why=%s",
 	    log_quote(why, &q));
-	if (n->o.on_loss != LEASE_SHARE)
+	if (n->o.on_loss != LEASE_SHARE) {
 		each_limit(n, rate_fleet_lost, count_fleet_lost, now);
+		tell_nodes(n);
+	}
 	/* Whether they are lost as well is seen at once. */
 	LIST_FOREACH(it, &n->limits) {
 		struct leased *l = LIST_ENTRY(it, struct leased, link);
@@ -182,6 +191,8 @@ beat_back(struct lease_node *n, int64_t now)
 	    (long long)((now - n->lost_us) / MS));
 	n->lost_us = now;
 	each_limit(n, rate_nodes, count_nodes, now);
+	if (n->o.on_loss != LEASE_SHARE)
+		tell_nodes(n);
 	LIST_FOREACH(it, &n->limits) {
 		struct leased *l = LIST_ENTRY(it, struct leased, link);
 
@@ -196,7 +207,7 @@ beat_back(struct lease_node *n, int64_t now)
 static void
 forget_known(struct lease_node *n)
 {
-	htab_free(n->known, free);
+	htab_free(n->known, NULL);
 	n->known = htab_new();
 	LIST_FOREACH(it, &n->limits) {
 		struct leased *l = LIST_ENTRY(it, struct leased, link);
@@ -210,18 +221,14 @@ forget_known(struct lease_node *n)
 static void
 pressed(struct lease_node *n, struct slice id, int64_t version, int64_t now)
 {
-	struct known *k = htab_get(n->known, id);
 	struct leased *l = htab_get(n->limits_by_id, id);
 	const uint8_t *slash = memchr(id.data, '/', id.len);
 	uint32_t group = (uint32_t)(slash - id.data);
 
-	if (k == NULL) {
-		if (htab_count(n->known) >= LEASE_KNOWN_MAX)
-			return;
-		k = mem_zalloc(sizeof(*k));
-		htab_set(n->known, id, k);
-	}
-	k->version = version;
+	if (htab_count(n->known) >= LEASE_KNOWN_MAX &&
+	    known_version(n, id) == 0)
+		return;
+	htab_set(n->known, id, (void *)(intptr_t)version);
 	if (l == NULL) {
 		/* lease_add looks at what is known. */
 		if (n->o.on_pressed != NULL)
@@ -242,7 +249,7 @@ released(struct lease_node *n, struct slice id, int64_t now)
 {
 	struct leased *l = htab_get(n->limits_by_id, id);
 
-	free(htab_take(n->known, id));
+	htab_take(n->known, id);
 	if (l == NULL || !l->asks)
 		return;
 	leased_incomplete(l);
@@ -305,8 +312,14 @@ take_nodes(struct lease_node *n, int64_t nodes, int64_t now)
 		return;
 	n->started = true;
 	each_limit(n, rate_nodes, count_nodes, now);
-	if (n->o.on_nodes != NULL)
-		n->o.on_nodes(n->o.arg);
+	tell_nodes(n);
+}
+
+static void
+look_complete(struct leased *l, int64_t now)
+{
+	(void)now;
+	leased_hold(l);
 }
 
 /* epoch age_ms resumed_ms virgin version upto nodes least whole */
@@ -344,7 +357,11 @@ take_answer(struct lease_node *n, struct slice answer, int64_t now)
 		n->told = n->upto;
 	}
 	take_nodes(n, v[6], now);
-	return take_changes(n, answer, now);
+	if (!take_changes(n, answer, now))
+		return false;
+	if (n->incomplete > 0)
+		each_limit(n, look_complete, look_complete, now);
+	return true;
 }
 
 static void

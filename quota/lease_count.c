@@ -10,7 +10,6 @@
 #include <stdlib.h>
 
 #include "gateway/base/clock.h"
-#include "gateway/base/htab.h"
 #include "gateway/base/mem.h"
 
 enum {
@@ -151,8 +150,10 @@ free_count(const struct lease_count *c)
 {
 	const struct lease_node *n = node_of(c);
 
-	return part_of(c->limit, n->may_count ? FREE_PART :
-	    MILLION - FREE_PART) / n->nodes_most;
+	int64_t all = free_parts(n->nodes_most);
+
+	return part_of(c->limit, (uint32_t)(n->may_count ? all :
+	    MILLION - all)) / n->nodes_most;
 }
 
 static uint32_t
@@ -342,7 +343,8 @@ next_call(const struct lease_count *c)
 static void
 note_need(struct lease_count *c, int64_t now)
 {
-	uint32_t free_all = part_of(c->limit, FREE_PART);
+	uint32_t free_all = part_of(c->limit,
+	    (uint32_t)free_parts(node_of(c)->nodes_most));
 
 	if (lease_count_used(c) > part_of(free_count(c), NEED_PART) ||
 	    (c->own > 0 && (int64_t)c->own + c->others >
@@ -428,18 +430,16 @@ lease_count_new(struct lease_node *n, struct slice group, struct slice name,
 {
 	struct lease_count *c = mem_zalloc(sizeof(*c));
 	int64_t now = clock_now_us();
-	struct known *k;
 
 	c->l.is_count = true;
 	leased_init(&c->l, n, group, name, "c");
 	set_limit(c, limit);
-	k = htab_get(n->known, slice_of(c->l.id));
-	c->l.version = k != NULL ? k->version : 0;
+	c->l.version = known_version(n, slice_of(c->l.id));
 	if (n->o.store == NULL)
 		set_mode(c, LEASE_OWN);
 	else if (!n->started || (n->lost && n->o.on_loss != LEASE_SHARE))
 		set_mode(c, LEASE_LOST);
-	else if (k != NULL || c->l.never_free)
+	else if (c->l.version != 0 || c->l.never_free)
 		begin_asking(c, now);
 	else
 		set_mode(c, LEASE_FREE);

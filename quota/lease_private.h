@@ -18,14 +18,15 @@ struct htab;
 #define MILLION 1000000LL
 
 enum {
-	NODE_ID_MAX = 64,
 	PREFIX_MAX = 64,
 	BATCH_US = 20 * 1000,		/* between batches */
 	BATCH_CALLS = 512,
 	CALL_LIMITS = STORE_KEYS_MAX,
 	BEAT_PRESSES = 500,		/* in one heartbeat */
-	/* The part of a limit that nodes use without asking, in millionths. */
-	FREE_PART = 900000,
+	/* The part of a limit that all nodes use together without asking, in
+	 * millionths; of more than FREE_NODES it is less, because each has
+	 * little of it, and the first who asks must wait until all do. */
+	FREE_MOST = 900000, FREE_LEAST = 250000, FREE_NODES = 8,
 	SETTLE_MS = 1000,		/* of the list of nodes */
 	NEED_US = 1000 * 1000,		/* a press is said again */
 	LOST_RETRY_US = 100 * 1000,	/* while heartbeats are answered */
@@ -77,19 +78,15 @@ struct call {
 	struct leased		*limits[CALL_LIMITS];	/* NULL: removed */
 };
 
-/* A limit that is pressed in the fleet. */
-struct known {
-	int64_t			 version;
-};
-
 struct lease_node {
 	struct lease_options	 o;
-	char			 id[NODE_ID_MAX + 1];
+	char			 id[LEASE_ID_MAX + 1];
 	char			 prefix[PREFIX_MAX + 1];
 	int64_t			 began_us;
 	struct htab		*groups;	/* id to struct lease_group */
 	struct htab		*limits_by_id;	/* id to struct leased */
-	struct htab		*known;		/* id to struct known */
+	/* What is pressed: id to the version of that, as a pointer. */
+	struct htab		*known;
 	struct list		 limits;
 	struct list		 groups_asking;
 	struct list		 calls, late;
@@ -135,6 +132,11 @@ void		 leased_incomplete(struct leased *l);
 int64_t		 leased_hold(struct leased *l);
 /* Thread: any. */
 void		 leased_press(struct leased *l);
+/* In millionths: of all nodes together, and of one. */
+int64_t		 free_parts(uint32_t nodes);
+int64_t		 free_part(uint32_t nodes);
+/* The version of its press, 0: it is not pressed. */
+int64_t		 known_version(const struct lease_node *n, struct slice id);
 bool		 leased_id_ok(struct slice id);
 void		 leased_join_id(struct slice group, struct slice name,
 		    char to[2 * LEASE_ID_MAX + 2]);
@@ -181,6 +183,6 @@ bool		 count_answer(struct leased *l, struct slice *line, bool late,
 		    int64_t now);
 void		 count_nodes(struct leased *l, int64_t now);
 
-enum { RATE_ARGS = 13, COUNT_ARGS = 5 };
+enum { RATE_ARGS = 14, COUNT_ARGS = 5 };
 
 #endif

@@ -6,19 +6,17 @@
 #include <stdlib.h>
 
 #include "gateway/base/clock.h"
-#include "gateway/base/htab.h"
 #include "gateway/base/mem.h"
 
 enum {
-	HORIZON_US = 100 * 1000,	/* what a node has ahead of its need */
+	/* What a node has ahead of its need: the more the less is used. */
+	HORIZON_US = 100 * 1000, HORIZON_MOST_US = 1200 * 1000,
 	EXPIRE_US = 200 * 1000,		/* what is not spent goes back */
-	SPENDING_US = 50 * 1000,	/* between calls */
-	IDLE_US = 300 * 1000,		/* half the script's GAP, nearly */
-	QUIET_US = 3000 * 1000,		/* never_free: no longer asks */
 	FIRST_US = 25 * 1000,		/* time since no call */
 	CALL_MOST_US = 500 * 1000,	/* the script's word is bounded */
-	/* Smoothing: of demand, of its peaks, of shares (a span). */
-	DEMAND_US = 100 * 1000, STEADY_US = 400 * 1000, PEAK_US = 500 * 1000,
+	/* Smoothing: of demand, of its peaks, of what the script compares with
+	 * all nodes' spending (SLOWNESS). */
+	DEMAND_US = 100 * 1000, PEAK_US = 500 * 1000, SPENDING_US = 1000 * 1000,
 	/* A limit whose burst takes this long to fill is never free: each start
 	 * of a node would bring a part of it. */
 	SLOW_S = 10,
@@ -26,13 +24,12 @@ enum {
 	 * their shares are, when the store is lost. */
 	FLOOR_PART = 50000,
 };
-#define SHARE_STEP 0.2
 /* Of the free rate: who uses more needs to ask. */
 #define NEED_PART 0.7
 /* Below any credit that is ours to give, so that sums do not overflow. */
 #define NO_LIMIT (INT64_MAX / 8)
 
-enum from { FROM_FREE, FROM_ASKING, FROM_LOST, FROM_COLD };
+enum from { FROM_FREE, FROM_ASKING, FROM_LOST, FROM_QUIET, FROM_COLD };
 
 struct rate {
 	struct lease		 pub;
@@ -44,18 +41,17 @@ struct rate {
 	int64_t			 expect;	/* balance, but for use */
 	int64_t			 looked_us;
 	double			 demand;	/* millionths a second */
-	double			 steady;	/* the same, over longer */
+	double			 spending;	/* the same, over longer */
+	double			 spent;		/* since the last call */
 	double			 peak;		/* millionths between calls */
 	bool			 idle;		/* nothing was spent */
-	int64_t			 spent_us;	/* last time that it was not */
 	int64_t			 want, asked, granted;	/* last call */
 	int64_t			 granted_us;	/* last one that was not 0 */
 	int64_t			 owed;		/* came late: goes back */
 	int64_t			 left;		/* what there was for all */
-	/* Its share of the demand of all, from span to span. */
-	double			 share;
-	int64_t			 span;
-	double			 span_demand, call_demand;
+	int64_t			 horizon_us;
+	double			 share;		/* of what all spend */
+	int64_t			 span;		/* it was counted in last */
 	/* While it is lost. */
 	int64_t			 earned_from_us;
 	bool			 history;	/* share says something */
@@ -79,13 +75,28 @@ part_of(int64_t whole, int64_t millionths)
 	return (int64_t)((__int128)whole * millionths / MILLION);
 }
 
-/* ---- modes ---- */
+/* ---- smoothing ---- */
 
-static int64_t
-free_part(const struct lease_node *n)
+/* What is left of spending after that time: exp, nearly, as in the script. */
+static double
+fades(int64_t us)
 {
-	return FREE_PART / n->nodes;
+	double keep = 1;
+
+	for (int i = 0; i < 8 && us > 0; i++)
+		keep /= 1 + (double)us / SPENDING_US / 8;
+	return keep;
 }
+
+/* A rate that follows what was spent in so many microseconds. */
+static double
+blend(double rate, double spent, int64_t us, int64_t slowness)
+{
+	return (rate * (double)slowness + spent * MILLION) /
+	    (double)(slowness + us);
+}
+
+/* ---- modes ---- */
 
 /* In millionths, when nobody can be asked. */
 static int64_t
@@ -98,7 +109,7 @@ lost_part(const struct rate *r)
 	if (r->l.never_free)
 		return MILLION / n->nodes;
 	if (!r->history)
-		return free_part(n);
+		return free_part(n->nodes);
 	return (int64_t)((MILLION - FLOOR_PART) * r->share) +
 	    FLOOR_PART / n->nodes;
 }
@@ -139,7 +150,7 @@ set_lost(struct rate *r)
 static void
 set_mode(struct rate *r, enum lease_mode mode, int64_t now)
 {
-	int64_t part = free_part(node_of(r));
+	int64_t part = free_part(node_of(r)->nodes);
 	int64_t balance = bucket_look(r->bucket, &r->pub.rate, now);
 
 	if (r->l.mode == LEASE_LOST && mode != LEASE_LOST &&
@@ -171,10 +182,11 @@ begin_asking(struct rate *r, enum from from, int64_t now)
 	r->from = from;
 	r->l.said_us = 0;
 	r->expect = bucket_look(r->bucket, &r->pub.rate, now);
-	r->looked_us = r->granted_us = r->spent_us = now;
-	r->demand = r->steady = r->peak = 0;
+	r->looked_us = r->granted_us = now;
+	r->demand = r->spending = r->peak = 0;
 	r->want = r->asked = r->granted = 0;
 	r->span = r->left = 0;
+	r->horizon_us = HORIZON_US;
 	r->l.called_us = 0;
 	r->share = 1.0 / node_of(r)->nodes;
 	r->history = from == FROM_ASKING;
@@ -201,7 +213,7 @@ rate_leave(struct leased *l, int64_t now)
 
 	leased_ask(l, false);
 	set_mode(r, LEASE_FREE, now);
-	half = part_of(r->most, free_part(node_of(r))) / 2;
+	half = part_of(r->most, free_part(node_of(r)->nodes)) / 2;
 	balance = bucket_look(r->bucket, &r->pub.rate, now);
 	if (balance < half && r->left >= r->most / 2) {
 		bucket_grant(r->bucket, &r->pub.rate, half - balance);
@@ -246,6 +258,8 @@ rate_lost(struct leased *l, int64_t sent_us, int64_t now)
 
 	if (l->mode != LEASE_ASKING)
 		return;
+	if (r->from == FROM_QUIET)
+		r->share *= fades(now - r->looked_us);
 	set_mode(r, LEASE_LOST, now);
 	r->earned_from_us = sent_us;
 	if (node_of(r)->o.on_loss == LEASE_SHARE)
@@ -282,14 +296,6 @@ rate_nodes(struct leased *l, int64_t now)
 
 /* ---- a call ---- */
 
-/* A rate that follows what was spent in so many microseconds. */
-static double
-blend(double rate, double spent, int64_t us, int64_t slowness)
-{
-	return (rate * (double)slowness + spent * MILLION) /
-	    (double)(slowness + us);
-}
-
 /* What was spent since the last look, and what is likely to be. */
 static void
 observe(struct rate *r, int64_t now)
@@ -308,15 +314,14 @@ observe(struct rate *r, int64_t now)
 	spent = (double)(r->expect + (int64_t)earned - balance);
 	if (spent < 0)
 		spent = 0;
+	r->spending = r->spending * fades(us) + spent / SPENDING_US * MILLION;
+	r->spent = spent;
 	r->expect = balance;
 	r->looked_us = now;
 	r->idle = spent == 0;
-	if (!r->idle)
-		r->spent_us = now;
 	if (us <= 0)
 		return;
 	r->demand = blend(r->demand, spent, us, DEMAND_US);
-	r->steady = blend(r->steady, spent, us, STEADY_US);
 	r->peak *= PEAK_US / (double)(PEAK_US + us);
 	if (spent > r->peak)
 		r->peak = spent;
@@ -332,11 +337,13 @@ is_short(const struct rate *r)
 static int64_t
 wanted(const struct rate *r)
 {
-	double most = (double)part_of(r->per_s, HORIZON_US);
-	double want = r->demand * HORIZON_US / MILLION;
+	double most = (double)part_of(r->per_s, r->horizon_us);
+	double want = r->demand * (double)r->horizon_us / MILLION;
+	double burst = (double)(r->horizon_us > HORIZON_US ? r->most / 4 :
+	    r->most);
 
-	if (most > (double)r->most)
-		most = (double)r->most;
+	if (most > burst)
+		most = burst;
 	if (want < r->peak * 1.25)
 		want = r->peak * 1.25;
 	if (is_short(r)) {
@@ -345,6 +352,12 @@ wanted(const struct rate *r)
 			want = most / 32;
 	}
 	return (int64_t)(want < most ? want : most);
+}
+
+static int64_t
+expires(const struct rate *r)
+{
+	return r->horizon_us / 2 > EXPIRE_US ? r->horizon_us / 2 : EXPIRE_US;
 }
 
 /* What is more than it needs for now: it leaves the bucket before the store is
@@ -356,7 +369,7 @@ returned(struct rate *r, int64_t now)
 
 	r->owed = 0;
 	if (r->l.mode != LEASE_ASKING || over <= 0 ||
-	    (over <= r->want && now - r->granted_us < EXPIRE_US))
+	    (over <= r->want && now - r->granted_us < expires(r)))
 		return owed;
 	bucket_grant(r->bucket, &r->pub.rate, -over);
 	r->expect -= over;
@@ -366,7 +379,8 @@ returned(struct rate *r, int64_t now)
 static void
 note_need(struct rate *r, int64_t now)
 {
-	double free_rate = (double)part_of(r->per_s, free_part(node_of(r)));
+	double free_rate = (double)part_of(r->per_s,
+	    free_part(node_of(r)->nodes));
 
 	if (r->granted < r->asked || r->demand > NEED_PART * free_rate)
 		r->l.need_us = now;
@@ -377,7 +391,7 @@ void
 rate_compose(struct leased *l, int64_t now, struct slice *args)
 {
 	static const char *const froms[] = { "free", "leased", "lost",
-	    "cold" };
+	    "quiet", "cold" };
 	struct rate *r = rate_of(l);
 	struct lease_node *n = node_of(r);
 	bool lost = l->mode == LEASE_LOST;
@@ -390,43 +404,35 @@ rate_compose(struct leased *l, int64_t now, struct slice *args)
 	v[5] = returned(r, now);
 	r->asked = r->want > r->expect ? r->want - r->expect : 0;
 	r->granted = 0;
-	r->call_demand = r->steady;
 	v[0] = r->per_s;
 	v[1] = r->most;
 	v[2] = leased_hold(l);
-	v[3] = r->from == FROM_FREE ? free_part(n) : 0;
+	v[3] = r->from == FROM_FREE ? free_part(n->nodes) : 0;
 	v[4] = r->asked;
 	v[6] = lost && n->o.on_loss == LEASE_SHARE ?
 	    part_of(part_of(r->per_s, lost_part(r)), now - r->earned_from_us) :
 	    0;
-	v[7] = (int64_t)r->steady;
-	v[8] = atomic_load_explicit(&r->pub.weight, memory_order_relaxed);
-	v[9] = r->span;
-	v[10] = since < CALL_MOST_US ? since : CALL_MOST_US;
-	v[12] = n->virgin ? -1 : now - n->epoch_us;
+	v[7] = (int64_t)r->spent;
+	v[8] = (int64_t)r->demand;
+	v[9] = atomic_load_explicit(&r->pub.weight, memory_order_relaxed);
+	v[10] = r->span;
+	v[11] = since < CALL_MOST_US ? since : CALL_MOST_US;
+	v[12] = 0;
+	v[13] = n->virgin ? -1 : now - n->epoch_us;
 	for (int i = 0; i < RATE_ARGS; i++)
 		args[i] = node_arg(n, v[i]);
-	args[11] = slice_of(froms[lost ? FROM_LOST : r->from]);
+	args[12] = slice_of(froms[lost ? FROM_LOST : r->from]);
 }
 
 /* ---- its answer ---- */
 
 static void
-learn_share(struct rate *r, int64_t span, int64_t before, double all)
+learn_share(struct rate *r, double all)
 {
-	double sample;
-
-	if (span == r->span)
+	if (all < 1)
 		return;
-	if (all > 0) {
-		sample = before == r->span ? r->span_demand / all : 0;
-		if (sample > 1)
-			sample = 1;
-		r->share += SHARE_STEP * (sample - r->share);
-		r->history = true;
-	}
-	r->span = span;
-	r->span_demand = r->call_demand;
+	r->share = r->spending < all ? r->spending / all : 1;
+	r->history = true;
 }
 
 static int64_t
@@ -439,8 +445,8 @@ next_call(const struct rate *r, int64_t pace)
 	if (is_short(r))
 		return pace;
 	if (!r->idle)
-		return pace > SPENDING_US ? pace : SPENDING_US;
-	return r->expect > 0 ? EXPIRE_US : IDLE_US;
+		return pace > r->horizon_us / 2 ? pace : r->horizon_us / 2;
+	return expires(r);
 }
 
 static void
@@ -459,6 +465,28 @@ take_grant(struct rate *r, int64_t grant, int64_t now)
 	    part_of(r->per_s, lost_part(r)) + 1, memory_order_relaxed);
 }
 
+/* Where there is plenty it need not come so often. */
+static void
+fit_horizon(struct rate *r)
+{
+	r->horizon_us *= 2;
+	if (is_short(r) || r->left < r->most / 2)
+		r->horizon_us = HORIZON_US;
+	else if (r->horizon_us > HORIZON_MOST_US)
+		r->horizon_us = HORIZON_MOST_US;
+}
+
+/* Nothing is spent: the next who does so is a press. */
+static void
+fall_quiet(struct rate *r)
+{
+	r->from = FROM_QUIET;
+	if (r->l.never_free)
+		leased_ask(&r->l, false);
+	else
+		leased_due(&r->l, INT64_MAX);
+}
+
 /* It asks again, with what it has. */
 static void
 come_back(struct rate *r, int64_t now)
@@ -468,12 +496,11 @@ come_back(struct rate *r, int64_t now)
 	r->looked_us = now;
 }
 
-/* grant settle span before demand pace left */
+/* grant settle span spending pace left */
 bool
 rate_answer(struct leased *l, struct slice *line, bool late, int64_t now)
 {
-	enum { GRANT, SETTLE, SPAN, BEFORE, DEMAND, PACE, LEFT,
-	    NUMBERS };
+	enum { GRANT, SETTLE, SPAN, SPENDING, PACE, LEFT, NUMBERS };
 	struct rate *r = rate_of(l);
 	int64_t v[NUMBERS], grant, settle;
 
@@ -500,12 +527,13 @@ rate_answer(struct leased *l, struct slice *line, bool late, int64_t now)
 	if (l->mode == LEASE_LOST)
 		come_back(r, now);
 	r->from = FROM_ASKING;
-	learn_share(r, v[SPAN], v[BEFORE], (double)v[DEMAND]);
+	r->span = v[SPAN];
+	learn_share(r, (double)v[SPENDING]);
 	take_grant(r, grant, now);
 	r->left = v[LEFT];
-	if (l->never_free && !is_short(r) && r->expect <= 0 &&
-	    now - r->spent_us >= QUIET_US)
-		leased_ask(l, false);
+	fit_horizon(r);
+	if (r->idle && !is_short(r) && r->expect <= 0)
+		fall_quiet(r);
 	else
 		leased_due(l, now + next_call(r, v[PACE]));
 	return true;
@@ -543,17 +571,15 @@ lease_add(struct lease_node *n, struct slice group, struct slice name,
 	struct rate *r = mem_zalloc(sizeof(*r));
 	int64_t now = clock_now_us();
 	bool fresh = atomic_load(&b->at_us) == 0;
-	struct known *k;
 
 	r->bucket = b;
 	leased_init(&r->l, n, group, name, "r");
 	set_value(r, value, seconds, burst);
-	k = htab_get(n->known, slice_of(r->l.id));
-	r->l.version = k != NULL ? k->version : 0;
+	r->l.version = known_version(n, slice_of(r->l.id));
 	r->l.mode = n->o.store == NULL ? LEASE_OWN :
 	    !n->started || (n->lost && n->o.on_loss != LEASE_SHARE) ?
 	    LEASE_LOST :
-	    k != NULL || r->l.never_free ? LEASE_ASKING : LEASE_FREE;
+	    r->l.version != 0 || r->l.never_free ? LEASE_ASKING : LEASE_FREE;
 	/* One that is in use keeps what it has. */
 	atomic_store(&r->pub.rate.burst, NO_LIMIT);
 	if (fresh)
@@ -562,7 +588,7 @@ lease_add(struct lease_node *n, struct slice group, struct slice name,
 	if (fresh && r->l.mode != LEASE_ASKING && (!r->l.never_free ||
 	    r->l.mode == LEASE_OWN))
 		fill(r, now);
-	if (r->l.mode == LEASE_ASKING && k != NULL)
+	if (r->l.mode == LEASE_ASKING && r->l.version != 0)
 		begin_asking(r, FROM_FREE, now);
 	return &r->pub;
 }
@@ -608,12 +634,17 @@ lease_unleased(const struct lease_node *n, int64_t value, int64_t seconds,
     int64_t burst, struct bucket_rate *to)
 {
 	int64_t part = n->o.store == NULL ? MILLION :
-	    n->started ? free_part(n) : MILLION / (2 * n->nodes);
+	    n->started ? free_part(n->nodes) : MILLION / (2 * n->nodes);
+	int64_t rate = part_of((int64_t)((__int128)value * BUCKET_UNIT /
+	    seconds), part);
+	int64_t most = part_of(burst * BUCKET_UNIT, part);
 
-	atomic_store_explicit(&to->rate, part_of((int64_t)((__int128)value *
-	    BUCKET_UNIT / seconds), part), memory_order_relaxed);
-	atomic_store_explicit(&to->burst, part_of(burst * BUCKET_UNIT, part),
-	    memory_order_relaxed);
+	if (n->lost && n->o.on_loss == LEASE_OPEN)
+		rate = most = NO_LIMIT;
+	else if (n->lost && n->o.on_loss == LEASE_CLOSED)
+		rate = most = 0;
+	atomic_store_explicit(&to->rate, rate, memory_order_relaxed);
+	atomic_store_explicit(&to->burst, most, memory_order_relaxed);
 }
 
 void
@@ -624,7 +655,7 @@ lease_view(const struct lease *pub, struct lease_view *to)
 	*to = (struct lease_view){
 		.mode = r->l.mode, .pressed = r->l.asks,
 		.share = (uint32_t)(r->l.mode == LEASE_OWN ? MILLION :
-		    r->l.mode == LEASE_FREE ? free_part(node_of(r)) :
+		    r->l.mode == LEASE_FREE ? free_part(node_of(r)->nodes) :
 		    lost_part(r)),
 		.demand = (int64_t)r->demand,
 		.answered_us = r->l.answered_us, .losses = r->l.losses,

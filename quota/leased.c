@@ -196,8 +196,28 @@ leased_hold(struct leased *l)
 		l->complete = true;
 		n->incomplete--;
 	}
-	return l->complete ? 0 :
-	    (int64_t)FREE_PART * (n->nodes - 1) / n->nodes;
+	return l->complete ? 0 : free_part(n->nodes) * (n->nodes - 1);
+}
+
+int64_t
+free_parts(uint32_t nodes)
+{
+	int64_t part = (int64_t)FREE_MOST * FREE_NODES / nodes;
+
+	return part > FREE_MOST ? FREE_MOST :
+	    part < FREE_LEAST ? FREE_LEAST : part;
+}
+
+int64_t
+free_part(uint32_t nodes)
+{
+	return free_parts(nodes) / nodes;
+}
+
+int64_t
+known_version(const struct lease_node *n, struct slice id)
+{
+	return (int64_t)(intptr_t)htab_get(n->known, id);
 }
 
 void

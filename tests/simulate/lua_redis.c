@@ -24,6 +24,7 @@ struct value {
 	enum kind	 kind;
 	int64_t		 expires_us;	/* 0: never */
 	char		*text;
+	size_t		 len;		/* of it */
 	struct htab	*fields;	/* HASH: to text; ZSET: to member */
 	struct member	**order;	/* ZSET, by score and name */
 	uint32_t	 n, room;
@@ -225,7 +226,10 @@ do_mget(const struct args *a)
 	for (int i = 1; i < a->n; i++) {
 		struct value *v = find(a->r, arg(a, i), STRING);
 
-		push_text(a, v != NULL ? v->text : NULL);
+		if (v != NULL)
+			lua_pushlstring(a->lua, v->text, v->len);
+		else
+			lua_pushboolean(a->lua, 0);
 		lua_rawseti(a->lua, -2, i);
 	}
 }
@@ -234,9 +238,10 @@ static void
 do_set(const struct args *a)
 {
 	struct value *v = make(a->r, arg(a, 1), STRING);
+	const char *text = luaL_checklstring(a->lua, 3, &v->len);
 
 	free(v->text);
-	v->text = mem_strdup(arg(a, 2));
+	v->text = mem_strndup(text, v->len);
 	v->expires_us = 0;
 	if (a->n > 3) {
 		luaL_argcheck(a->lua, strcmp(arg(a, 3), "PX") == 0, 4, "PX");
@@ -484,6 +489,47 @@ redis_call(lua_State *lua)
 	return luaL_error(lua, "no such command: %s", name);
 }
 
+/* ---- Redis's struct library, as far as it is used ---- */
+
+static int
+doubles_of(lua_State *lua)
+{
+	const char *form = luaL_checkstring(lua, 1);
+	int n = (int)strlen(form) - 1;
+
+	luaL_argcheck(lua, form[0] == '<' &&
+	    (int)strspn(form + 1, "d") == n && n <= 32, 1, "<ddd");
+	return n;
+}
+
+static int
+struct_pack(lua_State *lua)
+{
+	double v[32];
+	int n = doubles_of(lua);
+
+	for (int i = 0; i < n; i++)
+		v[i] = luaL_checknumber(lua, i + 2);
+	lua_pushlstring(lua, (const char *)v, (size_t)n * sizeof(v[0]));
+	return 1;
+}
+
+static int
+struct_unpack(lua_State *lua)
+{
+	double v[32];
+	int n = doubles_of(lua);
+	size_t len;
+	const char *text = luaL_checklstring(lua, 2, &len);
+
+	luaL_argcheck(lua, len >= (size_t)n * sizeof(v[0]), 2, "too short");
+	memcpy(v, text, (size_t)n * sizeof(v[0]));
+	for (int i = 0; i < n; i++)
+		lua_pushnumber(lua, v[i]);
+	lua_pushnumber(lua, n * (int)sizeof(v[0]) + 1);
+	return n + 1;
+}
+
 /* ---- scripts ---- */
 
 /* Redis has none but its own either. */
@@ -509,6 +555,12 @@ lua_redis_new(void)
 	lua_pushcclosure(lua, redis_call, 1);
 	lua_setfield(lua, -2, "call");
 	lua_setglobal(lua, "redis");
+	lua_newtable(lua);
+	lua_pushcfunction(lua, struct_pack);
+	lua_setfield(lua, -2, "pack");
+	lua_pushcfunction(lua, struct_unpack);
+	lua_setfield(lua, -2, "unpack");
+	lua_setglobal(lua, "struct");
 	lua_newtable(lua);
 	lua_pushcfunction(lua, no_globals);
 	lua_setfield(lua, -2, "__newindex");

@@ -315,12 +315,11 @@ world_limit_init(struct world_limit *l, const struct world *w,
     int64_t burst)
 {
 	*l = (struct world_limit){ .value = value, .seconds = seconds,
-	    .burst = burst };
+	    .burst = burst, .bin_us = w->o.bin_us };
 	snprintf(l->tenant, sizeof(l->tenant), "%s", tenant);
 	snprintf(l->name, sizeof(l->name), "%s", name);
-	if (w->o.seconds > 0)
-		l->passed = mem_zalloc((size_t)(w->o.seconds * 1000000 /
-		    WORLD_BIN_US + 2) * sizeof(*l->passed));
+	l->passed = mem_zalloc((size_t)(w->o.seconds * 1000000 / l->bin_us +
+	    2) * sizeof(*l->passed));
 }
 
 void
@@ -354,7 +353,7 @@ static void
 come(struct world *w, struct world_source *s, double seconds)
 {
 	struct world_limit *l = s->limit;
-	size_t bin = (size_t)((w->now_us - w->begin_us) / WORLD_BIN_US);
+	size_t bin = (size_t)((w->now_us - w->begin_us) / l->bin_us);
 
 	l->wanted += s->rate * seconds;
 	s->backlog += s->rate * seconds;
@@ -371,8 +370,7 @@ come(struct world *w, struct world_source *s, double seconds)
 		s->backlog -= (double)s->size;
 		s->passed += (double)s->size;
 		l->total += (double)s->size;
-		if (l->passed != NULL && (int64_t)bin <= w->o.seconds *
-		    1000000 / WORLD_BIN_US)
+		if ((int64_t)bin <= w->o.seconds * 1000000 / l->bin_us)
 			l->passed[bin] += (double)s->size;
 	}
 }
@@ -413,6 +411,8 @@ world_new(const struct world_options *o)
 	w->o = *o;
 	if (w->o.step_us == 0)
 		w->o.step_us = 1000;
+	if (w->o.bin_us == 0)
+		w->o.bin_us = 50000;
 	if (w->o.round_trip_us == 0)
 		w->o.round_trip_us = 1000;
 	w->begin_us = w->now_us = 1000000000000;
@@ -454,21 +454,21 @@ world_free(struct world *w)
 double
 world_part(const struct world_limit *l, double from, double to)
 {
-	int64_t a = (int64_t)(from * 1e6 / WORLD_BIN_US + 0.5);
-	int64_t b = (int64_t)(to * 1e6 / WORLD_BIN_US + 0.5);
+	int64_t a = (int64_t)(from * 1e6 / (double)l->bin_us + 0.5);
+	int64_t b = (int64_t)(to * 1e6 / (double)l->bin_us + 0.5);
 	double sum = 0;
 
 	for (int64_t i = a; i < b; i++)
 		sum += l->passed[i];
 	return sum / ((double)l->value / (double)l->seconds *
-	    (double)(b - a) * WORLD_BIN_US / 1e6);
+	    (double)((b - a) * l->bin_us) / 1e6);
 }
 
 struct range
 world_range(const struct world_limit *l, double from, double to, double window)
 {
 	struct range r = { 1e9, 0 };
-	double bin = WORLD_BIN_US / 1e6;
+	double bin = (double)l->bin_us / 1e6;
 
 	for (double t = from; t + window <= to + bin / 2; t += bin) {
 		double part = world_part(l, t, t + window);

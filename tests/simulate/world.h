@@ -19,7 +19,7 @@
 struct lua_redis;
 struct flight;
 
-enum { WORLD_BIN_US = 50 * 1000, WORLD_TICK_US = 10 * 1000 };
+enum { WORLD_TICK_US = 10 * 1000 };
 
 enum store_state {
 	STORE_UP,
@@ -33,6 +33,7 @@ struct world_limit {
 	char		 tenant[32], name[32];
 	int64_t		 value, seconds, burst;
 	double		*passed;	/* tokens, by bins from the start */
+	int64_t		 bin_us;
 	double		 wanted;	/* all that clients came with */
 	double		 total;		/* all that passed */
 };
@@ -63,6 +64,7 @@ struct world_options {
 	int64_t		 step_us;	/* of clients; 0: 1 ms */
 	int64_t		 round_trip_us;	/* 0: 1 ms */
 	int64_t		 seconds;	/* bins for so long */
+	int64_t		 bin_us;	/* 0: 50 ms */
 	uint64_t	 seed;
 	enum lease_on_loss on_loss;
 	void		(*on_pressed)(void *arg, struct slice group,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The lease protocol on virtual time: the nodes' own code, and the store's own
- * scripts in Redis's Lua (tests/simulate/world.h).
+ * scripts in Redis's Lua (tests/simulate).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,64 +14,11 @@
 
 #include "gateway/base/clock.h"
 #include "gateway/base/log.h"
+#include "tests/simulate/fleet.h"
 #include "tests/simulate/lua_redis.h"
-#include "tests/simulate/world.h"
 
-enum { NODES = 8, SIZE = 16384 };
-#define RATE 5000000LL
-
-struct fleet {
-	struct world		*w;
-	struct world_limit	 limit;
-	struct world_source	 sources[NODES];
-	int			 nodes;
-};
-
-static void
-begin_with(struct fleet *f, const struct world_options *o, int64_t value,
-    int64_t seconds, int64_t burst, int64_t size)
-{
-	*f = (struct fleet){ .w = world_new(o), .nodes = o->nodes };
-	world_limit_init(&f->limit, f->w, "acme", "ingress", value, seconds,
-	    burst);
-	for (int i = 0; i < f->nodes; i++)
-		world_source(f->w, &f->sources[i], &f->limit, i, size);
-}
-
-static void
-begin(struct fleet *f, int nodes)
-{
-	struct world_options o = { .nodes = nodes, .seconds = 100,
-	    .seed = 7 };
-
-	begin_with(f, &o, RATE, 1, RATE, SIZE);
-}
-
-static void
-end(struct fleet *f)
-{
-	world_free(f->w);
-	world_limit_fini(&f->limit);
-}
-
-/* Clients want `demand` of the limit, in these parts; the rest are 0. */
-static void
-want(struct fleet *f, double demand, double a, double b, double c)
-{
-	const double parts[NODES] = { a, b, c };
-
-	for (int i = 0; i < f->nodes; i++)
-		f->sources[i].rate = demand * parts[i] / (a + b + c) *
-		    (double)f->limit.value / (double)f->limit.seconds;
-}
-
-static void
-want_evenly(struct fleet *f, double demand)
-{
-	for (int i = 0; i < f->nodes; i++)
-		f->sources[i].rate = demand / f->nodes *
-		    (double)f->limit.value / (double)f->limit.seconds;
-}
+enum { NODES = FLEET_NODES, SIZE = FLEET_SIZE };
+#define RATE FLEET_RATE
 
 static struct lease_view
 view(const struct fleet *f, int node)
@@ -132,8 +79,8 @@ test_free_costs_nothing(void **state)
 	uint64_t calls;
 
 	(void)state;
-	begin(&f, 3);
-	want_evenly(&f, 0.8);
+	fleet_begin(&f, 3);
+	fleet_want_evenly(&f, 0.8);
 	world_run(f.w, 2);
 	calls = f.w->calls;
 	world_run(f.w, 10);
@@ -144,7 +91,7 @@ test_free_costs_nothing(void **state)
 		assert_int_equal(node_view(&f, i).nodes, 3);
 		assert_int_equal(view(&f, i).share, 300000);
 	}
-	end(&f);
+	fleet_end(&f);
 }
 
 static void
@@ -157,7 +104,7 @@ test_many_leases_cost_nothing(void **state)
 	uint64_t calls;
 
 	(void)state;
-	begin(&f, 1);
+	fleet_begin(&f, 1);
 	for (int i = 0; i < TENANTS; i++) {
 		snprintf(name, sizeof(name), "t%d", i);
 		assert_non_null(lease_add(f.w->nodes[0].lease, slice_of(name),
@@ -168,7 +115,7 @@ test_many_leases_cost_nothing(void **state)
 	world_run(f.w, 10);
 	assert_true(f.w->calls - calls <= 41);
 	assert_int_equal(node_view(&f, 0).leases, TENANTS + 1);
-	end(&f);
+	fleet_end(&f);
 	free(buckets);
 }
 
@@ -181,11 +128,11 @@ test_press_and_release(void **state)
 	uint64_t calls;
 
 	(void)state;
-	begin(&f, 3);
-	want_evenly(&f, 0.3);
+	fleet_begin(&f, 3);
+	fleet_want_evenly(&f, 0.3);
 	world_run(f.w, 5);
 	assert_modes(&f, LEASE_FREE);
-	want(&f, 2, 1, 0, 0);
+	fleet_want(&f, 2, 1, 0, 0);
 	world_run(f.w, 1);
 	assert_modes(&f, LEASE_ASKING);
 	world_run(f.w, 5);
@@ -194,7 +141,7 @@ test_press_and_release(void **state)
 	assert_windows(&f, 7.5, 11, 1, 0.99, 1.01);
 	assert_true(node_view(&f, 1).known == 1);
 	/* Some seconds of little use later it is free again, everywhere. */
-	want_evenly(&f, 0.3);
+	fleet_want_evenly(&f, 0.3);
 	world_run(f.w, 6);
 	assert_modes(&f, LEASE_FREE);
 	assert_int_equal(node_view(&f, 1).known, 0);
@@ -202,10 +149,10 @@ test_press_and_release(void **state)
 	world_run(f.w, 5);
 	assert_true(f.w->calls - calls <= 3 * 5 * 4 + 3);
 	/* And what was free is no second burst. */
-	want(&f, 2, 0, 0, 1);
+	fleet_want(&f, 2, 0, 0, 1);
 	world_run(f.w, 5);
 	assert_between(world_part(&f.limit, 22, 27) * 5, 4.9, 6.01);
-	end(&f);
+	fleet_end(&f);
 }
 
 /* ---- asking ---- */
@@ -220,16 +167,46 @@ test_steady(void **state)
 	(void)state;
 	for (size_t i = 0; i < 4; i++)
 		for (int nodes = 3; nodes <= NODES; nodes += 5) {
-			begin(&f, nodes);
-			want(&f, 2, loads[i][0], loads[i][1], loads[i][2]);
+			fleet_begin(&f, nodes);
+			fleet_want(&f, 2, loads[i][0], loads[i][1],
+			    loads[i][2]);
 			world_run(f.w, 30);
 			assert_windows(&f, 5, 30, 10, 0.98, 1.015);
 			assert_windows(&f, 5, 30, 1, 0.9, 1.1);
 			/* Over all of it: what one node may pass. */
 			assert_between(world_part(&f.limit, 0, 30), 0.98,
 			    1.0 + 1.0 / 30 + 0.01);
-			end(&f);
+			fleet_end(&f);
 		}
+}
+
+/* Many nodes, of which each wants a request now and then: they come less often
+ * then, and what they have ahead of need does not pile up. */
+static void
+test_many_nodes(void **state)
+{
+	enum { MANY = 60 };
+	struct world_options o = { .nodes = MANY, .seconds = 60, .seed = 3,
+	    .step_us = 5000 };
+	struct world *w = world_new(&o);
+	struct world_source *s = calloc(MANY, sizeof(*s));
+	struct fleet f = { .w = w };
+	uint64_t calls;
+
+	(void)state;
+	world_limit_init(&f.limit, w, "acme", "ingress", RATE, 1, RATE);
+	for (int i = 0; i < MANY; i++) {
+		world_source(w, &s[i], &f.limit, i, RATE / 500);
+		s[i].rate = 2 * (double)RATE / MANY / 25.5 *
+		    (double)(1 + world_draw(w, 50));
+	}
+	world_run(w, 10);
+	calls = w->calls;
+	world_run(w, 40);
+	assert_between((double)(w->calls - calls) / 40 / MANY, 4, 15);
+	assert_windows(&f, 5, 50, 10, 0.97, 1.02);
+	fleet_end(&f);
+	free(s);
 }
 
 /* The same from small limits to large ones. */
@@ -241,11 +218,11 @@ test_scale(void **state)
 
 	(void)state;
 	for (int64_t rate = 100; rate <= 1000000000; rate *= 100) {
-		begin_with(&f, &o, rate, 1, rate, rate / 100);
-		want(&f, 3, 3, 2, 1);
+		fleet_begin_with(&f, &o, rate, 1, rate, rate / 100);
+		fleet_want(&f, 3, 3, 2, 1);
 		world_run(f.w, 30);
 		assert_windows(&f, 5, 30, 10, 0.975, 1.02);
-		end(&f);
+		fleet_end(&f);
 	}
 }
 
@@ -257,13 +234,13 @@ test_large_requests(void **state)
 	struct fleet f;
 
 	(void)state;
-	begin_with(&f, &o, RATE, 1, RATE, RATE / 5);
-	want_evenly(&f, 2);
+	fleet_begin_with(&f, &o, RATE, 1, RATE, RATE / 5);
+	fleet_want_evenly(&f, 2);
 	world_run(f.w, 60);
 	/* Each node may have one more under way. */
 	assert_windows(&f, 5, 60, 10, 0.9, 1.1);
 	assert_between(world_part(&f.limit, 5, 60), 0.98, 1.03);
-	end(&f);
+	fleet_end(&f);
 }
 
 static void
@@ -272,16 +249,16 @@ test_share_moves(void **state)
 	struct fleet f;
 
 	(void)state;
-	begin(&f, 3);
-	want(&f, 2, 1, 0, 0);
+	fleet_begin(&f, 3);
+	fleet_want(&f, 2, 1, 0, 0);
 	world_run(f.w, 10);
-	want(&f, 2, 0, 1, 0);
+	fleet_want(&f, 2, 0, 1, 0);
 	world_run(f.w, 10);
 	assert_between(world_part(&f.limit, 10, 11), 0.9, 1.05);
-	assert_windows(&f, 11, 20, 1, 0.97, 1.03);
+	assert_windows(&f, 11, 20, 1, 0.97, 1.05);
 	assert_windows(&f, 5, 20, 10, 0.98, 1.01);
 	assert_true(view(&f, 1).share > 900000);
-	end(&f);
+	fleet_end(&f);
 }
 
 /* Who wants little gets it all, whatever the others want. */
@@ -291,15 +268,15 @@ test_little_is_given_in_full(void **state)
 	struct fleet f;
 
 	(void)state;
-	begin(&f, 3);
-	want(&f, 3, 5, 5, 0.2);
+	fleet_begin(&f, 3);
+	fleet_want(&f, 3, 5, 5, 0.2);
 	world_run(f.w, 5);
 	f.sources[2].passed = 0;
 	world_run(f.w, 20);
 	assert_between(f.sources[2].passed / 20 / (double)RATE,
 	    3 * 0.2 / 10.2 * 0.97, 1);
 	assert_windows(&f, 5, 25, 10, 0.98, 1.01);
-	end(&f);
+	fleet_end(&f);
 }
 
 static void
@@ -308,10 +285,10 @@ test_weights(void **state)
 	struct fleet f;
 
 	(void)state;
-	begin(&f, 3);
+	fleet_begin(&f, 3);
 	atomic_store(&f.sources[0].lease->weight, 30);
 	atomic_store(&f.sources[1].lease->weight, 10);
-	want(&f, 6, 1, 1, 1);
+	fleet_want(&f, 6, 1, 1, 1);
 	world_run(f.w, 5);
 	for (int i = 0; i < 3; i++)
 		f.sources[i].passed = 0;
@@ -319,7 +296,7 @@ test_weights(void **state)
 	assert_between(f.sources[0].passed / 20 / (double)RATE, 0.68, 0.78);
 	assert_between(f.sources[1].passed / 20 / (double)RATE, 0.22, 0.28);
 	assert_between(f.sources[2].passed / 20 / (double)RATE, 0.01, 0.04);
-	end(&f);
+	fleet_end(&f);
 }
 
 /* However often it is pressed: 50 round trips a second. */
@@ -330,15 +307,55 @@ test_calls_are_few(void **state)
 	struct lease_node_view a, b;
 
 	(void)state;
-	begin(&f, 3);
-	want(&f, 50, 1, 1, 1);
+	fleet_begin(&f, 3);
+	fleet_want(&f, 50, 1, 1, 1);
 	world_run(f.w, 5);
 	a = node_view(&f, 0);
 	world_run(f.w, 10);
 	b = node_view(&f, 0);
 	assert_true(b.batches - a.batches <= 500);
 	assert_true(b.calls - b.beats - (a.calls - a.beats) <= 500);
-	end(&f);
+	fleet_end(&f);
+}
+
+/* More tenants press at once than there is room for in a batch. */
+static void
+test_many_ask(void **state)
+{
+	enum { TENANTS = 1500 };
+	struct fleet f;
+	struct bucket *buckets = calloc(TENANTS, sizeof(*buckets));
+	struct lease **leases = calloc(TENANTS, sizeof(*leases));
+	struct lease_view v;
+	char name[16];
+
+	(void)state;
+	fleet_begin(&f, 1);
+	for (int i = 0; i < TENANTS; i++) {
+		snprintf(name, sizeof(name), "t%d", i);
+		leases[i] = lease_add(f.w->nodes[0].lease, slice_of(name),
+		    SLICE_LIT("ingress"), &buckets[i], RATE, 1, RATE);
+	}
+	world_run(f.w, 2);
+	for (int k = 0; k < 100; k++) {
+		for (int i = 0; i < TENANTS; i++) {
+			bucket_spend(&buckets[i], &leases[i]->rate, RATE / 40,
+			    f.w->now_us);
+			lease_notice(leases[i], bucket_look(&buckets[i],
+			    &leases[i]->rate, f.w->now_us));
+		}
+		world_run(f.w, 0.02);
+	}
+	for (int i = 0; i < TENANTS; i++) {
+		lease_view(leases[i], &v);
+		assert_int_equal(v.mode, LEASE_ASKING);
+		assert_true(f.w->now_us - v.answered_us < 300000);
+		assert_true(buckets[i].balance > -RATE * BUCKET_UNIT / 2);
+	}
+	assert_true(node_view(&f, 0).losses + node_view(&f, 0).late == 0);
+	fleet_end(&f);
+	free(buckets);
+	free(leases);
 }
 
 /* One that is far too large is let in, and waited for. */
@@ -350,7 +367,7 @@ test_debt(void **state)
 	struct bucket *b;
 
 	(void)state;
-	begin(&f, 2);
+	fleet_begin(&f, 2);
 	world_run(f.w, 2);
 	l = f.sources[0].lease;
 	b = &f.sources[0].bucket;
@@ -362,7 +379,7 @@ test_debt(void **state)
 	/* 3 s of the limit less a burst. */
 	world_run(f.w, 1.2);
 	assert_true(bucket_take(b, &l->rate, 1, f.w->now_us));
-	end(&f);
+	fleet_end(&f);
 }
 
 /* ---- nodes that come and go ---- */
@@ -373,16 +390,16 @@ test_killed_node(void **state)
 	struct fleet f;
 
 	(void)state;
-	begin(&f, 4);
-	want_evenly(&f, 3);
+	fleet_begin(&f, 4);
+	fleet_want_evenly(&f, 3);
 	world_run(f.w, 10);
 	world_kill_node(f.w, 2);
 	world_run(f.w, 1.3);
 	assert_int_equal(node_view(&f, 0).nodes, 3);
 	world_run(f.w, 10);
-	assert_windows(&f, 9.5, 20, 0.5, 0.95, 1.05);
+	assert_windows(&f, 9.5, 20, 0.5, 0.95, 1.07);
 	assert_windows(&f, 5, 20, 10, 0.98, 1.01);
-	end(&f);
+	fleet_end(&f);
 }
 
 /* Of limits that nobody presses, too: the others' parts are larger then. */
@@ -392,7 +409,7 @@ test_killed_node_and_free(void **state)
 	struct fleet f;
 
 	(void)state;
-	begin(&f, 3);
+	fleet_begin(&f, 3);
 	world_run(f.w, 3);
 	assert_int_equal(view(&f, 0).share, 300000);
 	world_kill_node(f.w, 2);
@@ -402,7 +419,7 @@ test_killed_node_and_free(void **state)
 	world_run(f.w, 0.4);
 	assert_int_equal(view(&f, 0).share, 300000);
 	assert_int_equal(view(&f, 2).share, 300000);
-	end(&f);
+	fleet_end(&f);
 }
 
 static void
@@ -411,14 +428,14 @@ test_leave(void **state)
 	struct fleet f;
 
 	(void)state;
-	begin(&f, 2);
+	fleet_begin(&f, 2);
 	world_run(f.w, 2);
 	lease_leave(f.w->nodes[1].lease);
 	world_run(f.w, 0.3);
 	world_kill_node(f.w, 1);
 	world_run(f.w, 0.3);
 	assert_int_equal(node_view(&f, 0).nodes, 1);
-	end(&f);
+	fleet_end(&f);
 }
 
 static void
@@ -427,10 +444,10 @@ test_nodes_join(void **state)
 	struct fleet f;
 
 	(void)state;
-	begin(&f, 4);
+	fleet_begin(&f, 4);
 	for (int i = 1; i < 4; i++)
 		world_kill_node(f.w, i);
-	want_evenly(&f, 6);
+	fleet_want_evenly(&f, 6);
 	world_run(f.w, 10);
 	for (int i = 1; i < 4; i++)
 		world_start_node(f.w, i);
@@ -438,7 +455,7 @@ test_nodes_join(void **state)
 	assert_windows(&f, 5, 20, 5, 0.97, 1.02);
 	assert_windows(&f, 5, 20, 1, 0.9, 1.1);
 	assert_modes(&f, LEASE_ASKING);
-	end(&f);
+	fleet_end(&f);
 }
 
 /* A node that starts again and again brings no burst along. */
@@ -448,8 +465,8 @@ test_restarts_bring_nothing(void **state)
 	struct fleet f;
 
 	(void)state;
-	begin(&f, 2);
-	want_evenly(&f, 3);
+	fleet_begin(&f, 2);
+	fleet_want_evenly(&f, 3);
 	world_run(f.w, 5);
 	for (int i = 0; i < 20; i++) {
 		world_kill_node(f.w, 1);
@@ -458,7 +475,7 @@ test_restarts_bring_nothing(void **state)
 		world_run(f.w, 0.4);
 	}
 	assert_windows(&f, 5, 15, 10, 0.95, 1.03);
-	end(&f);
+	fleet_end(&f);
 }
 
 /* ---- the store fails ---- */
@@ -481,8 +498,8 @@ fault_case(enum fault fault, double seconds, double a, double b, double c)
 	struct fleet f;
 	double back = 10 + seconds;
 
-	begin(&f, 3);
-	want(&f, 2, a, b, c);
+	fleet_begin(&f, 3);
+	fleet_want(&f, 2, a, b, c);
 	world_run(f.w, 10);
 	fail_store(&f, fault, true);
 	world_run(f.w, seconds);
@@ -492,11 +509,11 @@ fault_case(enum fault fault, double seconds, double a, double b, double c)
 	world_run(f.w, 2);
 	assert_modes(&f, LEASE_ASKING);
 	world_run(f.w, 10);
-	assert_windows(&f, 10, back + 2, 1, 0.8, 1.25);
+	assert_windows(&f, 10, back + 2, 1, 0.75, 1.3);
 	assert_between(world_part(&f.limit, 10, back + 2), 0.9, 1.05);
 	assert_windows(&f, back, back + 10, 10, 0.97, 1.03);
 	assert_windows(&f, back + 2, back + 12, 10, 0.97, 1.02);
-	end(&f);
+	fleet_end(&f);
 }
 
 static void
@@ -513,6 +530,39 @@ test_faults(void **state)
 	}
 }
 
+/* With more than enough, nodes ask seldom, and those that want nothing not at
+ * all; then the store is gone, and each goes on as it was. */
+static void
+test_plenty(void **state)
+{
+	struct fleet f;
+	uint64_t calls;
+
+	(void)state;
+	fleet_begin(&f, 4);
+	fleet_want(&f, 0.85, 8, 1, 1);
+	world_run(f.w, 10);
+	assert_modes(&f, LEASE_ASKING);
+	calls = f.w->calls;
+	world_run(f.w, 10);
+	assert_between((double)(f.w->calls - calls) / 10, 16, 30);
+	assert_windows(&f, 10, 20, 1, 0.83, 0.87);
+	assert_between(view(&f, 0).share, 740000, 800000);
+	assert_between(view(&f, 3).share, 12500, 12500);
+	world_store(f.w, STORE_REFUSES);
+	world_run(f.w, 10);
+	assert_modes(&f, LEASE_LOST);
+	assert_windows(&f, 20, 30, 1, 0.82, 0.88);
+	world_store(f.w, STORE_UP);
+	world_run(f.w, 5);
+	assert_modes(&f, LEASE_ASKING);
+	/* Who wanted nothing is served at once, too. */
+	fleet_want_evenly(&f, 0.85);
+	world_run(f.w, 5);
+	assert_windows(&f, 30, 40, 1, 0.8, 0.9);
+	fleet_end(&f);
+}
+
 /* Answers that are always a little too late: what they bring is given back. */
 static void
 test_always_late(void **state)
@@ -520,18 +570,18 @@ test_always_late(void **state)
 	struct fleet f;
 
 	(void)state;
-	begin(&f, 3);
-	want(&f, 2, 1, 1, 1);
+	fleet_begin(&f, 3);
+	fleet_want(&f, 2, 1, 1, 1);
 	world_run(f.w, 5);
 	f.w->slow_us = 250 * 1000;
 	world_run(f.w, 20);
 	assert_modes(&f, LEASE_LOST);
-	assert_windows(&f, 5, 25, 5, 0.9, 1.03);
+	assert_windows(&f, 5, 25, 5, 0.9, 1.05);
 	f.w->slow_us = 0;
 	world_run(f.w, 12);
 	assert_modes(&f, LEASE_ASKING);
 	assert_windows(&f, 25, 37, 10, 0.97, 1.03);
-	end(&f);
+	fleet_end(&f);
 }
 
 static void
@@ -540,8 +590,8 @@ test_flushed(void **state)
 	struct fleet f;
 
 	(void)state;
-	begin(&f, 3);
-	want(&f, 2, 1, 1, 1);
+	fleet_begin(&f, 3);
+	fleet_want(&f, 2, 1, 1, 1);
 	world_run(f.w, 10);
 	lua_redis_flush(f.w->redis);
 	world_run(f.w, 15);
@@ -549,7 +599,7 @@ test_flushed(void **state)
 	assert_windows(&f, 5, 25, 10, 0.97, 1.01);
 	assert_modes(&f, LEASE_ASKING);
 	assert_int_equal(node_view(&f, 0).known, 1);
-	end(&f);
+	fleet_end(&f);
 }
 
 /* Another server, empty, with another clock. */
@@ -561,8 +611,8 @@ test_failed_over(void **state)
 
 	(void)state;
 	for (int i = 0; i < 8; i++) {
-		begin(&f, 3);
-		want(&f, 2, 1, 1, 1);
+		fleet_begin(&f, 3);
+		fleet_want(&f, 2, 1, 1, 1);
 		world_run(f.w, 10);
 		world_store(f.w, STORE_REFUSES);
 		world_run(f.w, 0.4);
@@ -574,7 +624,7 @@ test_failed_over(void **state)
 		assert_modes(&f, LEASE_ASKING);
 		assert_windows(&f, 9, 25, 1, 0.8, 1.1);
 		assert_windows(&f, 5, 25, 10, 0.97, 1.02);
-		end(&f);
+		fleet_end(&f);
 	}
 }
 
@@ -586,8 +636,8 @@ test_cut_off(void **state)
 	struct fleet f;
 
 	(void)state;
-	begin(&f, 3);
-	want(&f, 2, 1, 1, 1);
+	fleet_begin(&f, 3);
+	fleet_want(&f, 2, 1, 1, 1);
 	world_run(f.w, 10);
 	f.w->nodes[0].cut = true;
 	world_run(f.w, 5);
@@ -596,11 +646,11 @@ test_cut_off(void **state)
 	assert_int_equal(node_view(&f, 1).nodes, 2);
 	f.w->nodes[0].cut = false;
 	world_run(f.w, 12);
-	assert_windows(&f, 10, 15, 1, 0.95, 1.45);
+	assert_windows(&f, 10, 15, 1, 0.95, 1.47);
 	assert_windows(&f, 15, 27, 10, 0.96, 1.02);
 	assert_windows(&f, 16, 27, 1, 0.95, 1.05);
 	assert_modes(&f, LEASE_ASKING);
-	end(&f);
+	fleet_end(&f);
 }
 
 /* All of them, each for itself, now and then. */
@@ -610,8 +660,8 @@ test_unreliable_network(void **state)
 	struct fleet f;
 
 	(void)state;
-	begin(&f, 4);
-	want(&f, 2, 2, 1, 1);
+	fleet_begin(&f, 4);
+	fleet_want(&f, 2, 2, 1, 1);
 	world_run(f.w, 5);
 	for (int i = 0; i < 200; i++) {
 		int node = (int)world_draw(f.w, 4);
@@ -624,13 +674,14 @@ test_unreliable_network(void **state)
 	assert_windows(&f, 5, 25, 10, 0.85, 1.8);
 	world_run(f.w, 12);
 	assert_windows(&f, 27, 37, 10, 0.97, 1.02);
-	end(&f);
+	fleet_end(&f);
 }
 
 static void
 test_on_loss(void **state)
 {
 	struct world_options o = { .nodes = 2, .seconds = 60, .seed = 5 };
+	struct bucket_rate rate;
 	struct fleet f;
 
 	(void)state;
@@ -639,12 +690,15 @@ test_on_loss(void **state)
 			double demand = pressed ? 2 : 0.4;
 
 			o.on_loss = open ? LEASE_OPEN : LEASE_CLOSED;
-			begin_with(&f, &o, RATE, 1, RATE, SIZE);
-			want_evenly(&f, demand);
+			fleet_begin_with(&f, &o, RATE, 1, RATE, SIZE);
+			fleet_want_evenly(&f, demand);
 			world_run(f.w, 10);
 			world_store(f.w, STORE_REFUSES);
 			world_run(f.w, 5);
 			assert_modes(&f, LEASE_LOST);
+			lease_unleased(f.w->nodes[0].lease, RATE, 1, RATE,
+			    &rate);
+			assert_int_equal(rate.rate > 0, open);
 			world_store(f.w, STORE_UP);
 			world_run(f.w, 15);
 			assert_between(world_part(&f.limit, 11, 15),
@@ -652,7 +706,7 @@ test_on_loss(void **state)
 			    open ? demand * 1.01 : 0.001);
 			assert_windows(&f, 17, 30, 10,
 			    pressed ? 0.97 : 0.39, pressed ? 1.02 : 0.41);
-			end(&f);
+			fleet_end(&f);
 		}
 }
 
@@ -663,8 +717,8 @@ test_start_without_store(void **state)
 	struct fleet f;
 
 	(void)state;
-	begin(&f, 2);
-	want(&f, 4, 1, 1, 0);
+	fleet_begin(&f, 2);
+	fleet_want(&f, 4, 1, 1, 0);
 	world_run(f.w, 5);
 	world_kill_node(f.w, 1);
 	world_store(f.w, STORE_REFUSES);
@@ -679,7 +733,7 @@ test_start_without_store(void **state)
 	world_run(f.w, 12);
 	assert_modes(&f, LEASE_ASKING);
 	assert_windows(&f, 19, 29, 10, 0.97, 1.02);
-	end(&f);
+	fleet_end(&f);
 }
 
 /* It may deny, or give each node the whole limit. */
@@ -691,8 +745,8 @@ test_poisoned(void **state)
 
 	(void)state;
 	for (o.seed = 0; o.seed < 10; o.seed++) {
-		begin_with(&f, &o, RATE, 1, RATE, SIZE);
-		want_evenly(&f, 20);
+		fleet_begin_with(&f, &o, RATE, 1, RATE, SIZE);
+		fleet_want_evenly(&f, 20);
 		world_run(f.w, 5);
 		f.w->poisoned = true;
 		world_run(f.w, 10);
@@ -702,7 +756,7 @@ test_poisoned(void **state)
 		f.w->poisoned = false;
 		world_run(f.w, 15);
 		assert_windows(&f, 20, 30, 10, 0.97, 1.02);
-		end(&f);
+		fleet_end(&f);
 	}
 }
 
@@ -725,8 +779,8 @@ test_live_change(void **state)
 	struct fleet f;
 
 	(void)state;
-	begin(&f, 3);
-	want(&f, 10, 1, 1, 1);
+	fleet_begin(&f, 3);
+	fleet_want(&f, 10, 1, 1, 1);
 	world_run(f.w, 10);
 	set_all(&f, RATE / 4);
 	world_run(f.w, 10);
@@ -735,13 +789,13 @@ test_live_change(void **state)
 	world_run(f.w, 10);
 	assert_windows(&f, 23, 31, 5, 0.97, 1.03);
 	/* What is free changes at once. */
-	want_evenly(&f, 0);
+	fleet_want_evenly(&f, 0);
 	world_run(f.w, 8);
 	assert_modes(&f, LEASE_FREE);
 	lease_set(f.sources[0].lease, RATE, 1, RATE);
 	assert_int_equal(atomic_load(&f.sources[0].lease->rate.rate),
 	    (int64_t)RATE * 300000);
-	end(&f);
+	fleet_end(&f);
 }
 
 static void
@@ -751,8 +805,8 @@ test_removed(void **state)
 	struct world_source *s;
 
 	(void)state;
-	begin(&f, 3);
-	want(&f, 2, 1, 1, 1);
+	fleet_begin(&f, 3);
+	fleet_want(&f, 2, 1, 1, 1);
 	world_run(f.w, 5);
 	/* At any moment of a call. */
 	for (int i = 0; i < 30; i++) {
@@ -769,7 +823,7 @@ test_removed(void **state)
 	world_run(f.w, 10);
 	assert_windows(&f, 10, 18, 5, 0.97, 1.02);
 	lease_remove(NULL);
-	end(&f);
+	fleet_end(&f);
 }
 
 /* ---- limits that are slow, and those without a lease ---- */
@@ -784,7 +838,7 @@ test_slow_limit(void **state)
 	uint64_t calls;
 
 	(void)state;
-	begin_with(&f, &o, 250, 300, 250, 1);
+	fleet_begin_with(&f, &o, 250, 300, 250, 1);
 	world_run(f.w, 5);
 	assert_modes(&f, LEASE_ASKING);
 	calls = f.w->calls;
@@ -809,7 +863,7 @@ test_slow_limit(void **state)
 	world_store(f.w, STORE_UP);
 	world_run(f.w, 300);
 	assert_between(f.limit.total, 350, 520);
-	end(&f);
+	fleet_end(&f);
 }
 
 struct other {
@@ -846,7 +900,7 @@ test_unleased(void **state)
 	struct world_source s;
 
 	(void)state;
-	begin_with(&f, &o, RATE, 1, RATE, SIZE);
+	fleet_begin_with(&f, &o, RATE, 1, RATE, SIZE);
 	other = (struct other){ .fleet = &f };
 	world_run(f.w, 1.5);
 	lease_unleased(f.w->nodes[1].lease, RATE, 1, RATE, &rate);
@@ -866,7 +920,7 @@ test_unleased(void **state)
 	world_run(f.w, 7);
 	assert_between(world_part(&limit, 4, 9), 0.99, 1.01);
 	assert_int_equal(other.calls, 1);
-	end(&f);
+	fleet_end(&f);
 	world_limit_fini(&limit);
 }
 
@@ -968,7 +1022,7 @@ count_on(struct counters *k, int node, int64_t limit)
 static void
 begin_counts(struct counters *k, int nodes, int64_t limit)
 {
-	begin(&k->f, nodes);
+	fleet_begin(&k->f, nodes);
 	for (int i = 0; i < nodes; i++)
 		count_on(k, i, limit);
 	world_run(k->f.w, 2);
@@ -1046,7 +1100,7 @@ test_count_free(void **state)
 	world_run(k.f.w, 10);
 	assert_count_modes(&k, LEASE_FREE);
 	assert_true(k.f.w->calls - calls <= 3 * 22 * 4 + 3);
-	end(&k.f);
+	fleet_end(&k.f);
 }
 
 /* From one node alone all of it can be had, and not one more; and nobody is
@@ -1072,7 +1126,7 @@ test_count_on_one(void **state)
 	lease_count_put(k.c[0], 2900);
 	world_run(k.f.w, 6);
 	assert_count_modes(&k, LEASE_FREE);
-	end(&k.f);
+	fleet_end(&k.f);
 }
 
 /* Wherever they come and go: never more than the limit, and all of it. */
@@ -1103,7 +1157,7 @@ test_count_anywhere(void **state)
 		}
 		assert_true(most >= limits[j] * 9 / 10);
 		fill_up(&k, (uint32_t)limits[j]);
-		end(&k.f);
+		fleet_end(&k.f);
 	}
 }
 
@@ -1123,7 +1177,7 @@ test_count_killed(void **state)
 	assert_true(used(&k) <= 310);
 	world_run(k.f.w, 3);
 	assert_int_equal(take_on(&k, 2, 500), 0);
-	end(&k.f);
+	fleet_end(&k.f);
 }
 
 /* New nodes have no part until all know of them. */
@@ -1148,7 +1202,7 @@ test_count_nodes_join(void **state)
 		count_on(&k, i, 1000);
 	}
 	fill_up(&k, 1000);
-	end(&k.f);
+	fleet_end(&k.f);
 }
 
 static void
@@ -1177,7 +1231,7 @@ test_count_lost(void **state)
 		for (int i = 0; i < 3; i++)
 			lease_count_put(k.c[i], 60);
 		fill_up(&k, 1000);
-		end(&k.f);
+		fleet_end(&k.f);
 	}
 }
 
@@ -1196,7 +1250,7 @@ test_count_flushed(void **state)
 	/* For the second until all have said again what they have, the others
 	 * may be given what is not known. */
 	assert_true(used(&k) <= 1400);
-	end(&k.f);
+	fleet_end(&k.f);
 }
 
 static void
@@ -1209,7 +1263,7 @@ test_count_on_loss(void **state)
 	for (int open = 0; open < 2; open++) {
 		k = (struct counters){ 0 };
 		o.on_loss = open ? LEASE_OPEN : LEASE_CLOSED;
-		begin_with(&k.f, &o, RATE, 1, RATE, SIZE);
+		fleet_begin_with(&k.f, &o, RATE, 1, RATE, SIZE);
 		count_on(&k, 0, 100);
 		world_run(k.f.w, 2);
 		assert_true(lease_count_take(k.c[0], 20));
@@ -1219,7 +1273,7 @@ test_count_on_loss(void **state)
 		world_store(k.f.w, STORE_UP);
 		world_run(k.f.w, 1);
 		assert_int_equal(lease_count_take(k.c[0], 1), !open);
-		end(&k.f);
+		fleet_end(&k.f);
 	}
 }
 
@@ -1245,7 +1299,7 @@ test_count_live_change(void **state)
 	lease_count_force(k.c[0], 2000);
 	world_run(k.f.w, 2);
 	assert_false(lease_count_take(k.c[1], 1));
-	end(&k.f);
+	fleet_end(&k.f);
 }
 
 static void
@@ -1263,7 +1317,7 @@ test_count_poisoned(void **state)
 		take_on(&k, 1, 300);
 		assert_true(lease_count_used(k.c[0]) <= 100);
 		assert_true(lease_count_used(k.c[1]) <= 100);
-		end(&k.f);
+		fleet_end(&k.f);
 	}
 }
 
@@ -1341,12 +1395,14 @@ main(void)
 		cmocka_unit_test(test_many_leases_cost_nothing),
 		cmocka_unit_test(test_press_and_release),
 		cmocka_unit_test(test_steady),
+		cmocka_unit_test(test_many_nodes),
 		cmocka_unit_test(test_scale),
 		cmocka_unit_test(test_large_requests),
 		cmocka_unit_test(test_share_moves),
 		cmocka_unit_test(test_little_is_given_in_full),
 		cmocka_unit_test(test_weights),
 		cmocka_unit_test(test_calls_are_few),
+		cmocka_unit_test(test_many_ask),
 		cmocka_unit_test(test_debt),
 		cmocka_unit_test(test_killed_node),
 		cmocka_unit_test(test_killed_node_and_free),
@@ -1354,6 +1410,7 @@ main(void)
 		cmocka_unit_test(test_nodes_join),
 		cmocka_unit_test(test_restarts_bring_nothing),
 		cmocka_unit_test(test_faults),
+		cmocka_unit_test(test_plenty),
 		cmocka_unit_test(test_always_late),
 		cmocka_unit_test(test_flushed),
 		cmocka_unit_test(test_failed_over),

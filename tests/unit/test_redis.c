@@ -716,7 +716,7 @@ test_unix_socket(void **state)
 static struct {
 	atomic_bool	 hangs;
 	sem_t		 go_on;
-	bool		 two;		/* the first is nobody's */
+	atomic_bool	 two;		/* the first is nobody's */
 } resolver;
 
 /* Instead of libc's, about one name. */
@@ -736,7 +736,7 @@ getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
 	if (atomic_load(&resolver.hangs))
 		sem_wait(&resolver.go_on);
 	r = real("127.0.0.1", service, hints, found);
-	if (r != 0 || !resolver.two)
+	if (r != 0 || !atomic_load(&resolver.two))
 		return r;
 	r = real("127.99.0.1", service, hints, &second);
 	second->ai_next = *found;
@@ -788,7 +788,7 @@ static void
 test_name_with_two_addresses(void **state)
 {
 	(void)state;
-	resolver.two = true;
+	atomic_store(&resolver.two, true);
 	for (int i = 0; i < 2; i++) {
 		begin_by_name(LONG_MS);
 		UNTIL(world.loop, shard_is_up(world.r, "k"));
@@ -798,7 +798,7 @@ test_name_with_two_addresses(void **state)
 		UNTIL(world.loop, shard_is_up(world.r, "k"));
 		end();
 	}
-	resolver.two = false;
+	atomic_store(&resolver.two, false);
 }
 
 /* ---- TLS ---- */

@@ -427,3 +427,27 @@ def test_cluster_whole_or_not_at_all(env):
         client.succeeds(key)
     client.finish()
     cluster.kill_all()
+
+
+@only(through_weir=True)
+def test_sentinel_and_cluster_with_tls(env):
+    """They tell addresses and ports where TLS is spoken, and certificates have those in them."""
+    ca = certs.CA(env.path("redis-ca4"))
+    files = (ca.cert, *ca.issue("redis", ("127.0.0.1",)))
+    fleet = Sentinels(env, sentinels=1, tls=files)
+    mine = {
+        "security": "tls",
+        "tls": {"ca_file": ca.cert, "certificate_file": files[1], "key_file": files[2]},
+    }
+    client = Client(env, mode="sentinel", master_name="weir", addresses=fleet.addresses, **mine)
+    client.succeeds(KEY)
+    client.finish()
+    fleet.kill_all()
+    cluster = Cluster(env, tls=files)
+    client = Client(env, mode="cluster", addresses=cluster.addresses[:1], **mine)
+    for key in cluster.keys():
+        client.succeeds(key)
+    client.until_up()
+    assert len(client.state()) == 3
+    client.finish()
+    cluster.kill_all()

@@ -94,11 +94,11 @@ class Server:
 class Sentinels:
     """A master named weir, replicas of it, and Sentinels that agree within a second or two."""
 
-    def __init__(self, env, replicas=1, sentinels=3, password=None):
-        self.servers = [Server(env).start()]
+    def __init__(self, env, replicas=1, sentinels=3, password=None, tls=None):
+        self.servers = [Server(env, tls=tls).start()]
         first = self.servers[0]
         for _ in range(replicas):
-            self.servers.append(Server(env, f"replicaof {first.host} {first.port}").start())
+            self.servers.append(Server(env, f"replicaof {first.host} {first.port}", tls=tls).start())
         for replica in self.servers[1:]:
             proc.wait_until(
                 f"{replica.name} to follow", lambda r=replica: r.info("master_link_status") == "up"
@@ -113,7 +113,7 @@ class Sentinels:
             conf += [f'requirepass "{password}"', f'sentinel sentinel-pass "{password}"']
         self.sentinels = []
         for _ in range(sentinels):
-            sentinel = Server(env, "\n".join(conf), sentinel=True)
+            sentinel = Server(env, "\n".join(conf), sentinel=True, tls=tls)
             sentinel.password = password
             self.sentinels.append(sentinel.start())
         for sentinel in self.sentinels:
@@ -147,16 +147,19 @@ class Sentinels:
 class Cluster:
     """Masters without replicas; a lost one takes its own keys along only."""
 
-    def __init__(self, env, masters=3):
+    def __init__(self, env, masters=3, tls=None):
         conf = (
             "cluster-enabled yes\ncluster-config-file nodes.conf\ncluster-node-timeout 1000\n"
             "cluster-require-full-coverage no\ncluster-port "
         )
-        self.nodes = [Server(env, conf + str(proc.free_port())).start() for _ in range(masters)]
+        if tls:
+            conf = "tls-cluster yes\n" + conf
+        self.nodes = [
+            Server(env, conf + str(proc.free_port()), tls=tls).start() for _ in range(masters)
+        ]
+        create = ["--cluster", "create", *self.addresses, "--cluster-yes"]
         status, out, err = proc.run(
-            "redis-cli --cluster create",
-            ["redis-cli", "--cluster", "create", *self.addresses, "--cluster-yes"],
-            self.nodes[0].log,
+            "redis-cli --cluster create", self.nodes[0].argv(*create), self.nodes[0].log
         )
         if status != 0:
             raise RuntimeError(f"redis-cli --cluster create: {out}{err}")

@@ -37,7 +37,8 @@ struct throttle {
 	struct request		*held;
 	struct timer		 timer;		/* the mute's end, or its own */
 	enum quota_lane		 lane;		/* that it owes in */
-	int64_t			 owed;
+	int64_t			 owed;		/* bytes */
+	bool			 owes;
 	int64_t			 group_us;	/* the last of a group's */
 	bool			 counted;	/* as a connection */
 	enum conn_reason	 closing;
@@ -241,26 +242,27 @@ wait_us(struct throttle *t, struct request *r, int64_t at_us,
 /* ---- owing ---- */
 
 static void
-owe(struct throttle *t, enum quota_lane lane, int64_t tokens)
+owe(struct throttle *t, const struct request *r)
 {
-	if (t->owed == 0)
-		quota_owe(&t->who, lane, tokens);
-	else
+	if (t->owes)
 		return;
-	t->lane = lane;
-	t->owed = tokens;
+	t->owes = true;
+	t->lane = lane_of(r);
+	t->owed = (int64_t)r->bytes_in;
+	quota_owe(&t->who, t->lane, t->owed, true);
 }
 
 static void
 owe_no_more(struct throttle *t)
 {
-	if (t->owed != 0)
-		quota_owe(&t->who, t->lane, -t->owed);
-	t->owed = 0;
+	if (t->owes)
+		quota_owe(&t->who, t->lane, t->owed, false);
+	t->owes = false;
 }
 
+/* What the fair order counts. */
 static int64_t
-owed_by(const struct request *r)
+weight_of(const struct request *r)
 {
 	return lane_of(r) == QUOTA_IN ? (int64_t)r->bytes_in : 1;
 }
@@ -292,7 +294,7 @@ run(struct request *r)
 	if (is_aside(r))
 		quota_aside_spend(&t->who, false, (int64_t)r->bytes_in,
 		    how.now_us);
-	line_given(&t->who, lane_of(r), owed_by(r));
+	line_given(&t->who, lane_of(r), weight_of(r));
 	r->throttle_us = produce_parts_us(r, &how);
 	if (r->throttle_us > 0)
 		throttle_because(r, &why);
@@ -391,7 +393,7 @@ hold(struct throttle *t, struct request *r, const struct quota_reason *why,
 	metric_add(t->session->worker->metrics, METRIC_THROTTLE_HELD, 1);
 	if (why->record != NULL)
 		quota_note(why->record, us, now_us(t->session));
-	owe(t, lane_of(r), owed_by(r));
+	owe(t, r);
 	session_mute(t->session, true);
 	join(t, r);
 }
@@ -434,7 +436,7 @@ mute(struct throttle *t, const struct request *r, int64_t us)
 {
 	struct session *s = t->session;
 
-	owe(t, lane_of(r), owed_by(r));
+	owe(t, r);
 	session_mute(s, true);
 	timer_set(&t->timer, s->worker->loop, now_us(s) + us, mute_over);
 }

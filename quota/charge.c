@@ -149,9 +149,12 @@ quota_spend(const struct quota_who *w, const struct quota_cost *c,
  * get the same. The holder's own limit is its own matter. */
 static int64_t
 turn_us(const struct quota_who *w, const struct quota_holder *h,
-    struct quota_gauge *g, int64_t tokens, enum quota_lane lane,
+    enum quota_dimension d, int64_t tokens, enum quota_lane lane,
     int64_t now_us)
 {
+	struct quota_gauge *g = gauge_in_force((struct quota_holder *)
+	    (uintptr_t)h, d);
+	bool bytes = d == QUOTA_DIM_INGRESS || d == QUOTA_DIM_EGRESS;
 	int64_t balance = bucket_look(&g->bucket, quota_gauge_rate(g),
 	    now_us);
 	const struct quota_holder *p = w->holders[QUOTA_PRINCIPAL];
@@ -160,7 +163,7 @@ turn_us(const struct quota_who *w, const struct quota_holder *h,
 
 	if (balance >= 0)
 		return 0;
-	owed = p != NULL ? atomic_load(&p->owed[lane]) : 0;
+	owed = atomic_load(bytes ? &p->owed_bytes[lane] : &p->owed[lane]);
 	if (h->scope == QUOTA_TENANT)
 		others = atomic_load(&w->account->owing[lane]) - (owed > 0);
 	if (h->scope == QUOTA_NODE)
@@ -187,7 +190,7 @@ quota_throttle_us(const struct quota_who *w, const struct quota_cost *c,
 
 			if (g == NULL)
 				continue;
-			us = turn_us(w, h, g, c->v[i].tokens, lane, now_us);
+			us = turn_us(w, h, d, c->v[i].tokens, lane, now_us);
 			if (us > 0 && mode_of(g) == QUOTA_SHADOW)
 				quota_note(&g->record, us, now_us);
 			if (us <= longest || mode_of(g) != QUOTA_ENFORCE)
@@ -256,14 +259,15 @@ quota_aside_spend(const struct quota_who *w, bool out, int64_t bytes,
 }
 
 void
-quota_owe(const struct quota_who *w, enum quota_lane lane, int64_t tokens)
+quota_owe(const struct quota_who *w, enum quota_lane lane, int64_t bytes,
+    bool due)
 {
 	struct quota_holder *p = w->holders[QUOTA_PRINCIPAL];
-	int64_t was = atomic_fetch_add(&p->owed[lane], tokens);
 
-	if (was == 0 && tokens > 0)
+	atomic_fetch_add(&p->owed_bytes[lane], due ? bytes : -bytes);
+	if (due && atomic_fetch_add(&p->owed[lane], 1) == 0)
 		atomic_fetch_add(&w->account->owing[lane], 1);
-	else if (was > 0 && was + tokens == 0)
+	if (!due && atomic_fetch_sub(&p->owed[lane], 1) == 1)
 		atomic_fetch_sub(&w->account->owing[lane], 1);
 }
 

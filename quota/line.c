@@ -32,10 +32,16 @@ load(_Atomic int64_t *v)
 	return atomic_load_explicit(v, memory_order_relaxed);
 }
 
-static _Atomic int64_t *
-sign_of(struct quota_line *q)
+/* Shows the others how little its first one was given; p NULL: nobody waits, or
+ * for something of their own. */
+static void
+show_sign(struct quota_line *q, const struct line_party *p)
 {
-	return &q->account->signs[q->lines->worker].least[q->lane];
+	struct quota_sign *s = &q->account->signs[q->lines->worker];
+
+	atomic_store(&s->whose[q->lane], p != NULL ? (uintptr_t)p->holder : 0);
+	atomic_store(&s->least[q->lane], p != NULL ?
+	    load(&p->holder->tag[q->lane]) : INT64_MAX);
 }
 
 static void
@@ -186,8 +192,13 @@ must_yield(struct quota_line *q, const struct line_party *p, int64_t now_us)
 	    memory_order_relaxed);
 
 	for (int i = 0; i < workers; i++) {
-		if (i == q->lines->worker || load(
-		    &q->account->signs[i].least[q->lane]) >= mine)
+		struct quota_sign *s = &q->account->signs[i];
+
+		/* Another one's number is a moment old, so of the same
+		 * principal it is always behind. */
+		if (i == q->lines->worker || load(&s->least[q->lane]) >=
+		    mine || atomic_load(&s->whose[q->lane]) ==
+		    (uintptr_t)p->holder)
 			continue;
 		if (q->yielded_us == 0 || q->turns != turns)
 			q->yielded_us = now_us;
@@ -228,31 +239,31 @@ all_untried(struct quota_line *q)
 static struct line_entry *
 choose(struct quota_line *q, int64_t now_us, int64_t *wait_us)
 {
-	int64_t least = INT64_MAX;
-	struct line_party *p;
+	struct line_party *p, *least = NULL;
 
 	*wait_us = LINE_POLL_MS * 1000;
 	all_untried(q);
 	while ((p = next_party(q)) != NULL) {
 		struct line_entry *e = first_of(p);
-		int64_t us, tag = load(&p->holder->tag[q->lane]);
+		int64_t us;
 
 		e->own = false;
 		us = e->wait(e, now_us);
 		p->tried = true;
-		if (!e->own && tag < least)
-			least = tag;
+		/* They come in that order. */
+		if (!e->own && least == NULL)
+			least = p;
 		if (us > 0) {
 			*wait_us = us < *wait_us ? us : *wait_us;
 			continue;
 		}
-		atomic_store(sign_of(q), least);
+		show_sign(q, least);
 		if (!must_yield(q, p, now_us))
 			return e;
 		*wait_us = 1000;
 		return NULL;
 	}
-	atomic_store(sign_of(q), least);
+	show_sign(q, least);
 	return NULL;
 }
 
@@ -273,7 +284,7 @@ look(struct timer *t)
 		e->turn(e, false);
 	}
 	if (list_empty(&q->parties)) {
-		atomic_store(sign_of(q), INT64_MAX);
+		show_sign(q, NULL);
 		return;
 	}
 	timer_set(&q->timer, loop, now_us + (wait_us < 1000 ? 1000 : wait_us),

@@ -92,8 +92,8 @@ struct quota_holder {
 	_Atomic int		 refs;		/* sessions */
 	_Atomic uint32_t	 active;	/* bits: dimensions not off */
 	_Atomic int64_t		 tag[QUOTA_LANES];	/* fair turn: spent */
-	_Atomic int64_t		 owed[QUOTA_LANES];	/* by who was told to
-							 * wait */
+	/* By who was told to wait: how many, and their bytes. */
+	_Atomic int64_t		 owed[QUOTA_LANES], owed_bytes[QUOTA_LANES];
 	_Atomic uint64_t	 given[QUOTA_LANES];	/* ever */
 	_Atomic uint64_t	 given_before[QUOTA_LANES];	/* by ticks */
 	_Atomic uint64_t	 given_per_s[QUOTA_LANES];
@@ -196,10 +196,11 @@ int64_t		 quota_aside_wait_us(const struct quota_who *w,
 		    int64_t now_us, struct quota_reason *why);
 void		 quota_aside_spend(const struct quota_who *w, bool out,
 		    int64_t bytes, int64_t now_us);
-/* Others of its principal come later by so much, until as much is taken back
- * (negative): its client was told to wait, or it waits in line. */
+/* Others of its principal come later by one request of so many bytes, until it
+ * is taken back (due false): its client was told to wait, or it waits in
+ * line. */
 void		 quota_owe(const struct quota_who *w, enum quota_lane lane,
-		    int64_t tokens);
+		    int64_t bytes, bool due);
 /* As many are counted; false: over a limit that is enforced, nothing was
  * counted. */
 bool		 quota_count(struct quota_who *w, enum quota_dimension d,

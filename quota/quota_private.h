@@ -13,6 +13,8 @@ struct htab;
 /* What the workers tell each other of their lines, a cache line each. */
 struct quota_sign {
 	_Alignas(64) _Atomic int64_t least[QUOTA_LANES]; /* tag; INT64_MAX */
+	_Atomic uintptr_t	 whose[QUOTA_LANES];	/* the holder; never
+							 * looked into */
 	struct quota_line	*lines[QUOTA_LANES];	/* the worker's own */
 };
 

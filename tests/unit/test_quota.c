@@ -288,7 +288,7 @@ principals_are_told_equal_shares(void **state)
 	quota_who_open(f.quota, f.account, SLICE_LIT("bob"), SLICE_LIT(""),
 	    &bob);
 	quota_spend(&f.who, &all, f.now);
-	quota_owe(&f.who, QUOTA_IN, 900);
+	quota_owe(&f.who, QUOTA_IN, 900, true);
 	quota_spend(&f.who, &c, f.now);
 	/* 100 of debt, 900 before it, and bob is not there. */
 	assert_int_equal(quota_throttle_us(&f.who, &c, QUOTA_IN, f.now, &why),
@@ -296,13 +296,36 @@ principals_are_told_equal_shares(void **state)
 	/* Bob waits for the debt and one turn of alice. */
 	assert_int_equal(quota_throttle_us(&bob, &c, QUOTA_IN, f.now, &why),
 	    SECOND / 5);
-	quota_owe(&bob, QUOTA_IN, 100);
+	quota_owe(&bob, QUOTA_IN, 100, true);
 	assert_int_equal(quota_throttle_us(&f.who, &c, QUOTA_IN, f.now, &why),
 	    2 * SECOND);
-	quota_owe(&bob, QUOTA_IN, -100);
-	quota_owe(&f.who, QUOTA_IN, -900);
+	quota_owe(&bob, QUOTA_IN, 100, false);
+	quota_owe(&f.who, QUOTA_IN, 900, false);
 	assert_int_equal(f.account->owing[QUOTA_IN], 0);
 	quota_who_close(&bob);
+	end(&f);
+}
+
+/* What others owe is counted in what the limit is about. */
+static void
+requests_wait_for_requests(void **state)
+{
+	const struct limit row = { .dimension = QUOTA_DIM_REQUESTS,
+		.scope = QUOTA_TENANT, .value = 10, .burst = 10 };
+	struct quota_cost c = cost(QUOTA_DIM_REQUESTS, 1);
+	struct quota_reason why;
+	struct fixture f;
+
+	(void)state;
+	begin(&f, 1, &row);
+	for (int i = 0; i < 11; i++)
+		quota_spend(&f.who, &c, f.now);
+	for (int i = 0; i < 4; i++)
+		quota_owe(&f.who, QUOTA_IN, 1000000, true);
+	assert_int_equal(quota_throttle_us(&f.who, &c, QUOTA_IN, f.now, &why),
+	    SECOND / 2);
+	for (int i = 0; i < 4; i++)
+		quota_owe(&f.who, QUOTA_IN, 1000000, false);
 	end(&f);
 }
 
@@ -519,6 +542,7 @@ main(void)
 		cmocka_unit_test(shadow_holds_up_nobody_and_is_noted),
 		cmocka_unit_test(a_changed_limit_keeps_what_is_owed),
 		cmocka_unit_test(principals_are_told_equal_shares),
+		cmocka_unit_test(requests_wait_for_requests),
 		cmocka_unit_test(counts_up_to_the_limit),
 		cmocka_unit_test(partitions_have_buckets_of_their_own),
 		cmocka_unit_test(leaving_pays_nothing),

@@ -1,0 +1,184 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""How exactly a limit holds: connections, sizes and kinds, pressed as hard as load.c can.
+
+For each row a weir of its own in front of three real brokers has one limit. What passes is read from
+its metrics ten times a second (bytes of requests and replies, requests: counted where replies leave,
+not where limits are), and shown as the least and the most that passed in any 10 seconds and in any
+single one, of the limit. The first three seconds, with the burst, are left out.
+
+    tests/bench/exact.py [--only PATTERN] [--seconds N]
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.join(ROOT, "tests", "system"))
+
+from rig import kafka, proc  # noqa: E402
+
+KB, MB = 1000, 1000000
+LOAD = os.path.join(ROOT, "build", "obj", "bench", "load")
+WEIR = os.path.join(ROOT, "build", "weir")
+NAMED = ["-n", "apache-kafka-java", "-v", "4.3.1"]
+COUNTED = {
+    "ingress_bytes": r'^weir_request_bytes_total\{api="produce"\} (\S+)',
+    "egress_bytes": r'^weir_response_bytes_total\{api="fetch"\} (\S+)',
+    "requests": r'^weir_requests_total\{api="produce"\} (\S+)',
+}
+
+# What, its limit, connections a broker, bytes of a request's records.
+ROWS = [
+    ("ingress_bytes", 1 * MB, 1, 100),
+    ("ingress_bytes", 1 * MB, 20, 100),
+    ("ingress_bytes", 1 * MB, 300, 100),
+    ("ingress_bytes", 5 * MB, 1, 10 * KB),
+    ("ingress_bytes", 5 * MB, 20, 10 * KB),
+    ("ingress_bytes", 5 * MB, 300, 10 * KB),
+    ("ingress_bytes", 20 * MB, 1, 1000 * KB),
+    ("ingress_bytes", 20 * MB, 20, 1000 * KB),
+    ("ingress_bytes", 20 * MB, 60, 1000 * KB),
+    ("ingress_bytes", 20 * MB, 4, 8000 * KB),
+    ("requests", 200, 1, 100),
+    ("requests", 200, 20, 100),
+    ("requests", 2000, 300, 100),
+    ("egress_bytes", 5 * MB, 1, 10 * KB),
+    ("egress_bytes", 5 * MB, 10, 10 * KB),
+    ("egress_bytes", 20 * MB, 10, 1000 * KB),
+]
+
+
+class Sample:
+    def __init__(self, admin, pattern):
+        self.url, self.pattern, self.points = f"http://{admin}/metrics", pattern, []
+
+    def take(self):
+        with urllib.request.urlopen(self.url, timeout=10) as reply:
+            found = re.search(self.pattern, reply.read().decode(), re.M)
+        self.points.append((time.monotonic(), float(found.group(1)) if found else 0.0))
+
+    def windows(self, seconds, skip):
+        """The least and the most a second in any window of so many seconds."""
+        start = self.points[0][0] + skip
+        points = [p for p in self.points if p[0] >= start]
+        rates, j = [], 0
+        for i, (at, value) in enumerate(points):
+            while j < len(points) and points[j][0] < at + seconds:
+                j += 1
+            if j == len(points):
+                break
+            rates.append((points[j][1] - value) / (points[j][0] - at))
+        return (min(rates), max(rates)) if rates else (0, 0)
+
+
+class Bench:
+    def __init__(self, folder, seconds):
+        self.folder, self.seconds = folder, seconds
+        self.cluster = kafka.Cluster("4.3.1", os.path.join(folder, "kafka"))
+        self.count = 0
+
+    def weir(self, limit):
+        port, admin = proc.free_port(), proc.free_port()
+        path = os.path.join(self.folder, "weir.json")
+        config = {
+            "cluster": {"bootstrap": self.cluster.bootstrap()},
+            "listeners": [{"address": f"127.0.0.1:{port}"}],
+            "quota": {"limits": [limit]},
+            "admin": {"address": f"127.0.0.1:{admin}"},
+            "workers": 2,
+        }
+        with open(path, "w", encoding="ascii") as f:
+            json.dump(config, f)
+        log = os.path.join(self.folder, "weir.log")
+        process = proc.Process("weir", [WEIR, "run", "-c", path], log)
+        try:
+            proc.wait_until("weir", lambda: self.ready(f"127.0.0.1:{admin}"), 20)
+        except proc.Timeout:
+            raise SystemExit("exact: weir does not start:\n" + process.tail()) from None
+        return process, f"127.0.0.1:{port}", f"127.0.0.1:{admin}"
+
+    @staticmethod
+    def ready(admin):
+        try:
+            with urllib.request.urlopen(f"http://{admin}/readyz", timeout=2) as reply:
+                return reply.status == 200
+        except OSError:
+            return False
+
+    def load(self, boot, mode, count, *flags):
+        argv = [LOAD, *NAMED, *map(str, flags), boot, mode, str(count)]
+        return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def direct(self, *args):
+        load = self.load(self.cluster.bootstrap(), *args)
+        _, err = load.communicate(timeout=300)
+        if load.returncode != 0:
+            raise SystemExit(f"exact: {args}: {err}")
+
+    def shape(self, size):
+        """Records of 1 KB at most."""
+        each = min(size, KB)
+        return ["-s", each, "-r", max(1, size // each)]
+
+    def row(self, what, limit, lanes, size):
+        self.count += 1
+        flags = ["-t", f"exact{self.count}-", *self.shape(size)]
+        self.direct("create", 0, *flags)
+        total = limit * (self.seconds + 4)
+        if what == "egress_bytes":
+            self.direct("produce", total // min(lanes, 4) // size, *flags, "-l", 4)
+        process, boot, admin = self.weir({"dimension": what, "value": limit})
+        sample = Sample(admin, COUNTED[what])
+        if what == "egress_bytes":
+            loads = [self.load(boot, "consume", (total // lanes) >> 20, *flags)
+                     for _ in range(lanes)]  # fmt: skip
+        else:
+            count = total if what == "requests" else total // size
+            loads = [self.load(boot, "produce", count, *flags, "-l", lanes)]
+        end = time.monotonic() + self.seconds + 3
+        while time.monotonic() < end and any(load.poll() is None for load in loads):
+            sample.take()
+            time.sleep(0.1)
+        for load in loads:
+            load.kill()
+            load.communicate()
+        process.stop(5)
+        ten, one = sample.windows(10, 3), sample.windows(1, 3)
+        print(
+            f"{what:14} {limit:>9} {lanes * (1 if what == 'egress_bytes' else 3):>5} {size:>8}  "
+            f"{ten[0] / limit:.3f} {ten[1] / limit:.3f}  {one[0] / limit:.3f} {one[1] / limit:.3f}",
+            flush=True,
+        )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--seconds", type=int, default=15)
+    options = parser.parse_args()
+    folder = tempfile.mkdtemp(prefix="weir-exact-")
+    bench = Bench(folder, options.seconds)
+    try:
+        bench.cluster.start()
+        print(f"{'limit':14} {'value':>9} {'conns':>5} {'size':>8}  {'10 s':11}  1 s", flush=True)
+        for row in ROWS:
+            if re.search(options.only, " ".join(map(str, row))):
+                bench.row(*row)
+    finally:
+        proc.kill_all()
+        shutil.rmtree(folder, ignore_errors=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

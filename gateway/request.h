@@ -28,6 +28,7 @@
 #include "routing/upstream.h"
 
 struct session;
+struct topic_counts;
 struct worker;
 
 enum {
@@ -117,6 +118,7 @@ struct request {
 	int64_t			 throttle_tell_us; /* told, without a mute */
 	int64_t			 read_bytes;	/* of records in a Fetch's
 						 * reply */
+	struct topic_counts	*topic_counts;	/* throttle_topics.c's */
 	struct quota_reason	 throttle_why;
 	struct quota_reason	 refused_why;	/* value -1: none */
 	int16_t			 error;		/* first one told */

@@ -11,6 +11,13 @@
 
 /* ---- how many there are ---- */
 
+/* Of a request: counted once, and again in a newer snapshot. */
+struct topic_counts {
+	uint64_t		 generation;	/* of the snapshot */
+	int64_t			 there;		/* partitions in it */
+	int64_t			 made;		/* by the request's items */
+};
+
 struct counting {
 	const struct cluster	*cluster;
 	int64_t			 n;
@@ -35,13 +42,21 @@ count_range(void *arg, struct slice physical, bool whole)
 	}
 }
 
-static int64_t
-partitions_now(const struct request *r)
+static struct topic_counts *
+counts_of(struct request *r)
 {
 	struct counting k = { r->worker->cluster, 0 };
+	struct topic_counts *to = r->topic_counts;
 
+	if (to == NULL)
+		to = r->topic_counts = ARENA_NEW(&r->arena,
+		    struct topic_counts);
+	else if (to->generation == k.cluster->generation)
+		return to;
 	names_ranges(tenancy_names(r->session), NAME_TOPIC, count_range, &k);
-	return k.n;
+	to->generation = k.cluster->generation;
+	to->there = k.n;
+	return to;
 }
 
 /* ---- what an item is about ---- */
@@ -97,20 +112,26 @@ only_validates(const struct request *r)
 
 /* ---- verdicts ---- */
 
-/* Of all partitions, those that were made since the snapshot left out. */
+/* With what the request makes before this; what other requests made since the
+ * snapshot left out. */
 static int16_t
 judge_count(struct request *r, const struct quota_who *w, int64_t more)
 {
+	struct topic_counts *counts;
 	struct quota_reason why;
 	int64_t now, most;
 
-	if (more <= 0)
+	/* There may be many items and topics: only a limit is worth it. */
+	if (more <= 0 || !quota_is_limited(w, QUOTA_DIM_PARTITIONS))
 		return 0;
-	now = partitions_now(r) + more;
+	counts = counts_of(r);
+	now = counts->there + counts->made + more;
 	most = quota_size_limit(w, QUOTA_DIM_PARTITIONS, now,
 	    loop_now_us(r->worker->loop), &why);
-	if (most < 0 || now <= most)
+	if (most < 0 || now <= most) {
+		counts->made += more;
 		return 0;
+	}
 	throttle_refused(r, &why);
 	return KAFKA_INVALID_REQUEST;
 }

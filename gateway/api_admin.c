@@ -52,7 +52,7 @@ void
 api_change_topics(struct request *r)
 {
 	const struct forward_how how = {
-		.judge = judge_change, .finish = changed,
+		.judge = judge_change, .once = true, .finish = changed,
 	};
 
 	forward_with(r, &how);
@@ -103,7 +103,7 @@ void
 api_create_topics(struct request *r)
 {
 	const struct forward_how how = {
-		.judge = judge_topic, .finish = changed,
+		.judge = judge_topic, .once = true, .finish = changed,
 	};
 
 	forward_with(r, &how);

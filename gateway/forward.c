@@ -11,7 +11,10 @@
 #include "routing/virtual.h"
 #include "wire/messages.h"
 
-enum { HUNG_US = 500000 };
+enum {
+	HUNG_US = 500000,
+	UNJUDGED = INT16_MAX,
+};
 
 /* The state of a request that is being forwarded. */
 struct plan {
@@ -20,6 +23,7 @@ struct plan {
 	int32_t			 items;
 	int32_t			*leg_of;	/* by item; -1: errors[i] */
 	int16_t			*errors;
+	int16_t			*verdicts;	/* by item, with how.once */
 	int32_t			*brokers;	/* by leg */
 	int32_t			 legs;
 	bool			 unknown;	/* of topic or leader */
@@ -65,12 +69,31 @@ plan_arrays(struct request *r, struct plan *p)
 	p->leg_of = ARENA_ARRAY(&r->arena, int32_t, room);
 	p->errors = ARENA_ARRAY(&r->arena, int16_t, room);
 	p->brokers = ARENA_ARRAY(&r->arena, int32_t, room);
+	if (!p->how.once)
+		return;
+	p->verdicts = ARENA_ARRAY(&r->arena, int16_t, room);
+	for (int32_t i = 0; i < room; i++)
+		p->verdicts[i] = UNJUDGED;
 }
 
-/* FORWARD_ITEM, or the error that the item is answered with. What may become
+static int16_t
+ask_judge(struct request *r, struct plan *p, int32_t i,
+    const struct shape_item *item)
+{
+	if (p->how.judge == NULL)
+		return FORWARD_ITEM;
+	if (p->verdicts == NULL)
+		return p->how.judge(r, item);
+	if (p->verdicts[i] == UNJUDGED)
+		p->verdicts[i] = p->how.judge(r, item);
+	return p->verdicts[i];
+}
+
+/* FORWARD_ITEM, or the error that item i is answered with. What may become
  * known is noted in p->unknown. */
 static int16_t
-judge_item(struct request *r, struct plan *p, const struct shape_item *item)
+judge_item(struct request *r, struct plan *p, int32_t i,
+    const struct shape_item *item)
 {
 	if (p->checks) {
 		int16_t error = authorize_item(&p->items_allowed, item);
@@ -82,7 +105,7 @@ judge_item(struct request *r, struct plan *p, const struct shape_item *item)
 		if (error != AUTHORIZE_OK)
 			return error;
 	}
-	return p->how.judge != NULL ? p->how.judge(r, item) : FORWARD_ITEM;
+	return ask_judge(r, p, i, item);
 }
 
 /* ---- what came back ---- */
@@ -263,7 +286,7 @@ leader_of_item(void *arg, int32_t i, const struct shape_item *item)
 	const struct partition *part = t ? topic_partition(t, item->key) : NULL;
 
 	l->p->leg_of[i] = -1;
-	l->p->errors[i] = judge_item(l->r, l->p, item);
+	l->p->errors[i] = judge_item(l->r, l->p, i, item);
 	if (l->p->errors[i] != FORWARD_ITEM)
 		return;
 	if (part != NULL && part->leader >= 0 && !(l->p->hung &&
@@ -414,7 +437,7 @@ query_item(void *arg, int32_t i, const struct shape_item *item)
 	struct judging *j = arg;
 	struct plan *p = j->p;
 
-	p->errors[i] = judge_item(j->r, p, item);
+	p->errors[i] = judge_item(j->r, p, i, item);
 	p->leg_of[i] = p->query_of[i] = -1;
 	if (p->errors[i] != FORWARD_ITEM)
 		return;
@@ -429,7 +452,7 @@ divide_item(void *arg, int32_t i, const struct shape_item *item)
 {
 	struct judging *j = arg;
 
-	j->p->errors[i] = judge_item(j->r, j->p, item);
+	j->p->errors[i] = judge_item(j->r, j->p, i, item);
 	j->p->leg_of[i] = j->p->errors[i] == FORWARD_ITEM ? 0 : -1;
 }
 
@@ -523,7 +546,7 @@ any_item(void *arg, int32_t i, const struct shape_item *item)
 {
 	struct judging *j = arg;
 
-	j->p->errors[i] = judge_item(j->r, j->p, item);
+	j->p->errors[i] = judge_item(j->r, j->p, i, item);
 	j->p->leg_of[i] = j->p->errors[i] == FORWARD_ITEM ?
 	    leg_for(j->p, LEG_ANY) : -1;
 }

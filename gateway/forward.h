@@ -29,6 +29,9 @@ struct forward_how {
 	 * the error that it is answered with (0: answered as empty). It may
 	 * change the item. NULL: all are forwarded. */
 	int16_t	(*judge)(struct request *r, const struct shape_item *item);
+	/* What it says of an item holds, also when the request is planned anew
+	 * in a newer snapshot: it charges for it, or changes it. */
+	bool	 once;
 	/* The merged answer, or the API's error shape. */
 	void	(*finish)(struct request *r, void *response);
 	/* all: every item went to a broker. r->session may be NULL. */

@@ -80,7 +80,8 @@ add_user(void *arg, const struct quota_user *u)
 	    (int)u->sessions,
 	    "produced_per_s", (json_int_t)u->per_s[QUOTA_IN],
 	    "fetched_per_s", (json_int_t)u->per_s[QUOTA_OUT],
-	    "requests_per_s", (json_int_t)u->per_s[QUOTA_OTHER]));
+	    "requests_per_s", (json_int_t)(u->per_s[QUOTA_OTHER] +
+	    u->per_s[QUOTA_TOPICS])));
 }
 
 /* ---- most first ---- */

@@ -15,6 +15,7 @@
 #include "gateway/session.h"
 #include "gateway/tenancy.h"
 #include "gateway/tenants.h"
+#include "gateway/throttle_topics.h"
 #include "gateway/worker.h"
 #include "quota/quota.h"
 #include "routing/names.h"
@@ -152,7 +153,8 @@ throttle_topic(struct session *s, struct slice name)
 static enum quota_lane
 lane_of(const struct request *r)
 {
-	return r->api->class == CLASS_PRODUCE ? QUOTA_IN : QUOTA_OTHER;
+	return r->api->class == CLASS_PRODUCE ? QUOTA_IN :
+	    throttle_topics_wait(r) ? QUOTA_TOPICS : QUOTA_OTHER;
 }
 
 static void
@@ -166,6 +168,9 @@ cost_of(const struct request *r, struct quota_cost *c)
 	    class == CLASS_PRODUCE || class == CLASS_READ);
 	if (class == CLASS_TOPICS)
 		quota_cost_add(c, QUOTA_DIM_TOPIC_REQUESTS, 1, true);
+	/* Charged by items, later. */
+	if (throttle_topics_wait(r))
+		quota_cost_add(c, QUOTA_DIM_PARTITION_CHANGES, 0, true);
 	if (class == CLASS_READ)
 		quota_cost_add(c, QUOTA_DIM_EGRESS, 0, true);
 }

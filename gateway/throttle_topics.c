@@ -136,31 +136,34 @@ judge_count(struct request *r, const struct quota_who *w, int64_t more)
 	return KAFKA_INVALID_REQUEST;
 }
 
+/* What the new versions are refused for, the old ones have waited for. */
 static int16_t
 judge_rate(struct request *r, const struct quota_who *w, int64_t n)
 {
-	int64_t now_us = loop_now_us(r->worker->loop), us;
+	int64_t now_us = loop_now_us(r->worker->loop);
 	struct quota_cost c = { 0 };
 	struct quota_reason why;
 
-	quota_cost_add(&c, QUOTA_DIM_PARTITION_CHANGES, n, true);
-	us = quota_wait_us(w, &c, now_us, &why);
-	if (us > 0 && throttle_version_knows(r->schema->key, r->version)) {
-		throttle_refused(r, &why);
-		throttle_tell(r, us, &why);
-		return KAFKA_THROTTLING_QUOTA_EXCEEDED;
-	}
-	/* A request that waited for a newer snapshot is judged again. */
-	if (r->park_until_us == 0)
+	if (!throttle_version_knows(r->schema->key, r->version)) {
+		quota_cost_add(&c, QUOTA_DIM_PARTITION_CHANGES, n, true);
 		quota_spend(w, &c, now_us);
-	us = quota_throttle_us(w, &c, QUOTA_OTHER, now_us, &why);
-	/* What the new versions are refused for, the old ones wait for. */
-	if (us > r->throttle_us &&
-	    !throttle_version_knows(r->schema->key, r->version)) {
-		r->throttle_us = us;
-		throttle_because(r, &why);
+		return 0;
 	}
-	return 0;
+	if (quota_take(w, QUOTA_DIM_PARTITION_CHANGES, n, now_us, &why))
+		return 0;
+	throttle_refused(r, &why);
+	throttle_tell(r, why.us, &why);
+	return KAFKA_THROTTLING_QUOTA_EXCEEDED;
+}
+
+bool
+throttle_topics_wait(const struct request *r)
+{
+	int16_t key = r->schema->key;
+
+	return (key == API_CREATE_TOPICS || key == API_CREATE_PARTITIONS ||
+	    key == API_DELETE_TOPICS) &&
+	    !throttle_version_knows(key, r->version) && !only_validates(r);
 }
 
 int16_t
@@ -184,21 +187,17 @@ bool
 throttle_may_create(struct request *r, int32_t topics)
 {
 	const struct quota_who *w = throttle_who(r->session);
-	int64_t now_us = loop_now_us(r->worker->loop), us;
-	struct quota_cost c = { 0 };
 	struct quota_reason why;
 
 	if (w == NULL)
 		return true;
 	if (judge_count(r, w, topics) != 0)
 		return false;
-	quota_cost_add(&c, QUOTA_DIM_PARTITION_CHANGES, topics, true);
-	us = quota_wait_us(w, &c, now_us, &why);
-	if (us == 0)
-		quota_spend(w, &c, now_us);
-	else
-		throttle_tell(r, us, &why);
-	return us == 0;
+	if (quota_take(w, QUOTA_DIM_PARTITION_CHANGES, topics,
+	    loop_now_us(r->worker->loop), &why))
+		return true;
+	throttle_tell(r, why.us, &why);
+	return false;
 }
 
 /* ---- texts ---- */

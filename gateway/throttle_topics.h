@@ -15,6 +15,9 @@
 struct request;
 struct shape_item;
 
+/* Whether the request is to wait while what was created and deleted is in debt:
+ * in versions that cannot be told so. */
+bool	 throttle_topics_wait(const struct request *r);
 /* 0, or the error for that item of CreateTopics, CreatePartitions or
  * DeleteTopics. What goes on is charged. */
 int16_t	 throttle_topic_judge(struct request *r,

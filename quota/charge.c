@@ -125,6 +125,16 @@ quota_wait_us(const struct quota_who *w, const struct quota_cost *c,
 	return longest;
 }
 
+static void
+spend_one(struct quota_holder *h, enum quota_dimension d,
+    struct quota_gauge *g, int64_t tokens, int64_t now_us)
+{
+	notice(h, d, g, bucket_spend(&g->bucket, quota_gauge_rate(g), tokens,
+	    now_us));
+	atomic_fetch_add_explicit(&g->spent, (uint64_t)tokens,
+	    memory_order_relaxed);
+}
+
 void
 quota_spend(const struct quota_who *w, const struct quota_cost *c,
     int64_t now_us)
@@ -134,13 +144,9 @@ quota_spend(const struct quota_who *w, const struct quota_cost *c,
 			struct quota_gauge *g = gauge_in_force(w->holders[s],
 			    c->v[i].dimension);
 
-			if (g == NULL)
-				continue;
-			notice(w->holders[s], c->v[i].dimension, g,
-			    bucket_spend(&g->bucket, quota_gauge_rate(g),
-			    c->v[i].tokens, now_us));
-			atomic_fetch_add_explicit(&g->spent,
-			    (uint64_t)c->v[i].tokens, memory_order_relaxed);
+			if (g != NULL)
+				spend_one(w->holders[s], c->v[i].dimension, g,
+				    c->v[i].tokens, now_us);
 		}
 }
 
@@ -206,13 +212,25 @@ quota_take(const struct quota_who *w, enum quota_dimension d, int64_t tokens,
     int64_t now_us, struct quota_reason *why)
 {
 	struct quota_cost c = { 0 };
-	bool taken;
 
 	quota_cost_add(&c, d, tokens, true);
-	taken = quota_wait_us(w, &c, now_us, why) == 0;
-	if (taken)
-		quota_spend(w, &c, now_us);
-	return taken;
+	if (quota_wait_us(w, &c, now_us, why) > 0)
+		return false;
+	for (int s = 0; s < QUOTA_SCOPES; s++) {
+		struct quota_gauge *g = gauge_in_force(w->holders[s], d);
+		int64_t us;
+
+		if (g == NULL)
+			continue;
+		us = mode_of(g) != QUOTA_SHADOW ? 0 :
+		    bucket_wait_us(bucket_look(&g->bucket,
+		    quota_gauge_rate(g), now_us), pace_of(g));
+		if (us > 0)
+			quota_note(&g->record, us, now_us);
+		else
+			spend_one(w->holders[s], d, g, tokens, now_us);
+	}
+	return true;
 }
 
 static struct quota_gauge *

@@ -47,7 +47,11 @@ enum {
 };
 
 /* What waits in line apart (quota/line.h). */
-enum quota_lane { QUOTA_IN, QUOTA_OUT, QUOTA_OTHER, QUOTA_LANES };
+enum quota_lane {
+	QUOTA_IN, QUOTA_OUT, QUOTA_OTHER,
+	QUOTA_TOPICS,		/* waits for what takes minutes: apart */
+	QUOTA_LANES
+};
 
 /* What is counted by name, with what brokers say of it (quota/stock.h). */
 enum quota_named { QUOTA_NAMED_GROUPS, QUOTA_NAMED_TXNS, QUOTA_NAMED };
@@ -207,7 +211,9 @@ bool		 quota_count(struct quota_who *w, enum quota_dimension d,
 		    int64_t n, int64_t now_us, struct quota_reason *why);
 void		 quota_uncount(struct quota_who *w,
 		    enum quota_dimension d, int64_t n);
-/* Takes one where no bucket is in debt; false: one is, nothing was taken. */
+/* Charges where no bucket is in debt; false: one is, nothing was charged. One
+ * in shadow that is in debt notes that it would have refused, and is not
+ * charged. */
 bool		 quota_take(const struct quota_who *w, enum quota_dimension d,
 		    int64_t tokens, int64_t now_us, struct quota_reason *why);
 /* The least limit of a RATE that is enforced on it; -1: none is. */

@@ -223,6 +223,9 @@ teardown(void **state)
 	return 0;
 }
 
+/* In produce's place. */
+static const struct forward_how *how_else;
+
 /* Of the first `n` partitions. */
 static void
 produce(int n, bool hold, bool no_reply)
@@ -245,7 +248,7 @@ produce(int n, bool hold, bool no_reply)
 	for (int i = 0; i < n; i++)
 		t->partition_data.v[i].index = i;
 	request.body = q;
-	forward_with(&request, &how);
+	forward_with(&request, how_else != NULL ? how_else : &how);
 }
 
 static void
@@ -285,6 +288,41 @@ test_at_once(void **state)
 	assert_int_equal(world.sends, 1);
 	assert_int_equal(request.leg_count, PARTS);
 	assert_int_equal(world.parks, 0);
+}
+
+static int judged[PARTS];
+
+/* Of the second partition nothing is to be done. */
+static int16_t
+judge_and_count(struct request *r, const struct shape_item *item)
+{
+	(void)r;
+	judged[item->key]++;
+	return item->key == 1 ? KAFKA_INVALID_REQUEST : FORWARD_ITEM;
+}
+
+/* What a judge has charged for is not judged again, whatever it said. */
+static void
+test_judged_once(void **state)
+{
+	const struct forward_how once = { .judge = judge_and_count,
+		.once = true, .finish = produced };
+
+	(void)state;
+	memset(judged, 0, sizeof(judged));
+	away(0, true);
+	how_else = &once;
+	produce(PARTS, false, false);
+	how_else = NULL;
+	assert_int_equal(world.sends, 0);
+	away(0, false);
+	newer_snapshot();
+	assert_int_equal(world.sends, 1);
+	for (int i = 0; i < PARTS; i++)
+		assert_int_equal(judged[i], 1);
+	assert_int_equal(request.leg_count, PARTS - 1);
+	end_legs(CALL_LOST, KAFKA_REQUEST_TIMED_OUT);
+	assert_int_equal(answered(1), KAFKA_INVALID_REQUEST);
 }
 
 /* The way to a leader is missing: perhaps there is another one since. */
@@ -479,6 +517,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_at_once),
+		TEST(test_judged_once),
 		TEST(test_new_leader),
 		TEST(test_mixed),
 		TEST(test_hold),

@@ -242,6 +242,36 @@ shadow_holds_up_nobody_and_is_noted(void **state)
 	end(&f);
 }
 
+/* As many as an enforced limit would have, and no debt beyond. */
+static void
+shadow_notes_what_it_would_refuse(void **state)
+{
+	const struct limit rows[] = {
+		{ .dimension = QUOTA_DIM_CONNECTION_ATTEMPTS,
+		  .scope = QUOTA_TENANT, .value = 10, .burst = 10,
+		  .mode = QUOTA_SHADOW },
+		{ .dimension = QUOTA_DIM_CONNECTION_ATTEMPTS,
+		  .scope = QUOTA_PRINCIPAL, .value = 100, .burst = 100 },
+	};
+	struct quota_reason why;
+	struct quota_gauge *g;
+	struct fixture f;
+
+	(void)state;
+	begin(&f, 2, rows);
+	for (int i = 0; i < 100; i++)
+		assert_true(quota_take(&f.who, QUOTA_DIM_CONNECTION_ATTEMPTS,
+		    1, f.now, &why));
+	g = &f.account->tenant->gauges[QUOTA_DIM_CONNECTION_ATTEMPTS];
+	assert_int_equal(g->record.times, 100 - 11);
+	assert_int_equal(g->record.worst_us, SECOND / 10);
+	f.now += SECOND;
+	assert_true(quota_take(&f.who, QUOTA_DIM_CONNECTION_ATTEMPTS, 1, f.now,
+	    &why));
+	assert_int_equal(g->record.times, 100 - 11);
+	end(&f);
+}
+
 static void
 a_changed_limit_keeps_what_is_owed(void **state)
 {
@@ -540,6 +570,7 @@ main(void)
 		cmocka_unit_test(every_scope_holds),
 		cmocka_unit_test(the_node_holds_for_all),
 		cmocka_unit_test(shadow_holds_up_nobody_and_is_noted),
+		cmocka_unit_test(shadow_notes_what_it_would_refuse),
 		cmocka_unit_test(a_changed_limit_keeps_what_is_owed),
 		cmocka_unit_test(principals_are_told_equal_shares),
 		cmocka_unit_test(requests_wait_for_requests),

@@ -405,6 +405,8 @@ count_answer(struct leased *l, struct slice *line, bool late, int64_t now)
 		own = c->sent_used;
 	if (own > c->sent_want)
 		own = c->sent_want;
+	if (own > c->limit && own > c->sent_used)
+		own = c->limit > c->sent_used ? c->limit : c->sent_used;
 	c->own = (uint32_t)own;
 	c->others = others < 0 ? 0 : others < LEASE_COUNT_MAX ? others :
 	    LEASE_COUNT_MAX;

@@ -14,6 +14,7 @@ enum {
 	EXPIRE_US = 200 * 1000,		/* what is not spent goes back */
 	FIRST_US = 25 * 1000,		/* time since no call */
 	CALL_MOST_US = 500 * 1000,	/* the script's word is bounded */
+	EARNED_MOST_US = 5000 * 1000,
 	/* Smoothing: of demand, of its peaks, of what the script compares with
 	 * all nodes' spending (SLOWNESS). */
 	DEMAND_US = 100 * 1000, PEAK_US = 500 * 1000, SPENDING_US = 1000 * 1000,
@@ -49,6 +50,9 @@ struct rate {
 	int64_t			 granted_us;	/* last one that was not 0 */
 	int64_t			 owed;		/* came late: goes back */
 	int64_t			 left;		/* what there was for all */
+	/* What one node alone could get of all of it by now: no store gives
+	 * more. */
+	int64_t			 credit;
 	int64_t			 horizon_us;
 	double			 share;		/* of what all spend */
 	int64_t			 span;		/* it was counted in last */
@@ -203,21 +207,38 @@ rate_join(struct leased *l, int64_t now)
 	begin_asking(r, FROM_FREE, now);
 }
 
+static int64_t
+bounded(struct rate *r, int64_t grant)
+{
+	if (grant > r->credit)
+		grant = r->credit;
+	r->credit -= grant;
+	return grant;
+}
+
+static void
+add_credit(struct rate *r, __int128 tokens)
+{
+	tokens += r->credit;
+	r->credit = tokens < r->most ? (int64_t)tokens : r->most;
+}
+
 /* It had only what it needed for the moment; what the store has for all is now
  * the nodes', and the script knows. */
 void
 rate_leave(struct leased *l, int64_t now)
 {
 	struct rate *r = rate_of(l);
-	int64_t half, balance;
+	int64_t half, balance, grant;
 
 	leased_ask(l, false);
 	set_mode(r, LEASE_FREE, now);
 	half = part_of(r->most, free_part(node_of(r)->nodes)) / 2;
 	balance = bucket_look(r->bucket, &r->pub.rate, now);
 	if (balance < half && r->left >= r->most / 2) {
-		bucket_grant(r->bucket, &r->pub.rate, half - balance);
-		balance = half;
+		grant = bounded(r, half - balance);
+		bucket_grant(r->bucket, &r->pub.rate, grant);
+		balance += grant;
 	}
 	atomic_store_explicit(&r->pub.press_below, balance < half ?
 	    balance / 2 : half / 2, memory_order_relaxed);
@@ -304,14 +325,14 @@ observe(struct rate *r, int64_t now)
 	int64_t burst = atomic_load(&r->pub.rate.burst);
 	int64_t balance = bucket_look(r->bucket, &r->pub.rate, now);
 	int64_t us = now - r->looked_us;
-	__int128 earned = (__int128)rate * us / MILLION;
+	__int128 gain = (__int128)rate * us / MILLION;
 	double spent;
 
-	if (earned > (__int128)burst - r->expect)
-		earned = (__int128)burst - r->expect;
-	if (earned < 0)
-		earned = 0;
-	spent = (double)(r->expect + (int64_t)earned - balance);
+	if (gain > (__int128)burst - r->expect)
+		gain = (__int128)burst - r->expect;
+	if (gain < 0)
+		gain = 0;
+	spent = (double)(r->expect + (int64_t)gain - balance);
 	if (spent < 0)
 		spent = 0;
 	r->spending = r->spending * fades(us) + spent / SPENDING_US * MILLION;
@@ -321,6 +342,8 @@ observe(struct rate *r, int64_t now)
 	r->idle = spent == 0;
 	if (us <= 0)
 		return;
+	if (r->l.mode == LEASE_ASKING)
+		add_credit(r, (__int128)r->per_s * us / MILLION);
 	r->demand = blend(r->demand, spent, us, DEMAND_US);
 	r->peak *= PEAK_US / (double)(PEAK_US + us);
 	if (spent > r->peak)
@@ -373,7 +396,19 @@ returned(struct rate *r, int64_t now)
 		return owed;
 	bucket_grant(r->bucket, &r->pub.rate, -over);
 	r->expect -= over;
+	add_credit(r, over);
 	return over + owed;
+}
+
+/* What it gave itself since it was answered; the script does not care by how
+ * much it is too much. */
+static int64_t
+earned(const struct rate *r, int64_t now)
+{
+	int64_t us = now - r->earned_from_us;
+
+	return part_of(part_of(r->per_s, lost_part(r)),
+	    us < EARNED_MOST_US ? us : EARNED_MOST_US);
 }
 
 static void
@@ -409,9 +444,7 @@ rate_compose(struct leased *l, int64_t now, struct slice *args)
 	v[2] = leased_hold(l);
 	v[3] = r->from == FROM_FREE ? free_part(n->nodes) : 0;
 	v[4] = r->asked;
-	v[6] = lost && n->o.on_loss == LEASE_SHARE ?
-	    part_of(part_of(r->per_s, lost_part(r)), now - r->earned_from_us) :
-	    0;
+	v[6] = lost && n->o.on_loss == LEASE_SHARE ? earned(r, now) : 0;
 	v[7] = (int64_t)r->spent;
 	v[8] = (int64_t)r->demand;
 	v[9] = atomic_load_explicit(&r->pub.weight, memory_order_relaxed);
@@ -511,6 +544,8 @@ rate_answer(struct leased *l, struct slice *line, bool late, int64_t now)
 		return false;
 	settle = v[SETTLE];
 	grant = v[GRANT] < 0 ? 0 : v[GRANT] < r->asked ? v[GRANT] : r->asked;
+	if (!late && l->asks && settle <= 0)
+		grant = bounded(r, grant);
 	if (late || !l->asks) {
 		r->owed += grant;
 		r->earned_from_us = l->called_us;
@@ -575,6 +610,7 @@ lease_add(struct lease_node *n, struct slice group, struct slice name,
 	r->bucket = b;
 	leased_init(&r->l, n, group, name, "r");
 	set_value(r, value, seconds, burst);
+	r->credit = r->most;
 	r->l.version = known_version(n, slice_of(r->l.id));
 	r->l.mode = n->o.store == NULL ? LEASE_OWN :
 	    !n->started || (n->lost && n->o.on_loss != LEASE_SHARE) ?

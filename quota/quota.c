@@ -188,6 +188,7 @@ account_new(struct quota *q, const char *name, struct limits *l)
 	a->limits = limits_ref(l);
 	a->holders = htab_new();
 	a->topics = htab_new();
+	list_init(&a->swept);
 	pthread_mutex_init(&a->lock, NULL);
 	a->tenant = holder_new(a, QUOTA_TENANT, SLICE_NULL, SLICE_NULL, l);
 	atomic_store(&a->limits_partitions, limits_partitions(l));
@@ -240,6 +241,7 @@ quota_account_follow(struct quota_account *a)
 	htab_each(a->holders, follow_holder, l);
 	htab_each(a->topics, follow_topic, l);
 	atomic_store(&a->limits_partitions, limits_partitions(l));
+	atomic_fetch_add(&a->limits_version, 1);
 }
 
 void
@@ -459,16 +461,6 @@ tick_holder(void *arg, struct slice key, void *value)
 	return true;
 }
 
-static bool
-tick_topic(void *arg, struct slice key, void *value)
-{
-	struct sweep *s = arg;
-
-	if (quota_topic_idle(value, s->now_us))
-		sweep_add(s, key);
-	return true;
-}
-
 static void
 swept(struct sweep *s, struct htab *h, void (*done)(void *))
 {
@@ -503,16 +495,6 @@ no_user(void *arg, const struct quota_user *u)
 static const struct quota_asked everything = { .partition = -1 };
 
 static void
-view_account(struct quota_account *a, int64_t now_us)
-{
-	struct noticing n = { a->name, now_us };
-	const struct quota_view v = { &everything, now_us, notice_row, no_user,
-		&n };
-
-	quota_view_account(&v, a);
-}
-
-static void
 view_node(struct quota *q, int64_t now_us)
 {
 	struct noticing n = { "", now_us };
@@ -522,31 +504,53 @@ view_node(struct quota *q, int64_t now_us)
 	quota_view_holder(&v, q->node);
 }
 
-static bool
-tick_account(void *arg, struct slice key, void *value)
+static void
+tick_account(struct quota_account *a, int64_t now_us)
 {
-	struct quota_account *a = value;
-	struct sweep holders = { .now_us = *(int64_t *)arg };
-	struct sweep topics = holders;
+	struct noticing n = { a->name, now_us };
+	const struct quota_view v = { &everything, now_us, notice_row, no_user,
+		&n };
+	struct sweep holders = { .now_us = now_us };
 
-	(void)key;
 	pthread_mutex_lock(&a->lock);
 	holder_tick(a->tenant);
 	htab_each(a->holders, tick_holder, &holders);
-	view_account(a, holders.now_us);
+	quota_view_holders(&v, a);
 	swept(&holders, a->holders, holder_free);
-	htab_each(a->topics, tick_topic, &topics);
-	swept(&topics, a->topics, topic_free);
+	quota_topics_sweep(a, &v);
 	pthread_mutex_unlock(&a->lock);
+}
+
+struct accounts {
+	struct quota_account	**v;
+	size_t			  n;
+};
+
+static bool
+add_account(void *arg, struct slice key, void *value)
+{
+	struct accounts *all = arg;
+
+	(void)key;
+	all->v[all->n++] = value;
 	return true;
 }
 
 void
 quota_tick(struct quota *q, int64_t now_us)
 {
-	pthread_mutex_lock(&q->lock);
+	struct accounts all = { NULL, 0 };
+
 	holder_tick(q->node);
 	view_node(q, now_us);
-	htab_each(q->accounts, tick_account, &now_us);
+	/* Sessions begin meanwhile: accounts live as long as all of it, and
+	 * each has a lock of its own. */
+	pthread_mutex_lock(&q->lock);
+	all.v = mem_alloc(sizeof(struct quota_account *) *
+	    (htab_count(q->accounts) + 1));
+	htab_each(q->accounts, add_account, &all);
 	pthread_mutex_unlock(&q->lock);
+	for (size_t i = 0; i < all.n; i++)
+		tick_account(all.v[i], now_us);
+	free(all.v);
 }

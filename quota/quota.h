@@ -18,7 +18,9 @@
  * Thread: any, except where said. Finding a holder or topic takes the
  * account's lock; that is once a session, or once a topic and worker.
  * Bounds: QUOTA_HOLDERS_MAX of an account, then the rest share one; as many
- * topics; QUOTA_PARTITIONS_MAX partitions of a topic have buckets.
+ * topics that have a limit, and the rest share one, under the least of the
+ * limits; QUOTA_PARTITIONS_MAX partitions of a topic have buckets, from their
+ * first record on. Which partitions there are the caller knows.
  */
 #ifndef WEIR_QUOTA_QUOTA_H
 #define WEIR_QUOTA_QUOTA_H
@@ -27,6 +29,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "gateway/base/list.h"
 #include "gateway/base/slice.h"
 #include "quota/bucket.h"
 #include "quota/limits.h"
@@ -120,8 +123,13 @@ struct quota_part {
 
 struct quota_topic {
 	struct quota_account	*account;
+	struct list		 link;		/* account->swept */
 	char			*name;		/* as its limits say it */
 	_Atomic int		 refs;
+	/* quota_tick's, with the account's lock: the partition that it comes
+	 * to next, and whether it found that the topic is to stay. */
+	int32_t			 swept;
+	bool			 busy;
 	_Atomic unsigned char	 mode_in, mode_out;
 	_Atomic int64_t		 value_in, value_out, burst_in, burst_out;
 	struct bucket_rate	 rate_in, rate_out;	/* without a lease */
@@ -235,16 +243,20 @@ void		 quota_note(struct quota_record *r, int64_t us,
 
 /* Whether any limit concerns partitions of the account's topics. */
 bool		 quota_limits_partitions(const struct quota_account *a);
-/* Counted; NULL: no limit concerns partitions of the account's topics. */
+/* Another number each time that quota_topic may answer otherwise. */
+uint32_t	 quota_limits_version(const struct quota_account *a);
+/* Counted; NULL: no limit concerns the topic's partitions. */
 struct quota_topic *quota_topic(struct quota_account *a, struct slice name);
 void		 quota_topic_unref(struct quota_topic *t);
 /* Whether a bucket of that direction is in force or in shadow. */
 bool		 quota_topic_limited(const struct quota_topic *t, bool out);
 /* Charges; how long the partition's next is to wait (0: not), by a limit that
- * is enforced. */
+ * is enforced. Only for partitions that there are: what is charged has a bucket
+ * from then on. */
 int64_t		 quota_part_spend(struct quota_topic *t, int32_t partition,
 		    bool out, int64_t bytes, int64_t now_us,
 		    struct quota_reason *why);
+/* Looks, and makes nothing. */
 int64_t		 quota_part_wait_us(struct quota_topic *t, int32_t partition,
 		    bool out, int64_t now_us, struct quota_reason *why);
 

@@ -10,6 +10,11 @@
 
 struct htab;
 
+enum {
+	/* Partitions of an account that quota_tick looks at each time. */
+	QUOTA_SWEEP_PARTS = 8192,
+};
+
 /* What the workers tell each other of their lines, a cache line each. */
 struct quota_sign {
 	_Alignas(64) _Atomic int64_t least[QUOTA_LANES]; /* tag; INT64_MAX */
@@ -31,12 +36,14 @@ struct quota_account {
 	struct limits		*limits;
 	struct htab		*holders;	/* principals and client ids */
 	struct htab		*topics;
+	struct list		 swept;		/* the same; next one first */
 	struct quota_holder	*rest;		/* when there are too many */
 	/* Without it: */
 	struct quota_holder	*tenant;
 	struct bucket		 aside[2];	/* bytes in and out of what does
 						 * not wait for them */
 	_Atomic bool		 limits_partitions;
+	_Atomic uint32_t	 limits_version;
 	_Atomic int32_t		 waiting[QUOTA_LANES];	/* in any line */
 	_Atomic int32_t		 owing[QUOTA_LANES];	/* holders that owe */
 	_Atomic int64_t		 turn[QUOTA_LANES];	/* tag admitted last */
@@ -99,9 +106,17 @@ struct quota_view {
 	void			*arg;
 };
 void	 quota_view_holder(const struct quota_view *v, struct quota_holder *h);
-/* With the account's lock held. */
-void	 quota_view_account(const struct quota_view *v,
+void	 quota_view_part(const struct quota_view *v, struct quota_topic *t,
+	    int32_t partition, struct quota_part *p);
+/* All but its topics; and its topics. With the account's lock held. */
+void	 quota_view_holders(const struct quota_view *v,
 	    struct quota_account *a);
+void	 quota_view_topics(const struct quota_view *v,
+	    struct quota_account *a);
+/* Shows some of the partitions, the next ones another time, and frees topics
+ * that nobody has and that owe nothing. With the account's lock held. */
+void	 quota_topics_sweep(struct quota_account *a,
+	    const struct quota_view *v);
 /* Tells the log what is new of a limit. Once a second. */
 void	 quota_notice(const char *tenant, const struct quota_row *r,
 	    int64_t now_us);
@@ -122,8 +137,6 @@ void	 quota_made_init(struct quota_account *a);
 void	 quota_made_fini(struct quota_account *a);
 void	 quota_topic_follow(struct quota_topic *t, const struct limits *l);
 void	 quota_topic_free(struct quota_topic *t);
-/* Nobody has it, and it owes nothing. */
-bool	 quota_topic_idle(struct quota_topic *t, int64_t now_us);
 /* All its gauges and topics follow its limits anew. With its lock held. */
 void	 quota_account_follow(struct quota_account *a);
 /* Calls cb for each partition that has buckets. */
@@ -132,8 +145,8 @@ void	 quota_topic_each(struct quota_topic *t,
 	    struct quota_part *p), void *arg);
 /* Whether that partition has buckets. */
 bool	 quota_topic_has(struct quota_topic *t, int32_t partition);
-/* Its part of the partition's buckets, made when there is none; NULL: the
- * partition is beyond QUOTA_PARTITIONS_MAX. */
+/* The partition's buckets, made when there are none; NULL: the partition is
+ * beyond QUOTA_PARTITIONS_MAX. */
 struct quota_part *quota_topic_part(struct quota_topic *t, int32_t partition);
 
 #endif

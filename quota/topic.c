@@ -7,14 +7,45 @@
 #include "gateway/base/mem.h"
 #include "quota/quota_private.h"
 
+/* When there are too many: no topic has such a name. */
+static const char others[] = "@others";
+
+/* Of all its rows: the others' topics may be any. */
+static const struct limit *
+least_row(const struct limits *l, enum quota_dimension d)
+{
+	const struct limit *least = NULL;
+
+	for (uint32_t i = 0; l != NULL && i < l->n; i++) {
+		const struct limit *at = &l->v[i];
+
+		if (at->scope == QUOTA_PARTITION && at->dimension == d &&
+		    at->mode != QUOTA_OFF && (least == NULL ||
+		    at->mode < least->mode || (at->mode == least->mode &&
+		    at->value < least->value)))
+			least = at;
+	}
+	return least;
+}
+
+/* NULL: no limit. */
+static const struct limit *
+row_of(const struct limits *l, enum quota_dimension d, struct slice name)
+{
+	const struct limit *row = slice_is(name, others) ? least_row(l, d) :
+	    limits_find(l, QUOTA_PARTITION, d, SLICE_LIT(""), SLICE_LIT(""),
+	    name);
+
+	return row != NULL && row->mode != QUOTA_OFF ? row : NULL;
+}
+
 static unsigned char
 follow(struct quota_topic *t, struct bucket_rate *r, const struct limits *l,
     enum quota_dimension d)
 {
-	const struct limit *row = l != NULL ? limits_find(l, QUOTA_PARTITION,
-	    d, SLICE_LIT(""), SLICE_LIT(""), slice_of(t->name)) : NULL;
+	const struct limit *row = row_of(l, d, slice_of(t->name));
 
-	if (row == NULL || row->mode == QUOTA_OFF)
+	if (row == NULL)
 		return QUOTA_OFF;
 	quota_rate_follow(t->account->quota, r, row->value, 1, row->burst);
 	atomic_store(d == QUOTA_DIM_PARTITION_EGRESS ? &t->value_out :
@@ -40,6 +71,42 @@ quota_limits_partitions(const struct quota_account *a)
 	    memory_order_relaxed);
 }
 
+uint32_t
+quota_limits_version(const struct quota_account *a)
+{
+	return atomic_load_explicit(&a->limits_version, memory_order_acquire);
+}
+
+static struct quota_topic *
+topic_new(struct quota_account *a, struct slice name)
+{
+	struct quota_topic *t = mem_zalloc(sizeof(*t));
+
+	t->account = a;
+	t->name = mem_strndup(name.data, name.len);
+	quota_topic_follow(t, a->limits);
+	htab_set(a->topics, name, t);
+	list_append(&a->swept, &t->link);
+	return t;
+}
+
+/* With the account's lock held. */
+static struct quota_topic *
+topic_get(struct quota_account *a, struct slice name)
+{
+	struct quota_topic *t = htab_get(a->topics, name);
+
+	if (t == NULL && htab_count(a->topics) >= QUOTA_HOLDERS_MAX) {
+		name = slice_of(others);
+		t = htab_get(a->topics, name);
+	}
+	if (t == NULL)
+		t = topic_new(a, name);
+	atomic_fetch_add(&t->refs, 1);
+	t->busy = true;
+	return t;
+}
+
 struct quota_topic *
 quota_topic(struct quota_account *a, struct slice name)
 {
@@ -48,16 +115,9 @@ quota_topic(struct quota_account *a, struct slice name)
 	if (!quota_limits_partitions(a))
 		return NULL;
 	pthread_mutex_lock(&a->lock);
-	t = htab_get(a->topics, name);
-	if (t == NULL && htab_count(a->topics) < QUOTA_HOLDERS_MAX) {
-		t = mem_zalloc(sizeof(*t));
-		t->account = a;
-		t->name = mem_strndup(name.data, name.len);
-		quota_topic_follow(t, a->limits);
-		htab_set(a->topics, name, t);
-	}
-	if (t != NULL)
-		atomic_fetch_add(&t->refs, 1);
+	if (row_of(a->limits, QUOTA_DIM_PARTITION_INGRESS, name) != NULL ||
+	    row_of(a->limits, QUOTA_DIM_PARTITION_EGRESS, name) != NULL)
+		t = topic_get(a, name);
 	pthread_mutex_unlock(&a->lock);
 	return t;
 }
@@ -141,6 +201,20 @@ quota_part_more(struct quota_part *p)
 	return made(&p->more, sizeof(struct quota_more), &fresh);
 }
 
+/* NULL: nothing was charged to it yet, nor to its neighbours. */
+static struct quota_part *
+part_of(struct quota_topic *t, int32_t partition)
+{
+	struct quota_part *v;
+	int level;
+
+	if (partition < 0 || partition >= QUOTA_PARTITIONS_MAX)
+		return NULL;
+	level = level_of(partition);
+	v = atomic_load_explicit(&t->levels[level], memory_order_acquire);
+	return v != NULL ? &v[partition - first_of(level)] : NULL;
+}
+
 struct quota_part *
 quota_topic_part(struct quota_topic *t, int32_t partition)
 {
@@ -162,8 +236,7 @@ quota_topic_part(struct quota_topic *t, int32_t partition)
 bool
 quota_topic_has(struct quota_topic *t, int32_t partition)
 {
-	return partition >= 0 && partition < QUOTA_PARTITIONS_MAX &&
-	    atomic_load(&t->levels[level_of(partition)]) != NULL;
+	return part_of(t, partition) != NULL;
 }
 
 /* Whoever fills that bucket of it. */
@@ -211,34 +284,64 @@ notice(struct quota_topic *t, struct quota_part *p, int32_t partition,
 	    .out = out });
 }
 
-struct idling {
-	int64_t	 now_us;
-	bool	 idle;
-};
+/* ---- once a second ---- */
 
-static void
-look_idle(void *arg, struct quota_topic *t, int32_t partition,
-    struct quota_part *p)
+static bool
+is_full(struct quota_topic *t, struct quota_part *p, int64_t now_us)
 {
-	struct idling *i = arg;
-
-	(void)partition;
-	for (int out = 0; i->idle && out < 2; out++) {
+	for (int out = 0; out < 2; out++) {
 		struct bucket_rate *r = quota_part_rate(t, p, out);
+		struct bucket *b = bucket_of(p, out);
 
-		i->idle = bucket_look(bucket_of(p, out), r, i->now_us) >=
-		    atomic_load(&r->burst);
+		if (atomic_load(&b->at_us) != 0 && bucket_look(b, r, now_us) <
+		    atomic_load(&r->burst))
+			return false;
 	}
+	return true;
 }
 
-bool
-quota_topic_idle(struct quota_topic *t, int64_t now_us)
+/* Goes on where it was left; false: the topic's end was not reached. Who takes
+ * a reference meanwhile makes it busy. */
+static bool
+topic_sweep(struct quota_topic *t, const struct quota_view *v, int32_t *left)
 {
-	struct idling i = { now_us, atomic_load(&t->refs) == 0 };
+	if (t->swept == 0)
+		t->busy = atomic_load(&t->refs) > 0;
+	while (t->swept < QUOTA_PARTITIONS_MAX) {
+		struct quota_part *p = part_of(t, t->swept);
 
-	if (i.idle)
-		quota_topic_each(t, look_idle, &i);
-	return i.idle;
+		if (p == NULL) {
+			t->swept = first_of(level_of(t->swept) + 1);
+			continue;
+		}
+		if ((*left)-- <= 0)
+			return false;
+		quota_view_part(v, t, t->swept++, p);
+		t->busy = t->busy || !is_full(t, p, v->now_us);
+	}
+	t->swept = 0;
+	return true;
+}
+
+void
+quota_topics_sweep(struct quota_account *a, const struct quota_view *v)
+{
+	int32_t left = QUOTA_SWEEP_PARTS;
+
+	for (size_t n = htab_count(a->topics); n > 0 && left-- > 0; n--) {
+		struct quota_topic *t = LIST_ENTRY(a->swept.next,
+		    struct quota_topic, link);
+
+		if (!topic_sweep(t, v, &left))
+			return;
+		list_remove(&t->link);
+		if (t->busy) {
+			list_append(&a->swept, &t->link);
+			continue;
+		}
+		htab_take(a->topics, slice_of(t->name));
+		quota_topic_free(t);
+	}
 }
 
 /* ---- asking and charging ---- */
@@ -305,7 +408,7 @@ quota_part_wait_us(struct quota_topic *t, int32_t partition, bool out,
 	struct quota_part *p;
 
 	if (!quota_topic_limited(t, out) || mode_of(t, out) == QUOTA_SHADOW ||
-	    (p = quota_topic_part(t, partition)) == NULL)
+	    (p = part_of(t, partition)) == NULL)
 		return 0;
 	return verdict(t, p, out, bucket_look(bucket_of(p, out),
 	    quota_part_rate(t, p, out), now_us), false, now_us, why);

@@ -100,11 +100,10 @@ show_part(const struct quota_view *v, struct quota_topic *t,
 }
 
 /* Of those that nobody asked for by number, only what was held up ever. */
-static void
-visit_part(void *arg, struct quota_topic *t, int32_t partition,
-    struct quota_part *p)
+void
+quota_view_part(const struct quota_view *v, struct quota_topic *t,
+    int32_t partition, struct quota_part *p)
 {
-	const struct quota_view *v = arg;
 	struct quota_more *more = atomic_load(&p->more);
 	bool asked = v->asked->partition == partition;
 
@@ -113,6 +112,13 @@ visit_part(void *arg, struct quota_topic *t, int32_t partition,
 	for (int out = 0; out < 2; out++)
 		if (asked || atomic_load(&more->record[out].last_us) != 0)
 			show_part(v, t, partition, p, out);
+}
+
+static void
+visit_part(void *arg, struct quota_topic *t, int32_t partition,
+    struct quota_part *p)
+{
+	quota_view_part(arg, t, partition, p);
 }
 
 static bool
@@ -128,15 +134,17 @@ visit_topic(void *arg, struct slice key, void *value)
 }
 
 void
-quota_view_account(const struct quota_view *v, struct quota_account *a)
+quota_view_holders(const struct quota_view *v, struct quota_account *a)
 {
-	if (v->asked->topic == NULL) {
-		quota_view_holder(v, a->tenant);
-		htab_each(a->holders, visit_holder,
-		    (void *)(uintptr_t)v);
-		if (a->rest != NULL)
-			quota_view_holder(v, a->rest);
-	}
+	quota_view_holder(v, a->tenant);
+	htab_each(a->holders, visit_holder, (void *)(uintptr_t)v);
+	if (a->rest != NULL)
+		quota_view_holder(v, a->rest);
+}
+
+void
+quota_view_topics(const struct quota_view *v, struct quota_account *a)
+{
 	htab_each(a->topics, visit_topic, (void *)(uintptr_t)v);
 }
 
@@ -155,9 +163,11 @@ quota_show(struct quota *q, const char *tenant,
 	if (a == NULL)
 		return false;
 	pthread_mutex_lock(&a->lock);
-	if (asked->topic == NULL)
+	if (asked->topic == NULL) {
 		quota_view_holder(&v, q->node);
-	quota_view_account(&v, a);
+		quota_view_holders(&v, a);
+	}
+	quota_view_topics(&v, a);
 	pthread_mutex_unlock(&a->lock);
 	return true;
 }

@@ -424,6 +424,117 @@ partitions_have_buckets_of_their_own(void **state)
 	end(&f);
 }
 
+static const struct limit hot_row = {
+	.dimension = QUOTA_DIM_PARTITION_INGRESS, .scope = QUOTA_PARTITION,
+	.value = 1000, .burst = 1000, .topic = hot_ones };
+
+/* Whatever partitions somebody names. */
+static void
+a_look_makes_no_buckets(void **state)
+{
+	struct quota_reason why = { .us = 0 };
+	struct quota_topic *t;
+	struct fixture f;
+
+	(void)state;
+	begin(&f, 1, &hot_row);
+	t = quota_topic(f.account, SLICE_LIT("hot"));
+	for (int32_t i = 0; i < QUOTA_PARTITIONS_MAX; i = 2 * i + 1)
+		assert_int_equal(quota_part_wait_us(t, i, false, f.now, &why),
+		    0);
+	for (int i = 0; i < QUOTA_LEVELS; i++)
+		assert_null(atomic_load(&t->levels[i]));
+	quota_part_spend(t, 3, false, 2000, f.now, &why);
+	assert_int_equal(quota_part_wait_us(t, 3, false, f.now, &why), SECOND);
+	assert_false(quota_topic_has(t, 7));
+	quota_topic_unref(t);
+	end(&f);
+}
+
+/* However many there are, a tick looks at some of them, and at all in time. */
+static void
+a_tick_looks_at_some_partitions(void **state)
+{
+	enum { LAST = QUOTA_PARTITIONS_MAX - 1 };
+	struct quota_reason why = { .us = 0 };
+	struct quota_topic *t;
+	struct fixture f;
+	int ticks = 0;
+
+	(void)state;
+	begin(&f, 1, &hot_row);
+	t = quota_topic(f.account, SLICE_LIT("hot"));
+	quota_part_spend(t, LAST, false, 2000, f.now, &why);
+	quota_topic_unref(t);
+	f.now += 10 * SECOND;
+	/* Somebody has come in the middle of it, and gone. */
+	quota_tick(f.quota, f.now);
+	assert_true(t->swept > 0);
+	assert_int_equal(atomic_load(&((struct quota_part *)atomic_load(
+	    &t->levels[15]))[LAST - 32767].in.at_us), f.now - 10 * SECOND);
+	assert_ptr_equal(quota_topic(f.account, SLICE_LIT("hot")), t);
+	quota_part_spend(t, 32767, false, 1001, f.now, &why);
+	quota_topic_unref(t);
+	while (htab_count(f.account->topics) > 0 && ticks++ < 100)
+		quota_tick(f.quota, f.now += SECOND);
+	/* Twice through all 32768 of them, without the first tick. */
+	assert_in_range(ticks, 7, 9);
+	/* Small ones do not wait for others. */
+	for (int i = 0; i < 100; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "hot%d", i);
+		t = quota_topic(f.account, slice_of(name));
+		quota_part_spend(t, 0, false, 2000, f.now, &why);
+		if (i != 50)
+			quota_topic_unref(t);
+	}
+	quota_tick(f.quota, f.now);
+	assert_int_equal(htab_count(f.account->topics), 100);
+	quota_tick(f.quota, f.now + 2 * SECOND);
+	assert_int_equal(htab_count(f.account->topics), 1);
+	assert_non_null(htab_get(f.account->topics, SLICE_LIT("hot50")));
+	end(&f);
+}
+
+static void
+too_many_topics_share_one(void **state)
+{
+	const struct limit rows[] = { hot_row,
+		{ .dimension = QUOTA_DIM_PARTITION_INGRESS,
+		  .scope = QUOTA_PARTITION, .value = 5, .burst = 5,
+		  .mode = QUOTA_SHADOW, .topic = alice } };
+	struct quota_reason why = { .us = 0 };
+	struct quota_topic *t[3];
+	struct fixture f;
+
+	(void)state;
+	begin(&f, 2, rows);
+	/* Without a limit there is nothing to keep. */
+	assert_null(quota_topic(f.account, SLICE_LIT("cold")));
+	assert_int_equal(htab_count(f.account->topics), 0);
+	for (int i = 0; i < QUOTA_HOLDERS_MAX; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "hot%d", i);
+		t[0] = quota_topic(f.account, slice_of(name));
+		assert_string_equal(t[0]->name, name);
+	}
+	t[0] = quota_topic(f.account, SLICE_LIT("hot!"));
+	t[1] = quota_topic(f.account, SLICE_LIT("alice"));
+	t[2] = quota_topic(f.account, SLICE_LIT("hot7"));
+	assert_ptr_equal(t[0], t[1]);
+	assert_string_equal(t[2]->name, "hot7");
+	assert_null(quota_topic(f.account, SLICE_LIT("cold")));
+	/* Under the least limit that is enforced. */
+	assert_int_equal(quota_part_spend(t[0], 0, false, 2000, f.now, &why),
+	    SECOND);
+	assert_int_equal(why.value, 1000);
+	assert_int_equal(htab_count(f.account->topics),
+	    QUOTA_HOLDERS_MAX + 1);
+	end(&f);
+}
+
 /* Whoever leaves in debt comes back in debt. */
 static void
 leaving_pays_nothing(void **state)
@@ -576,6 +687,9 @@ main(void)
 		cmocka_unit_test(requests_wait_for_requests),
 		cmocka_unit_test(counts_up_to_the_limit),
 		cmocka_unit_test(partitions_have_buckets_of_their_own),
+		cmocka_unit_test(a_look_makes_no_buckets),
+		cmocka_unit_test(a_tick_looks_at_some_partitions),
+		cmocka_unit_test(too_many_topics_share_one),
 		cmocka_unit_test(leaving_pays_nothing),
 		cmocka_unit_test(too_many_principals_share_one),
 		cmocka_unit_test(says_which_limit),

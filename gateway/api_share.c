@@ -10,7 +10,12 @@
  * the end of the connection may come from inside leg_send, lease_close and
  * request_answer: while a turn runs (`busy`) they only change the phase, and
  * nothing is freed (`dead`) until it is over.
+ *
+ * Limits: what brokers acquire must be delivered, so a ShareFetch waits for
+ * its turn before they are asked, and is answered without records when it has
+ * waited long enough. Acknowledgements then go on.
  */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "gateway/authorize.h"
@@ -18,6 +23,7 @@
 #include "gateway/request.h"
 #include "gateway/session.h"
 #include "gateway/share_session.h"
+#include "gateway/throttle_fetch.h"
 #include "gateway/worker.h"
 #include "routing/shape.h"
 
@@ -26,10 +32,13 @@ enum {
 	LEG_MARGIN_MS = 15000,		/* a broker's answer after max_wait */
 	TROUBLE_MS = 100,		/* nothing but errors of our own */
 	WISH_MS = 1000,			/* between wishes for what is amiss */
+	ACKS_HELD_MS = 1000,		/* a member's locks end some time */
 };
 
 enum phase {
 	PHASE_NEW,
+	PHASE_DRY,		/* in line, until something may be sent */
+	PHASE_TAKEN,		/* its partitions are noted */
 	PHASE_PARKED,		/* for a newer snapshot */
 	PHASE_PLACED,
 	PHASE_OUT,		/* legs are in flight */
@@ -46,6 +55,8 @@ struct share_call {
 	bool			 fetch;
 	enum phase		 phase;
 	int64_t			 start_us;
+	bool			 starved;	/* no turn came */
+	int32_t			 most_bytes;	/* of its answer */
 	struct share		*share;
 	struct share_leg	*legs;
 	struct share_leg_plan	*plans;
@@ -75,6 +86,7 @@ struct share_state {
 	struct share_call	*current;	/* taken from the queue */
 	struct list		 shares, pins;
 	uint32_t		 share_count;
+	struct throttle_turn	*turn;		/* NULL: no limit */
 	bool			 busy, dead;
 };
 
@@ -341,17 +353,42 @@ time_over(struct timer *t)
 	turn(st);
 }
 
-/* A client whose partitions all fail would ask again at once. */
+/* When it has waited for as long as its client wants, and at most that. */
+static int64_t
+until_us(const struct share_call *c, int32_t most_ms)
+{
+	int32_t ms = c->body->max_wait_ms;
+
+	return c->start_us + (int64_t)(ms < most_ms ? ms : most_ms) * 1000;
+}
+
+static bool
+asked_any(const struct share_call *c)
+{
+	for (int32_t i = 0; i < c->count; i++)
+		if (c->plans[i].fetches)
+			return true;
+	return false;
+}
+
+/* A client whose partitions all fail, or may not be read, would ask again at
+ * once. */
 static bool
 rests(struct share_state *st, int32_t errors)
 {
 	struct share_call *c = st->current;
-	int64_t until = c->body->max_wait_ms < TROUBLE_MS ?
-	    c->body->max_wait_ms : TROUBLE_MS;
+	int64_t until = until_us(c, TROUBLE_MS), now = now_us(st);
 
-	until = c->start_us + until * 1000;
-	if (!c->share->fetching || errors == 0 || c->share->acquired > 0 ||
-	    until <= now_us(st))
+	if (!c->share->fetching || c->share->acquired > 0)
+		return false;
+	if (c->share->resting && errors == 0 && !asked_any(c)) {
+		until = until_us(c, SHARE_WAIT_MAX_MS);
+		if (now + c->request->throttle_us < until)
+			until = now + c->request->throttle_us;
+	} else if (errors == 0) {
+		return false;
+	}
+	if (until <= now)
 		return false;
 	c->phase = PHASE_RESTING;
 	timer_set(&c->request->timer, st->worker->loop, until, time_over);
@@ -494,8 +531,12 @@ make_legs(struct share_state *st)
 {
 	struct share_call *c = st->current;
 	struct arena *a = &c->request->arena;
+	struct share_fetch_request *q = ARENA_NEW(a,
+	    struct share_fetch_request);
 
-	c->count = share_legs(c->share, c->body, a, &c->plans);
+	*q = *c->body;
+	q->max_bytes = c->most_bytes;
+	c->count = share_legs(c->share, q, a, &c->plans);
 	c->legs = ARENA_ARRAY(a, struct share_leg, c->count + 1);
 	for (int32_t i = 0; i < c->count; i++) {
 		c->legs[i].plan = &c->plans[i];
@@ -513,17 +554,56 @@ may_read(void *arg, struct slice name)
 	return authorize_topic(arg, POLICY_READ_DATA, name, true);
 }
 
+static bool
+part_rests(void *arg, const struct uuid *topic, int32_t partition)
+{
+	return throttle_share_rests(arg, topic, partition);
+}
+
 /* True when a newer snapshot might know more. */
 static bool
 place(struct share_state *st)
 {
 	struct share *s = st->current->share;
+	struct request *r = st->current->request;
 
 	if (!authorize_unlimited(st->session))
-		share_judge(s, st->worker->cluster, may_read,
-		    st->current->request);
+		share_judge(s, st->worker->cluster, may_read, r);
+	if (throttle_limits_parts(r))
+		share_rest(s, part_rests, r);
 	return share_place(s, st->worker->cluster,
 	    session_virtual_count(st->session));
+}
+
+/* No turn came: without records, and what is acknowledged goes on. */
+static void
+my_turn(void *arg)
+{
+	struct share_state *st = arg;
+	struct share_call *c = st->current;
+
+	assert(c != NULL && c->phase == PHASE_DRY);
+	c->starved = throttle_turn_late(st->turn);
+	if (c->starved)
+		c->share->fetching = false;
+	c->phase = PHASE_TAKEN;
+	turn(st);
+}
+
+/* In line, when nothing may be sent to its tenant now. */
+static bool
+waits_in_line(struct share_state *st)
+{
+	struct share_call *c = st->current;
+
+	if (!c->share->fetching || throttle_fetch_may(c->request))
+		return false;
+	if (st->turn == NULL)
+		st->turn = throttle_turn_new(st->session, my_turn, st);
+	c->phase = PHASE_DRY;
+	throttle_turn_join(st->turn, until_us(c, share_acks(c->share) ?
+	    ACKS_HELD_MS : SHARE_WAIT_MAX_MS));
+	return true;
 }
 
 static void
@@ -536,6 +616,9 @@ begin(struct share_state *st)
 	c->start_us = now_us(st);
 	c->share = find_share(st, q);
 	error = share_check(c->share, q, c->fetch);
+	if (error == 0 && c->fetch &&
+	    !throttle_fetch_size(c->request, q->max_bytes))
+		error = KAFKA_INVALID_REQUEST;
 	if (error == 0 && c->share == NULL) {
 		c->share = open_share(st, q);
 		if (c->share == NULL)
@@ -550,6 +633,15 @@ begin(struct share_state *st)
 			answer_error(st, error);
 		return;
 	}
+	if (!waits_in_line(st))
+		c->phase = PHASE_TAKEN;
+}
+
+static void
+settle(struct share_state *st)
+{
+	struct share_call *c = st->current;
+
 	c->phase = PHASE_PLACED;
 	if (place(st) && request_park(c->request, resumed))
 		c->phase = PHASE_PARKED;
@@ -598,6 +690,27 @@ land(struct share_state *st)
 		c->phase = PHASE_READY;
 }
 
+/* Records are acquired by now: they leave, whatever they cost. */
+static void
+charge(struct share_state *st)
+{
+	struct share_call *c = st->current;
+	struct request *r = c->request;
+
+	if (!c->fetch)
+		return;
+	SHARE_EACH_PART(it, c->share) {
+		const struct share_part *p = share_part_at(it);
+
+		if (p->fetched == NULL || p->fetched->records.len == 0)
+			continue;
+		r->read_bytes += p->fetched->records.len;
+		throttle_share_read(r, &p->topic->id, p->index,
+		    p->fetched->records.len);
+	}
+	throttle_fetched(r, c->starved || c->share->resting);
+}
+
 static void
 finish(struct share_state *st)
 {
@@ -606,6 +719,7 @@ finish(struct share_state *st)
 	bool final = c->body->share_session_epoch == SHARE_EPOCH_FINAL;
 
 	pins_tidy(st);
+	charge(st);
 	answer_share(st);
 	if (final)
 		close_share(st, s);
@@ -620,6 +734,9 @@ step(struct share_state *st)
 	case PHASE_NEW:
 		begin(st);
 		break;
+	case PHASE_TAKEN:
+		settle(st);
+		break;
 	case PHASE_PLACED:
 		make_legs(st);
 		send_legs(st);
@@ -630,6 +747,7 @@ step(struct share_state *st)
 	case PHASE_READY:
 		finish(st);
 		break;
+	case PHASE_DRY:
 	case PHASE_PARKED:
 	case PHASE_OUT:
 	case PHASE_RESTING:
@@ -640,8 +758,8 @@ step(struct share_state *st)
 static bool
 waits(const struct share_call *c)
 {
-	return c->phase == PHASE_PARKED || c->phase == PHASE_OUT ||
-	    c->phase == PHASE_RESTING;
+	return c->phase == PHASE_DRY || c->phase == PHASE_PARKED ||
+	    c->phase == PHASE_OUT || c->phase == PHASE_RESTING;
 }
 
 static void
@@ -667,6 +785,7 @@ static void
 state_free(struct share_state *st)
 {
 	st->busy = true;		/* what ends now starts no turn */
+	throttle_turn_free(st->turn);
 	LIST_FOREACH_SAFE(it, &st->shares)
 		share_free(share_at(it));
 	while (!list_empty(&st->pins))
@@ -726,6 +845,7 @@ api_share(struct request *r)
 	c->fetch = is_fetch(r);
 	c->body = c->fetch ? r->body :
 	    share_from_acknowledge(r->body, &r->arena);
+	c->most_bytes = throttle_fetch_most(r, c->body->max_bytes);
 	list_init(&c->link);
 	list_append(&st->queue, &c->link);
 	turn(st);

@@ -140,6 +140,20 @@ share_judge(struct share *s, const struct cluster *c, share_judge_cb *judge,
 	}
 }
 
+void
+share_rest(struct share *s, share_rests_cb *ask, void *arg)
+{
+	s->resting = false;
+	SHARE_EACH_PART(it, s) {
+		struct share_part *p = share_part_at(it);
+
+		p->rests = s->fetching && p->wanted &&
+		    p->topic->denied == 0 && ask(arg, &p->topic->id,
+		    p->index);
+		s->resting |= p->rests;
+	}
+}
+
 bool
 share_place(struct share *s, const struct cluster *c, int32_t count)
 {
@@ -160,10 +174,11 @@ share_place(struct share *s, const struct cluster *c, int32_t count)
 		struct share_part *p = share_part_at(it);
 
 		place_acks(p);
-		if (s->fetching && p->wanted)
+		if (s->fetching && p->wanted && !p->rests)
 			continue;
 		p->target = NULL;
-		p->error = 0;
+		if (!p->rests)
+			p->error = 0;
 	}
 	return doubt;
 }
@@ -383,7 +398,7 @@ count_work(struct share *s)
 	SHARE_EACH_PART(it, s) {
 		struct share_part *p = share_part_at(it);
 
-		trouble |= p->error != 0;
+		trouble |= p->error != 0 || p->rests;
 		if (p->target != NULL)
 			p->target->targets++;
 		if (p->acks_to != NULL)

@@ -298,6 +298,7 @@ share_take(struct share *s, const struct share_fetch_request *q, bool fetch)
 
 	s->throttle_ms = s->lock_ms = 0;
 	s->acquired = 0;
+	s->resting = false;
 	s->fetching = fetch && !final && !q->is_renew_ack;
 	if (q->share_session_epoch == SHARE_EPOCH_OPEN)
 		begin_anew(s);
@@ -319,11 +320,21 @@ share_tidy(struct share *s)
 
 		p->acks = NULL;
 		p->ack_count = -1;
+		p->rests = false;
 		p->error = p->ack_error = 0;
 		p->fetched = NULL;
 		p->target = p->acks_to = NULL;
 	}
 	sweep(s, false);
+}
+
+bool
+share_acks(const struct share *s)
+{
+	SHARE_EACH_PART(it, s)
+		if (share_part_at(it)->ack_count >= 0)
+			return true;
+	return false;
 }
 
 bool

@@ -4,9 +4,9 @@
  * brokers: which partitions it has, who leads them, what each broker knows of
  * that, and what a request is for each of them. No sockets.
  *
- * A request goes: share_check, share_take, share_judge, share_place,
- * share_legs; each leg's answer: share_landed or share_failed; share_answer,
- * share_tidy.
+ * A request goes: share_check, share_take, share_judge, share_rest,
+ * share_place, share_legs; each leg's answer: share_landed or share_failed;
+ * share_answer, share_tidy.
  *
  * ShareAcknowledge has the shape of a ShareFetch without a fetch: it comes here
  * as one (share_from_acknowledge) and leaves as what it was.
@@ -64,6 +64,7 @@ struct share_part {
 	int32_t		 index;
 	bool		 wanted;	/* in the client's session */
 	bool		 doubted;	/* a newer snapshot was waited for */
+	bool		 rests;		/* left out of this request */
 	struct share_broker *held;	/* whose session has it; NULL: none */
 	/* In the request that is being served: */
 	struct share_broker *target;	/* who is to have it */
@@ -89,6 +90,7 @@ struct share {
 	bool		 fetching;	/* for records, not for leases only */
 	int32_t		 throttle_ms, lock_ms;
 	int64_t		 acquired;	/* batches of records given */
+	bool		 resting;	/* a partition is */
 };
 
 /* What goes to one broker. */
@@ -129,6 +131,11 @@ bool	 share_take(struct share *s, const struct share_fetch_request *q,
 typedef int16_t	 share_judge_cb(void *arg, struct slice name);
 void	 share_judge(struct share *s, const struct cluster *c,
 	    share_judge_cb *judge, void *arg);
+/* Asks for each wanted partition whether it is to be left out this time:
+ * brokers are not asked for records of it. What is acknowledged goes on. */
+typedef bool	 share_rests_cb(void *arg, const struct uuid *topic,
+		    int32_t partition);
+void	 share_rest(struct share *s, share_rests_cb *ask, void *arg);
 /* Finds a broker for each partition. `count` is how many virtual brokers the
  * client sees. True when a newer snapshot might know more. */
 bool	 share_place(struct share *s, const struct cluster *c, int32_t count);
@@ -157,6 +164,8 @@ int32_t	 share_errors(const struct share *s, bool *stale);
 /* Forgets the request. */
 void	 share_tidy(struct share *s);
 bool	 share_wants_any(const struct share *s);
+/* Whether the request acknowledges anything. */
+bool	 share_acks(const struct share *s);
 int32_t	 share_next_epoch(int32_t epoch);
 
 /* For share_*.c. */

@@ -11,6 +11,7 @@
 #include "gateway/session.h"
 #include "gateway/throttle.h"
 #include "gateway/worker.h"
+#include "wire/messages.h"
 
 enum {
 	SIZE_SINCE = 3,			/* version with max_bytes at the top */
@@ -53,7 +54,8 @@ throttle_fetch_size(struct request *r, int32_t max_bytes)
 	struct quota_reason why;
 	int64_t most;
 
-	if (w == NULL || r->version < SIZE_SINCE)
+	if (w == NULL || (r->schema->key == API_FETCH &&
+	    r->version < SIZE_SINCE))
 		return true;
 	most = quota_size_limit(w, QUOTA_DIM_FETCH_BYTES, max_bytes,
 	    now_us(r->session), &why);
@@ -119,19 +121,33 @@ throttle_fetched(struct request *r, bool starved)
 
 /* ---- partitions ---- */
 
+bool
+throttle_limits_parts(const struct request *r)
+{
+	const struct quota_who *w = throttle_who(r->session);
+
+	return w != NULL && quota_limits_partitions(w->account);
+}
+
 /* NULL: no limit. */
+static struct quota_topic *
+topic_by_id(struct request *r, const struct uuid *id)
+{
+	const struct topic *in;
+
+	if (!throttle_limits_parts(r))
+		return NULL;
+	in = cluster_topic_by_id(r->worker->cluster, id);
+	return in != NULL ? throttle_topic(r->session, in->name) : NULL;
+}
+
 static struct quota_topic *
 topic_of(struct request *r, const struct fetch_topic *t)
 {
-	const struct quota_who *w = throttle_who(r->session);
-	const struct topic *in;
-
-	if (w == NULL || !quota_limits_partitions(w->account))
+	if (!throttle_limits_parts(r))
 		return NULL;
-	if (!t->table->by_id)
-		return throttle_topic(r->session, t->name);
-	in = cluster_topic_by_id(r->worker->cluster, &t->id);
-	return in != NULL ? throttle_topic(r->session, in->name) : NULL;
+	return t->table->by_id ? topic_by_id(r, &t->id) :
+	    throttle_topic(r->session, t->name);
 }
 
 int64_t
@@ -152,13 +168,53 @@ throttle_part_read(struct request *r, const struct fetch_topic *t,
 }
 
 void
+throttle_share_read(struct request *r, const struct uuid *topic,
+    int32_t partition, uint32_t bytes)
+{
+	struct quota_topic *q = topic_by_id(r, topic);
+	struct quota_reason why = { .us = 0 };
+	int64_t at_us, us;
+
+	if (q == NULL)
+		return;
+	at_us = now_us(r->session);
+	us = quota_part_spend(q, partition, true, bytes, at_us, &why);
+	if (us > 0)
+		quota_note(why.record, us, at_us);
+}
+
+/* The least that any of them waits is what its client is told. */
+static void
+rest_us(struct request *r, int64_t us, const struct quota_reason *why)
+{
+	if (us <= 0 || (r->throttle_us != 0 && us >= r->throttle_us))
+		return;
+	r->throttle_us = us;
+	r->throttle_why = *why;
+}
+
+bool
+throttle_share_rests(struct request *r, const struct uuid *topic,
+    int32_t partition)
+{
+	struct quota_topic *q = topic_by_id(r, topic);
+	struct quota_reason why = { .us = 0 };
+	int64_t us;
+
+	if (q == NULL || !quota_topic_limited(q, true))
+		return false;
+	us = quota_part_wait_us(q, partition, true, now_us(r->session), &why);
+	rest_us(r, us, &why);
+	return us > 0;
+}
+
+void
 throttle_rest(struct request *r, struct fetch_table *t)
 {
 	struct quota_reason why = { .us = 0 };
 	int64_t at_us, us;
 
-	if (throttle_who(r->session) == NULL ||
-	    !quota_limits_partitions(throttle_who(r->session)->account))
+	if (!throttle_limits_parts(r))
 		return;
 	at_us = now_us(r->session);
 	LIST_FOREACH(it, &t->topics) {
@@ -179,11 +235,7 @@ throttle_rest(struct request *r, struct fetch_table *t)
 			if (us > 0 && p->rest_until_us == 0 &&
 			    p->landed == NULL)
 				fetch_part_rest(p, at_us + us);
-			if (us > 0 && (r->throttle_us == 0 ||
-			    us < r->throttle_us)) {
-				r->throttle_us = us;
-				r->throttle_why = why;
-			}
+			rest_us(r, us, &why);
 		}
 	}
 }

@@ -5,6 +5,9 @@
  * meanwhile stays for the next one. A partition over its own limit rests: it is
  * not asked for, and slows nobody else.
  *
+ * A ShareFetch waits for its turn before brokers are asked: what they acquired
+ * for it must be delivered.
+ *
  * Thread: worker.
  */
 #ifndef WEIR_THROTTLE_FETCH_H
@@ -18,6 +21,7 @@ struct fetch_topic;
 struct request;
 struct session;
 struct throttle_turn;
+struct uuid;
 
 /* False: it asks for more bytes than a Fetch may. */
 bool	 throttle_fetch_size(struct request *r, int32_t max_bytes);
@@ -32,6 +36,14 @@ void	 throttle_fetched(struct request *r, bool starved);
 /* So many bytes of a partition are in the answer; how long it is to rest. */
 int64_t	 throttle_part_read(struct request *r, const struct fetch_topic *t,
 	    int32_t partition, uint32_t bytes);
+/* Whether any partition of its tenant has a limit. */
+bool	 throttle_limits_parts(const struct request *r);
+/* The same of a ShareFetch, by the topic's id. */
+void	 throttle_share_read(struct request *r, const struct uuid *topic,
+	    int32_t partition, uint32_t bytes);
+/* Whether a partition is over its limit; a ShareFetch leaves it out then. */
+bool	 throttle_share_rests(struct request *r, const struct uuid *topic,
+	    int32_t partition);
 /* Lets partitions rest that are over their limits because of others. */
 void	 throttle_rest(struct request *r, struct fetch_table *t);
 

@@ -7,12 +7,16 @@
 #include "gateway/base/mem.h"
 #include "quota/quota_private.h"
 
+/* How long an entry that waits for what is its own is left alone at most: its
+ * limit may change. */
+enum { REST_MS = 250 };
+
 /* Who waits: a principal. */
 struct line_party {
-	struct list		 link;		/* line->parties */
-	struct list		 entries;
-	struct quota_holder	*holder;
-	bool			 tried;		/* in this round */
+	struct list		 link;		/* line->parties or resting */
+	struct list		 entries;	/* urgent ones first */
+	struct quota_holder	*holder;	/* a reference */
+	int64_t			 rest_us;	/* resting: all its entries do */
 };
 
 struct quota_line {
@@ -21,6 +25,8 @@ struct quota_line {
 	struct lines		*lines;
 	enum quota_lane		 lane;
 	struct list		 parties;
+	struct list		 resting;	/* parties that wait for what
+						 * is their own */
 	struct timer		 timer;
 	int64_t			 yielded_us;	/* since when; 0: it does not */
 	uint32_t		 turns;		/* of the account, then */
@@ -70,7 +76,7 @@ lines_fini(struct lines *l)
 		struct quota_line *q = LIST_ENTRY(l->all.next,
 		    struct quota_line, link);
 
-		assert(list_empty(&q->parties));
+		assert(list_empty(&q->parties) && list_empty(&q->resting));
 		q->account->signs[l->worker].lines[q->lane] = NULL;
 		timer_cancel(&q->timer);
 		list_remove(&q->link);
@@ -90,22 +96,37 @@ line_of(struct lines *l, struct quota_account *a, enum quota_lane lane)
 	(*at)->lines = l;
 	(*at)->lane = lane;
 	list_init(&(*at)->parties);
+	list_init(&(*at)->resting);
 	list_append(&l->all, &(*at)->link);
 	return *at;
 }
 
 static struct line_party *
-party_of(struct quota_line *q, struct quota_holder *h)
+party_in(struct list *of, const struct quota_holder *h)
 {
-	struct line_party *p;
+	LIST_FOREACH(it, of) {
+		struct line_party *p = LIST_ENTRY(it, struct line_party, link);
 
-	LIST_FOREACH(it, &q->parties) {
-		p = LIST_ENTRY(it, struct line_party, link);
 		if (p->holder == h)
 			return p;
 	}
+	return NULL;
+}
+
+static struct line_party *
+party_of(struct quota_line *q, struct quota_holder *h)
+{
+	struct line_party *p = party_in(&q->parties, h);
+
+	if (p == NULL && (p = party_in(&q->resting, h)) != NULL) {
+		list_remove(&p->link);
+		list_append(&q->parties, &p->link);
+	}
+	if (p != NULL)
+		return p;
 	p = mem_zalloc(sizeof(*p));
 	p->holder = h;
+	atomic_fetch_add(&h->refs, 1);
 	list_init(&p->entries);
 	list_append(&q->parties, &p->link);
 	/* Who was away does not come back with credit. */
@@ -113,16 +134,30 @@ party_of(struct quota_line *q, struct quota_holder *h)
 	return p;
 }
 
+/* Whether others must wait behind it. */
+static void
+count(struct line_entry *e, bool waits)
+{
+	_Atomic int32_t *n = &e->line->account->waiting[e->line->lane];
+
+	if (waits && !e->counted)
+		atomic_fetch_add(n, 1);
+	else if (!waits && e->counted)
+		atomic_fetch_sub(n, 1);
+	e->counted = waits;
+}
+
 static void
 entry_out(struct line_entry *e)
 {
 	struct line_party *p = e->party;
 
-	atomic_fetch_sub(&e->line->account->waiting[e->line->lane], 1);
+	count(e, false);
 	list_remove(&e->link);
 	e->party = NULL;
 	if (list_empty(&p->entries)) {
 		list_remove(&p->link);
+		atomic_fetch_sub(&p->holder->refs, 1);
 		free(p);
 	}
 }
@@ -174,8 +209,7 @@ next_party(struct quota_line *q)
 	LIST_FOREACH(it, &q->parties) {
 		struct line_party *p = LIST_ENTRY(it, struct line_party, link);
 
-		if (!p->tried && (best == NULL ||
-		    goes_before(p, best, q->lane)))
+		if (best == NULL || goes_before(p, best, q->lane))
 			best = p;
 	}
 	return best;
@@ -210,9 +244,9 @@ must_yield(struct quota_line *q, const struct line_party *p, int64_t now_us)
 }
 
 static struct line_entry *
-late_one(struct quota_line *q, int64_t now_us)
+late_in(const struct list *parties, int64_t now_us)
 {
-	LIST_FOREACH(it, &q->parties) {
+	LIST_FOREACH(it, parties) {
 		struct line_party *p = LIST_ENTRY(it, struct line_party, link);
 
 		LIST_FOREACH(at, &p->entries) {
@@ -226,11 +260,58 @@ late_one(struct quota_line *q, int64_t now_us)
 	return NULL;
 }
 
-static void
-all_untried(struct quota_line *q)
+static struct line_entry *
+late_one(struct quota_line *q, int64_t now_us)
 {
-	LIST_FOREACH(it, &q->parties)
-		LIST_ENTRY(it, struct line_party, link)->tried = false;
+	struct line_entry *e = late_in(&q->parties, now_us);
+
+	return e != NULL ? e : late_in(&q->resting, now_us);
+}
+
+/* Those that have rested are asked again. */
+static void
+wake(struct quota_line *q, int64_t now_us, int64_t *wait_us)
+{
+	LIST_FOREACH_SAFE(it, &q->resting) {
+		struct line_party *p = LIST_ENTRY(it, struct line_party, link);
+
+		if (p->rest_us <= now_us) {
+			list_remove(it);
+			list_append(&q->parties, it);
+		} else if (p->rest_us - now_us < *wait_us) {
+			*wait_us = p->rest_us - now_us;
+		}
+	}
+}
+
+/* The party's first one that may go; NULL: all that there are wait for what is
+ * their own, or *us is how long the tenant's buckets are in debt. */
+static struct line_entry *
+ready_of(struct line_party *p, int64_t now_us, int64_t *us)
+{
+	int64_t rest = now_us + REST_MS * 1000;
+
+	*us = 0;
+	LIST_FOREACH(it, &p->entries) {
+		struct line_entry *e = LIST_ENTRY(it, struct line_entry, link);
+		int64_t wait;
+
+		if (e->rest_us <= now_us) {
+			e->own = false;
+			wait = e->wait(e, now_us);
+			count(e, !e->own);
+			if (!e->own) {
+				*us = wait;
+				return wait == 0 ? e : NULL;
+			}
+			e->rest_us = now_us + (wait < REST_MS * 1000 ? wait :
+			    REST_MS * 1000);
+		}
+		if (e->rest_us < rest)
+			rest = e->rest_us;
+	}
+	p->rest_us = rest;
+	return NULL;
 }
 
 /* The one whose turn it is; else NULL, and when to look again. How little its
@@ -239,31 +320,31 @@ all_untried(struct quota_line *q)
 static struct line_entry *
 choose(struct quota_line *q, int64_t now_us, int64_t *wait_us)
 {
-	struct line_party *p, *least = NULL;
+	struct line_party *p;
 
 	*wait_us = LINE_POLL_MS * 1000;
-	all_untried(q);
+	wake(q, now_us, wait_us);
 	while ((p = next_party(q)) != NULL) {
-		struct line_entry *e = first_of(p);
 		int64_t us;
+		struct line_entry *e = ready_of(p, now_us, &us);
 
-		e->own = false;
-		us = e->wait(e, now_us);
-		p->tried = true;
-		/* They come in that order. */
-		if (!e->own && least == NULL)
-			least = p;
-		if (us > 0) {
-			*wait_us = us < *wait_us ? us : *wait_us;
+		if (e == NULL && us == 0) {
+			list_remove(&p->link);
+			list_append(&q->resting, &p->link);
+			if (p->rest_us - now_us < *wait_us)
+				*wait_us = p->rest_us - now_us;
 			continue;
 		}
-		show_sign(q, least);
-		if (!must_yield(q, p, now_us))
+		show_sign(q, p);
+		if (e != NULL && !must_yield(q, p, now_us))
 			return e;
-		*wait_us = 1000;
+		/* What the tenant has not, the others have not either. */
+		if (e != NULL)
+			us = 1000;
+		*wait_us = us < *wait_us ? us : *wait_us;
 		return NULL;
 	}
-	show_sign(q, least);
+	show_sign(q, NULL);
 	return NULL;
 }
 
@@ -283,7 +364,7 @@ look(struct timer *t)
 		entry_out(e);
 		e->turn(e, false);
 	}
-	if (list_empty(&q->parties)) {
+	if (list_empty(&q->parties) && list_empty(&q->resting)) {
 		show_sign(q, NULL);
 		return;
 	}
@@ -293,21 +374,36 @@ look(struct timer *t)
 
 /* ---- joining and leaving ---- */
 
+/* Urgent ones before the others, each in the order in which they come. */
+static void
+put_in(struct line_party *p, struct line_entry *e)
+{
+	struct list *before = &p->entries;
+
+	if (e->urgent)
+		LIST_FOREACH(it, &p->entries)
+			if (!LIST_ENTRY(it, struct line_entry, link)->urgent) {
+				before = it;
+				break;
+			}
+	list_append(before, &e->link);
+}
+
 void
 line_join(struct lines *l, const struct quota_who *w, enum quota_lane lane,
     struct line_entry *e)
 {
 	struct quota_line *q = line_of(l, w->account, lane);
-	int64_t now_us = loop_now_us(l->loop), us = e->wait(e, now_us);
+	int64_t now_us = loop_now_us(l->loop), us;
 
 	assert(e->party == NULL);
-	atomic_fetch_add(&w->account->waiting[lane], 1);
+	e->own = e->counted = false;
+	e->rest_us = 0;
+	us = e->wait(e, now_us);
 	e->line = q;
 	e->party = party_of(q, w->holders[QUOTA_PRINCIPAL]);
-	if (e->urgent)
-		list_prepend(&e->party->entries, &e->link);
-	else
-		list_append(&e->party->entries, &e->link);
+	count(e, !e->own);
+	put_in(e->party, e);
 	if (us > LINE_POLL_MS * 1000)
 		us = LINE_POLL_MS * 1000;
 	if (q->timer.slot == 0 || now_us + us < q->timer.at_us)

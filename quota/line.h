@@ -34,8 +34,12 @@ struct line_entry {
 	struct quota_line	*line;
 	int64_t			 late_us;	/* then it is called anyhow */
 	bool			 urgent;
-	/* By `wait`: it waits for what is its own, not the tenant's. */
+	/* By `wait`: it waits for what is its own, not the tenant's. Nobody
+	 * waits behind it. */
 	bool			 own;
+	bool			 counted;	/* as one who waits for the
+						 * tenant's */
+	int64_t			 rest_us;	/* own: not asked before */
 	/* How long its buckets will be in debt; 0: they are not. */
 	int64_t		       (*wait)(struct line_entry *e, int64_t now_us);
 	/* It has left the line: its turn, or it is late. It may do anything. */

@@ -28,6 +28,7 @@ struct client {
 	struct quota_who	 who;
 	struct lines		*lines;
 	int64_t			 size, passed, late;
+	int64_t			 own_until;	/* its own bucket's debt */
 	bool			 once;
 	int			 order;		/* when it was let through */
 };
@@ -95,6 +96,10 @@ wait_cb(struct line_entry *e, int64_t now_us)
 	struct client *c = LIST_ENTRY(e, struct client, entry);
 	struct quota_cost cost = cost_of(c);
 
+	if (c->own_until > now_us) {
+		e->own = true;
+		return c->own_until - now_us;
+	}
 	return quota_wait_us(&c->who, &cost, now_us, NULL);
 }
 
@@ -274,6 +279,52 @@ urgent_ones_go_first(void **state)
 	end();
 }
 
+/* Who waits for what is its own holds up nobody, of its principal either. */
+static void
+own_waits_hold_up_nobody(void **state)
+{
+	struct client *own, *other;
+
+	(void)state;
+	begin();
+	own = add("p", 0, 10);
+	own->once = true;
+	own->own_until = now + 3 * SECOND;
+	ask(own);
+	assert_false(line_waits(&own->who, QUOTA_IN));
+	other = add("p", 0, 10);
+	other->once = true;
+	ask(other);
+	run(5000);
+	assert_int_equal(other->order, 1);
+	assert_int_equal(own->order, 0);
+	run(4 * SECOND);
+	assert_int_equal(own->order, 2);
+	end();
+}
+
+static void
+urgent_ones_keep_their_order(void **state)
+{
+	(void)state;
+	begin();
+	add("p", 0, RATE)->once = true;
+	ask(&f.clients[0]);
+	run(5000);
+	for (int i = 0; i < 4; i++) {
+		struct client *c = add("p", 0, 10);
+
+		c->once = true;
+		c->entry.urgent = i > 0;
+		ask(c);
+	}
+	run(3 * SECOND);
+	for (int i = 1; i < 4; i++)
+		assert_int_equal(f.clients[1 + i].order, 1 + i);
+	assert_int_equal(f.clients[1].order, 5);
+	end();
+}
+
 static void
 late_ones_are_told(void **state)
 {
@@ -323,6 +374,8 @@ main(void)
 		cmocka_unit_test(a_modest_one_is_served),
 		cmocka_unit_test(one_of_a_principal_after_the_other),
 		cmocka_unit_test(urgent_ones_go_first),
+		cmocka_unit_test(own_waits_hold_up_nobody),
+		cmocka_unit_test(urgent_ones_keep_their_order),
 		cmocka_unit_test(late_ones_are_told),
 		cmocka_unit_test(resting_brings_no_credit),
 	};

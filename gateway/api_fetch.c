@@ -311,6 +311,8 @@ proceed(struct fetch_state *st)
 		return answered(st, &sum, false);
 	if (until <= now_us(st))
 		return answered(st, &sum, true);
+	/* It waits for more: its turn has passed. */
+	c->admitted = false;
 	if (dry_us > 0 && now_us(st) + dry_us < next)
 		next = now_us(st) + dry_us;
 	timer_set(&st->timer, st->worker->loop, until < next ? until : next,

@@ -235,6 +235,20 @@ note_refusals(struct request *r, const struct produce_response *to)
 	}
 }
 
+static bool
+refuse_item(struct request *r, const struct produce_item *it)
+{
+	produce_order_refused(state_of(r->session)->order, it,
+	    KAFKA_REQUEST_TIMED_OUT, loop_now_us(r->worker->loop));
+	return true;
+}
+
+void
+produce_refused(struct request *r)
+{
+	each_item(r, refuse_item);
+}
+
 /* Its guards go; what waited for them may start, in order. A request that is
  * started may end at once, and the session with it: false then. */
 static bool

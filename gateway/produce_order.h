@@ -28,7 +28,9 @@
 enum {
 	GUARDS_MAX = 1024,		/* with more, all partitions are */
 	REFUSALS_MAX = 1024,
-	REFUSAL_US = 3000000,
+	/* What was in flight then may wait for a limit: a mute of the connection
+	 * and a hold (quota.throttle_max_ms, quota.hold_max_ms). */
+	REFUSAL_US = 45000000,
 };
 
 /* One partition's first batch in a Produce, as far as order needs it. */

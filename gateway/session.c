@@ -70,7 +70,8 @@ session_mute(struct session *s, bool muted)
 {
 	if (muted && !s->muted)
 		conn_pause(s->conn);
-	if (!muted && s->muted && !s->paused && s->state != SESSION_CLOSING)
+	if (!muted && s->muted && !s->paused && s->state != SESSION_CLOSING &&
+	    !s->worker->draining)
 		conn_resume(s->conn);
 	s->muted = muted;
 }
@@ -80,8 +81,9 @@ session_mute(struct session *s, bool muted)
 static void
 note_client_id(struct session *s, struct slice id)
 {
-	uint32_t len = id.len < SESSION_CLIENT_ID_MAX ? id.len :
-	    SESSION_CLIENT_ID_MAX;
+	uint32_t len = id.data == NULL ? 0 : (uint32_t)strnlen(
+	    (const char *)id.data, id.len < SESSION_CLIENT_ID_MAX ? id.len :
+	    SESSION_CLIENT_ID_MAX);
 
 	if (id.data == NULL || (s->client_id != NULL &&
 	    strlen(s->client_id) == len &&
@@ -153,12 +155,20 @@ enqueue(struct session *s, struct request *r)
 	}
 }
 
+void
+session_run(struct request *r)
+{
+	if (authorize(r))
+		r->api->handle(r);
+}
+
 static void
 serve(struct session *s, struct request *r, struct reader *rd, size_t len)
 {
 	if (r->schema->key == API_API_VERSIONS &&
 	    (r->version > r->schema->until || r->version < 0)) {
 		enqueue(s, r);
+		throttle_charge(r);
 		api_versions_too_new(r);
 		return;
 	}
@@ -177,8 +187,8 @@ serve(struct session *s, struct request *r, struct reader *rd, size_t len)
 		metric_add(s->worker->metrics, METRIC_TAGS_DROPPED,
 		    rd->unknown_tags);
 	enqueue(s, r);
-	if (tenancy_inward(r) && authorize(r) && throttle_admit(r))
-		r->api->handle(r);
+	if (tenancy_inward(r) && throttle_admit(r))
+		session_run(r);
 }
 
 static void

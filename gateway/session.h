@@ -67,6 +67,8 @@ void	 session_flush(struct session *s);
 /* More replies wait for the client than limits.out_high: what would make large
  * ones waits until they are gone (fetch_state_drained is called then). */
 bool	 session_output_full(const struct session *s);
+/* The request may go on: its rights are looked at, then its handler runs. */
+void	 session_run(struct request *r);
 /* Does not read it, whatever else is so, until it is told otherwise. */
 void	 session_mute(struct session *s, bool muted);
 void	 session_close(struct session *s, enum conn_reason reason,
@@ -86,5 +88,8 @@ void	 fetch_state_free(struct session *s);
 void	 fetch_state_drained(struct session *s);
 void	 share_state_free(struct session *s);
 void	 produce_state_free(struct session *s);
+/* A Produce is refused as a whole with REQUEST_TIMED_OUT, before its handler
+ * ran: what follows its first batches must be as well. */
+void	 produce_refused(struct request *r);
 
 #endif

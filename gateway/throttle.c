@@ -328,6 +328,8 @@ too_late(struct request *r)
 	    throttle_version_knows(r->schema->key, r->version);
 
 	metric_add(r->worker->metrics, METRIC_THROTTLE_REFUSED, 1);
+	if (r->api->class == CLASS_PRODUCE)
+		produce_refused(r);
 	request_answer_error(r, knows ? KAFKA_THROTTLING_QUOTA_EXCEEDED :
 	    KAFKA_REQUEST_TIMED_OUT);
 }
@@ -348,11 +350,6 @@ held_turn(struct line_entry *e, bool late)
 	struct request *r = t->held;
 	struct session *s = t->session;
 
-	/* Nobody could be told, so it goes on waiting. */
-	if (late && is_silent(r)) {
-		join(t, r);
-		return;
-	}
 	t->held = NULL;
 	owe_no_more(t);
 	if (late && !e->urgent) {
@@ -363,7 +360,7 @@ held_turn(struct line_entry *e, bool late)
 	}
 	run(r);
 	session_mute(s, false);
-	r->api->handle(r);
+	session_run(r);
 }
 
 static int64_t
@@ -384,7 +381,9 @@ join(struct throttle *t, struct request *r)
 
 	t->held = r;
 	t->entry.urgent = r->api->class == CLASS_GROUP;
-	t->entry.late_us = now_us(s) + hold_ms(t) * 1000;
+	/* Who could not be told goes on waiting. */
+	t->entry.late_us = is_silent(r) ? INT64_MAX : now_us(s) +
+	    hold_ms(t) * 1000;
 	t->entry.wait = held_wait;
 	t->entry.turn = held_turn;
 	line_join(&s->worker->throttling->lines, &t->who, lane_of(r),
@@ -403,6 +402,35 @@ hold(struct throttle *t, struct request *r, const struct quota_reason *why,
 	join(t, r);
 }
 
+void
+throttle_charge(struct request *r)
+{
+	struct throttle *t = r->session->throttle;
+	struct quota_cost c;
+
+	if (t == NULL)
+		return;
+	cost_of(r, &c);
+	quota_spend(&t->who, &c, now_us(r->session));
+}
+
+/* A member of a group that is late loses its place. */
+static bool
+is_membership(const struct request *r)
+{
+	switch (r->schema->key) {
+	case API_HEARTBEAT:
+	case API_JOIN_GROUP:
+	case API_SYNC_GROUP:
+	case API_CONSUMER_GROUP_HEARTBEAT:
+	case API_SHARE_GROUP_HEARTBEAT:
+	case API_STREAMS_GROUP_HEARTBEAT:
+		return true;
+	default:
+		return false;
+	}
+}
+
 bool
 throttle_admit(struct request *r)
 {
@@ -410,10 +438,14 @@ throttle_admit(struct request *r)
 	struct quota_reason why;
 	int64_t at_us, us;
 
-	if (t == NULL || r->api->class == CLASS_FREE)
+	if (t == NULL)
 		return true;
+	if (r->api->class == CLASS_FREE) {
+		throttle_charge(r);
+		return true;
+	}
 	at_us = now_us(r->session);
-	if (r->api->class == CLASS_GROUP)
+	if (is_membership(r))
 		t->group_us = at_us;
 	us = wait_us(t, r, at_us, &why);
 	if (us == 0 && (r->api->class == CLASS_GROUP ||
@@ -443,7 +475,10 @@ mute(struct throttle *t, const struct request *r, int64_t us)
 
 	owe(t, r);
 	session_mute(s, true);
-	timer_set(&t->timer, s->worker->loop, now_us(s) + us, mute_over);
+	/* An earlier reply may have said longer. */
+	if (t->timer.slot == 0 || t->timer.at_us < now_us(s) + us)
+		timer_set(&t->timer, s->worker->loop, now_us(s) + us,
+		    mute_over);
 }
 
 static int64_t

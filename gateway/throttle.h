@@ -39,7 +39,9 @@ void	 throttle_again(struct session *s);
 void	 throttle_renamed(struct session *s);
 void	 throttle_leave(struct session *s);
 
-/* False: it waits, and its handler runs later, or it was answered. */
+/* Charges it without asking. */
+void	 throttle_charge(struct request *r);
+/* False: it waits, and session_run comes later, or it was answered. */
 bool	 throttle_admit(struct request *r);
 void	 throttle_answer(struct request *r, int version, void *response);
 void	 throttle_sent(struct request *r, int64_t bytes);

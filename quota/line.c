@@ -13,7 +13,7 @@ enum { REST_MS = 250 };
 
 /* Who waits: a principal. */
 struct line_party {
-	struct list		 link;		/* line->parties or resting */
+	struct list		 link;		/* parties or resting */
 	struct list		 entries;	/* urgent ones first */
 	struct quota_holder	*holder;	/* a reference */
 	int64_t			 rest_us;	/* resting: all its entries do */

@@ -29,8 +29,9 @@ record_json(const struct quota_record *r, int64_t now_us)
 
 	if (last == 0)
 		return json_null();
-	return json_pack("{s:I, s:f, s:f, s:f, s:f, s:b}",
+	return json_pack("{s:I, s:I, s:f, s:f, s:f, s:f, s:b}",
 	    "times", (json_int_t)atomic_load(&r->times),
+	    "over", (json_int_t)atomic_load(&r->over),
 	    "seconds", seconds((int64_t)atomic_load(&r->us)),
 	    "longest_s", seconds(atomic_load(&r->worst_us)),
 	    "since_s", seconds(now_us - atomic_load(&r->first_us)),

@@ -28,8 +28,8 @@
 enum {
 	GUARDS_MAX = 1024,		/* with more, all partitions are */
 	REFUSALS_MAX = 1024,
-	/* What was in flight then may wait for a limit: a mute of the connection
-	 * and a hold (quota.throttle_max_ms, quota.hold_max_ms). */
+	/* What was in flight then may wait for a limit: a mute of the
+	 * connection and a hold (quota.throttle_max_ms, hold_max_ms). */
 	REFUSAL_US = 45000000,
 };
 

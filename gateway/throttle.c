@@ -343,6 +343,17 @@ is_silent(const struct request *r)
 	    ((const struct produce_request *)r->body)->acks == 0;
 }
 
+/* It waits no more. */
+static void
+let_go(struct throttle *t)
+{
+	if (t->held == NULL)
+		return;
+	quota_hold(&t->who, -(int64_t)t->held->bytes_in);
+	t->held = NULL;
+	owe_no_more(t);
+}
+
 static void
 held_turn(struct line_entry *e, bool late)
 {
@@ -350,8 +361,7 @@ held_turn(struct line_entry *e, bool late)
 	struct request *r = t->held;
 	struct session *s = t->session;
 
-	t->held = NULL;
-	owe_no_more(t);
+	let_go(t);
 	if (late && !e->urgent) {
 		/* Its end may be the session's. */
 		session_mute(s, false);
@@ -394,6 +404,17 @@ static void
 hold(struct throttle *t, struct request *r, const struct quota_reason *why,
     int64_t us)
 {
+	/* Without room for what it carries it is refused at once. */
+	if (!quota_hold(&t->who, (int64_t)r->bytes_in)) {
+		if (why->record != NULL)
+			quota_note(why->record, us, now_us(t->session));
+		if (is_silent(r))
+			request_fail(r, CONN_LIMIT, "too many bytes wait for "
+			    "the tenant's limits");
+		else
+			too_late(r);
+		return;
+	}
 	metric_add(t->session->worker->metrics, METRIC_THROTTLE_HELD, 1);
 	if (why->record != NULL)
 		quota_note(why->record, us, now_us(t->session));
@@ -684,6 +705,22 @@ open_who(struct session *s, struct throttle *t)
 	    s->client_id : ""), &t->who);
 }
 
+/* Only client ids may make a difference: the principal is the login's. */
+static void
+follow_client(struct session *s)
+{
+	struct throttle *t = s->throttle;
+	struct quota_reason why;
+	bool limits = quota_limits_clients(t->who.account);
+
+	if (limits == (t->who.holders[QUOTA_CLIENT] != NULL) && !limits)
+		return;
+	if (!quota_who_rename(&t->who, principal_of(s), slice_of(
+	    s->client_id ? s->client_id : ""), t->counted, now_us(s), &why) &&
+	    t->closing == CONN_REASON_COUNT)
+		close_soon(t, CONN_QUOTA_COUNT, &why);
+}
+
 void
 throttle_enter(struct session *s)
 {
@@ -718,6 +755,7 @@ throttle_again(struct session *s)
 	if (t == NULL)
 		return;
 	quota_account_set(t->who.account, limits_of(s));
+	follow_client(s);
 	/* Whoever was told to wait may not have to any more; else its next
 	 * request is held. */
 	if (t->closing == CONN_REASON_COUNT && t->held == NULL &&
@@ -730,19 +768,8 @@ throttle_again(struct session *s)
 void
 throttle_renamed(struct session *s)
 {
-	struct throttle *t = s->throttle;
-	struct quota_reason why;
-
-	if (t == NULL || t->held != NULL)
-		return;
-	owe_no_more(t);
-	if (t->counted)
-		quota_uncount(&t->who, QUOTA_DIM_CONNECTIONS, 1);
-	quota_who_close(&t->who);
-	open_who(s, t);
-	if (t->counted)
-		t->counted = quota_count(&t->who, QUOTA_DIM_CONNECTIONS, 1,
-		    now_us(s), &why);
+	if (s->throttle != NULL)
+		follow_client(s);
 }
 
 void
@@ -754,6 +781,7 @@ throttle_leave(struct session *s)
 		return;
 	s->throttle = NULL;
 	line_leave(&t->entry);
+	let_go(t);
 	owe_no_more(t);
 	timer_cancel(&t->timer);
 	if (t->counted)

@@ -175,9 +175,13 @@ print_reason(const json_t *v, const json_t *row)
 	    strcmp(per, "second") == 0 ? " a second" : *per != '\0' ?
 	    " in 5 minutes" : "");
 	print_whose(row);
-	printf("\n    %s %lld times, %.1f s in all, at most %.1f s; "
-	    "%s since %.0f s, last %.1f s ago\n",
-	    shadow ? "would have held up" : "held up", number(h, "times"),
+	printf("\n    %s %lld times, ", shadow ? "would have held up" :
+	    "held up", number(h, "times"));
+	if (shadow)
+		printf("%lld %s over it, ", number(h, "over"),
+		    text(row, "unit"));
+	printf("%.1f s in all, at most %.1f s; %s since %.0f s, "
+	    "last %.1f s ago\n",
 	    real(h, "seconds"), real(h, "longest_s"),
 	    json_is_true(json_object_get(h, "now")) ? "goes on" : "was on",
 	    real(h, "since_s"), real(h, "last_s"));

@@ -125,14 +125,36 @@ quota_wait_us(const struct quota_who *w, const struct quota_cost *c,
 	return longest;
 }
 
+/* In shadow nobody waits, so what comes while it is in debt is what would have
+ * waited: it is counted, and not charged on top. What never waits charges to a
+ * debt of one burst at most, or it would lock out what does. */
+static bool
+is_charged(struct quota_gauge *g, bool waits, int64_t tokens, int64_t now_us)
+{
+	bool shadow = mode_of(g) == QUOTA_SHADOW;
+	int64_t balance;
+
+	if (waits && !shadow)
+		return true;
+	balance = bucket_look(&g->bucket, quota_gauge_rate(g), now_us);
+	if (shadow && balance < 0) {
+		atomic_fetch_add(&g->record.over, (uint64_t)tokens);
+		quota_note(&g->record, bucket_wait_us(balance, pace_of(g)),
+		    now_us);
+		return false;
+	}
+	return waits || balance > -atomic_load(&g->burst) * BUCKET_UNIT;
+}
+
 static void
 spend_one(struct quota_holder *h, enum quota_dimension d,
-    struct quota_gauge *g, int64_t tokens, int64_t now_us)
+    struct quota_gauge *g, bool waits, int64_t tokens, int64_t now_us)
 {
-	notice(h, d, g, bucket_spend(&g->bucket, quota_gauge_rate(g), tokens,
-	    now_us));
 	atomic_fetch_add_explicit(&g->spent, (uint64_t)tokens,
 	    memory_order_relaxed);
+	if (is_charged(g, waits, tokens, now_us))
+		notice(h, d, g, bucket_spend(&g->bucket, quota_gauge_rate(g),
+		    tokens, now_us));
 }
 
 void
@@ -143,10 +165,11 @@ quota_spend(const struct quota_who *w, const struct quota_cost *c,
 		for (int s = 0; s < QUOTA_SCOPES; s++) {
 			struct quota_gauge *g = gauge_in_force(w->holders[s],
 			    c->v[i].dimension);
+			int64_t tokens = c->v[i].tokens;
 
-			if (g != NULL)
+			if (g != NULL && tokens != 0)
 				spend_one(w->holders[s], c->v[i].dimension, g,
-				    c->v[i].tokens, now_us);
+				    c->v[i].waits, tokens, now_us);
 		}
 }
 
@@ -196,10 +219,10 @@ quota_throttle_us(const struct quota_who *w, const struct quota_cost *c,
 
 			if (g == NULL)
 				continue;
+			if (mode_of(g) != QUOTA_ENFORCE)
+				continue;
 			us = turn_us(w, h, d, c->v[i].tokens, lane, now_us);
-			if (us > 0 && mode_of(g) == QUOTA_SHADOW)
-				quota_note(&g->record, us, now_us);
-			if (us <= longest || mode_of(g) != QUOTA_ENFORCE)
+			if (us <= longest)
 				continue;
 			longest = us;
 			tell(why, h, d, g, us);
@@ -216,20 +239,7 @@ quota_take(const struct quota_who *w, enum quota_dimension d, int64_t tokens,
 	quota_cost_add(&c, d, tokens, true);
 	if (quota_wait_us(w, &c, now_us, why) > 0)
 		return false;
-	for (int s = 0; s < QUOTA_SCOPES; s++) {
-		struct quota_gauge *g = gauge_in_force(w->holders[s], d);
-		int64_t us;
-
-		if (g == NULL)
-			continue;
-		us = mode_of(g) != QUOTA_SHADOW ? 0 :
-		    bucket_wait_us(bucket_look(&g->bucket,
-		    quota_gauge_rate(g), now_us), pace_of(g));
-		if (us > 0)
-			quota_note(&g->record, us, now_us);
-		else
-			spend_one(w->holders[s], d, g, tokens, now_us);
-	}
+	quota_spend(w, &c, now_us);
 	return true;
 }
 
@@ -321,10 +331,11 @@ count_one(struct quota_who *w, int s, enum quota_dimension d, int64_t n,
 		/* Counted without a limit too: one may come. */
 		over = atomic_fetch_add(&g->count, n) + n > own_limit(h, g);
 	}
-	if (!over || gauge_in_force(h, d) == NULL)
+	if (!over)
 		return true;
-	quota_note(&g->record, 0, now_us);
-	if (mode_of(g) != QUOTA_ENFORCE) {
+	if (gauge_in_force(h, d) != NULL)
+		quota_note(&g->record, 0, now_us);
+	if (gauge_in_force(h, d) == NULL || mode_of(g) != QUOTA_ENFORCE) {
 		if (c != NULL) {
 			lease_count_force(c, (uint32_t)n);
 			w->counted |= (uint8_t)(1u << s);
@@ -353,7 +364,6 @@ uncount_one(struct quota_who *w, int s, enum quota_dimension d, int64_t n)
 	struct quota_gauge *g = &w->holders[s]->gauges[d];
 	struct lease_count *c = atomic_load_explicit(&g->counter,
 	    memory_order_acquire);
-	int64_t left;
 
 	if (w->counted >> s & 1) {
 		w->counted ^= (uint8_t)(1u << s);
@@ -361,13 +371,41 @@ uncount_one(struct quota_who *w, int s, enum quota_dimension d, int64_t n)
 		return;
 	}
 	atomic_fetch_sub(&g->count, n);
-	/* The counter was told of those that were there before it. */
-	left = c != NULL ? atomic_load(&g->bridged) : 0;
-	while (left >= n && !atomic_compare_exchange_weak(&g->bridged, &left,
-	    left - n))
-		;
-	if (left >= n)
-		lease_count_put(c, (uint32_t)n);
+}
+
+bool
+quota_who_rename(struct quota_who *w, struct slice principal,
+    struct slice client_id, bool counted, int64_t now_us,
+    struct quota_reason *why)
+{
+	struct quota_holder *was = w->holders[QUOTA_CLIENT], *now;
+	uint8_t bit = 1u << QUOTA_CLIENT, before = w->counted & bit;
+	bool ok;
+
+	now = quota_client_holder(w->account, principal, client_id);
+	if (now == was) {
+		if (now != NULL)
+			atomic_fetch_sub(&now->refs, 1);
+		return true;
+	}
+	w->holders[QUOTA_CLIENT] = now;
+	w->counted &= (uint8_t)~bit;
+	ok = !counted || now == NULL || count_one(w, QUOTA_CLIENT,
+	    QUOTA_DIM_CONNECTIONS, 1, now_us, why);
+	if (!ok) {
+		atomic_fetch_sub(&now->refs, 1);
+		w->holders[QUOTA_CLIENT] = NULL;
+	}
+	if (was == NULL)
+		return ok;
+	if (counted) {
+		struct quota_who old = { .counted = before };
+
+		old.holders[QUOTA_CLIENT] = was;
+		uncount_one(&old, QUOTA_CLIENT, QUOTA_DIM_CONNECTIONS, 1);
+	}
+	atomic_fetch_sub(&was->refs, 1);
+	return ok;
 }
 
 bool
@@ -417,6 +455,17 @@ bool
 quota_is_limited(const struct quota_who *w, enum quota_dimension d)
 {
 	return gauge_in_force(w->holders[QUOTA_TENANT], d) != NULL;
+}
+
+bool
+quota_hold(const struct quota_who *w, int64_t bytes)
+{
+	int64_t now = atomic_fetch_add(&w->account->held, bytes) + bytes;
+
+	if (bytes < 0 || now <= QUOTA_HELD_MAX)
+		return true;
+	atomic_fetch_sub(&w->account->held, bytes);
+	return false;
 }
 
 int64_t

@@ -120,18 +120,28 @@ give_counter(struct quota_fleet *f, struct quota_holder *h,
 	struct quota_gauge *g = &h->gauges[d];
 	struct lease_count *c;
 	char name[NAME_SIZE];
-	int64_t now;
 
 	if (atomic_load(&g->counter) != NULL || h->account == NULL)
 		return;
 	c = lease_count_new(f->node, group_of(h->account),
 	    gauge_name(h, d, name), atomic_load(&g->value));
 	atomic_store_explicit(&g->counter, c, memory_order_release);
-	now = atomic_load(&g->count);
-	if (now > 0) {
-		lease_count_force(c, (uint32_t)now);
-		atomic_store(&g->bridged, now);
-	}
+	quota_gauge_bridge(g);
+}
+
+void
+quota_gauge_bridge(struct quota_gauge *g)
+{
+	struct lease_count *c = atomic_load(&g->counter);
+	int64_t now = atomic_load(&g->count), was = atomic_load(&g->bridged);
+
+	if (c == NULL || now == was)
+		return;
+	if (now > was)
+		lease_count_force(c, (uint32_t)(now - was));
+	else
+		lease_count_put(c, (uint32_t)(was - now));
+	atomic_store(&g->bridged, now);
 }
 
 /* Connections only: what else is counted, brokers know. */
@@ -273,8 +283,9 @@ limits_changed(struct quota_fleet *f, struct quota_account *a)
 {
 	pthread_mutex_lock(&a->lock);
 	follow_leases(f, a->tenant);
-	if (a->rest != NULL)
-		follow_leases(f, a->rest);
+	for (int i = 0; i < 2; i++)
+		if (a->rest[i] != NULL)
+			follow_leases(f, a->rest[i]);
 	htab_each(a->holders, follow_holder, f);
 	htab_each(a->topics, follow_topic, f);
 	pthread_mutex_unlock(&a->lock);
@@ -399,6 +410,9 @@ pressed_elsewhere(void *arg, struct slice group, struct slice name)
 	pthread_mutex_lock(&a->lock);
 	if (!seek_part(&s, a)) {
 		seek_holder(&s, SLICE_NULL, a->tenant);
+		for (int i = 0; i < 2; i++)
+			if (a->rest[i] != NULL)
+				seek_holder(&s, SLICE_NULL, a->rest[i]);
 		htab_each(a->holders, seek_holder, &s);
 	}
 	pthread_mutex_unlock(&a->lock);
@@ -473,8 +487,9 @@ unlease_account(void *arg, struct slice key, void *value)
 
 	(void)arg, (void)key;
 	quota_holder_unlease(a->tenant);
-	if (a->rest != NULL)
-		quota_holder_unlease(a->rest);
+	for (int i = 0; i < 2; i++)
+		if (a->rest[i] != NULL)
+			quota_holder_unlease(a->rest[i]);
 	htab_each(a->holders, unlease_holder, NULL);
 	htab_each(a->topics, unlease_topic, NULL);
 	return true;

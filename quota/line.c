@@ -16,7 +16,7 @@ struct line_party {
 	struct list		 link;		/* parties or resting */
 	struct list		 entries;	/* urgent ones first */
 	struct quota_holder	*holder;	/* a reference */
-	int64_t			 rest_us;	/* resting: all its entries do */
+	int64_t			 rest_us;	/* until then all of it rest */
 };
 
 struct quota_line {

@@ -143,8 +143,9 @@ account_free(void *p)
 
 	htab_free(a->holders, holder_free);
 	htab_free(a->topics, topic_free);
-	if (a->rest != NULL)
-		holder_free(a->rest);
+	for (int i = 0; i < 2; i++)
+		if (a->rest[i] != NULL)
+			holder_free(a->rest[i]);
 	holder_free(a->tenant);
 	quota_made_fini(a);
 	limits_unref(a->limits);
@@ -155,11 +156,10 @@ account_free(void *p)
 }
 
 static bool
-limits_partitions(const struct limits *l)
+has_scope(const struct limits *l, enum quota_scope scope)
 {
 	for (uint32_t i = 0; l != NULL && i < l->n; i++)
-		if (l->v[i].scope == QUOTA_PARTITION &&
-		    l->v[i].mode != QUOTA_OFF)
+		if (l->v[i].scope == scope && l->v[i].mode != QUOTA_OFF)
 			return true;
 	return false;
 }
@@ -191,7 +191,8 @@ account_new(struct quota *q, const char *name, struct limits *l)
 	list_init(&a->swept);
 	pthread_mutex_init(&a->lock, NULL);
 	a->tenant = holder_new(a, QUOTA_TENANT, SLICE_NULL, SLICE_NULL, l);
-	atomic_store(&a->limits_partitions, limits_partitions(l));
+	atomic_store(&a->limits_partitions, has_scope(l, QUOTA_PARTITION));
+	atomic_store(&a->limits_clients, has_scope(l, QUOTA_CLIENT));
 	a->signs = signs_new(q->workers);
 	quota_made_init(a);
 	quota_tell(q, &(struct quota_event){ .holder = a->tenant,
@@ -236,11 +237,13 @@ quota_account_follow(struct quota_account *a)
 	struct limits *l = a->limits;
 
 	quota_holder_follow(a->tenant, l);
-	if (a->rest != NULL)
-		quota_holder_follow(a->rest, l);
+	for (int i = 0; i < 2; i++)
+		if (a->rest[i] != NULL)
+			quota_holder_follow(a->rest[i], l);
 	htab_each(a->holders, follow_holder, l);
 	htab_each(a->topics, follow_topic, l);
-	atomic_store(&a->limits_partitions, limits_partitions(l));
+	atomic_store(&a->limits_partitions, has_scope(l, QUOTA_PARTITION));
+	atomic_store(&a->limits_clients, has_scope(l, QUOTA_CLIENT));
 	atomic_fetch_add(&a->limits_version, 1);
 }
 
@@ -316,16 +319,19 @@ quota_set_node(struct quota *q, struct limits *l)
 
 /* ---- sessions ---- */
 
-static bool
-has_scope(const struct limits *l, enum quota_scope scope)
-{
-	for (uint32_t i = 0; l != NULL && i < l->n; i++)
-		if (l->v[i].scope == scope && l->v[i].mode != QUOTA_OFF)
-			return true;
-	return false;
-}
 
 /* With the account's lock held. */
+static struct quota_holder *
+rest_of(struct quota_account *a, enum quota_scope scope)
+{
+	struct quota_holder **at = &a->rest[scope == QUOTA_CLIENT];
+
+	if (*at == NULL)
+		*at = holder_new(a, scope, SLICE_LIT("(others)"),
+		    SLICE_LIT("(others)"), a->limits);
+	return *at;
+}
+
 static struct quota_holder *
 holder_get(struct quota_account *a, enum quota_scope scope,
     struct slice principal, struct slice client_id)
@@ -341,16 +347,15 @@ holder_get(struct quota_account *a, enum quota_scope scope,
 		n = sizeof(key) - 1;
 	k = (struct slice){ (const uint8_t *)key, (uint32_t)n };
 	h = htab_get(a->holders, k);
-	if (h == NULL && htab_count(a->holders) < QUOTA_HOLDERS_MAX) {
+	if (h == NULL && a->holder_count[scope == QUOTA_CLIENT] <
+	    QUOTA_HOLDERS_MAX) {
 		h = holder_new(a, scope, principal, client_id, a->limits);
 		htab_set(a->holders, k, h);
+		a->holder_count[scope == QUOTA_CLIENT]++;
 		quota_tell(a->quota, &(struct quota_event){ .holder = h,
 		    .which = -1 });
 	} else if (h == NULL) {
-		if (a->rest == NULL)
-			a->rest = holder_new(a, QUOTA_PRINCIPAL,
-			    SLICE_LIT("(others)"), SLICE_NULL, a->limits);
-		h = a->rest;
+		h = rest_of(a, scope);
 	}
 	atomic_fetch_add(&h->refs, 1);
 	return h;
@@ -373,6 +378,26 @@ quota_who_open(struct quota *q, struct quota_account *a,
 		w->holders[QUOTA_CLIENT] = holder_get(a, QUOTA_CLIENT,
 		    principal, client_id);
 	pthread_mutex_unlock(&a->lock);
+}
+
+bool
+quota_limits_clients(const struct quota_account *a)
+{
+	return atomic_load_explicit(&a->limits_clients, memory_order_relaxed);
+}
+
+struct quota_holder *
+quota_client_holder(struct quota_account *a, struct slice principal,
+    struct slice client_id)
+{
+	struct quota_holder *h = NULL;
+
+	if (!quota_limits_clients(a))
+		return NULL;
+	pthread_mutex_lock(&a->lock);
+	h = holder_get(a, QUOTA_CLIENT, principal, client_id);
+	pthread_mutex_unlock(&a->lock);
+	return h;
 }
 
 void
@@ -403,9 +428,11 @@ holder_tick(struct quota_holder *h)
 {
 	uint32_t active = atomic_load(&h->active);
 
-	for (unsigned d = 0; d < QUOTA_DIMENSIONS; d++)
+	for (unsigned d = 0; d < QUOTA_DIMENSIONS; d++) {
 		if (active >> d & 1)
 			gauge_tick(&h->gauges[d]);
+		quota_gauge_bridge(&h->gauges[d]);
+	}
 	for (int lane = 0; lane < QUOTA_LANES; lane++) {
 		uint64_t given = atomic_load(&h->given[lane]);
 
@@ -454,10 +481,13 @@ static bool
 tick_holder(void *arg, struct slice key, void *value)
 {
 	struct sweep *s = arg;
+	struct quota_holder *h = value;
 
-	holder_tick(value);
-	if (holder_idle(value, s->now_us))
+	holder_tick(h);
+	if (holder_idle(value, s->now_us)) {
 		sweep_add(s, key);
+		h->account->holder_count[h->scope == QUOTA_CLIENT]--;
+	}
 	return true;
 }
 
@@ -514,6 +544,9 @@ tick_account(struct quota_account *a, int64_t now_us)
 
 	pthread_mutex_lock(&a->lock);
 	holder_tick(a->tenant);
+	for (int i = 0; i < 2; i++)
+		if (a->rest[i] != NULL)
+			holder_tick(a->rest[i]);
 	htab_each(a->holders, tick_holder, &holders);
 	quota_view_holders(&v, a);
 	swept(&holders, a->holders, holder_free);

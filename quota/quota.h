@@ -45,6 +45,7 @@ enum {
 	QUOTA_HOLDERS_MAX = 10000,
 	QUOTA_LEVELS = 16,
 	QUOTA_PARTITIONS_MAX = (1 << QUOTA_LEVELS) - 1,
+	QUOTA_HELD_MAX = 128 * 1024 * 1024,	/* bytes of requests */
 	QUOTA_EPISODE_MS = 10000,	/* quiet for so long ends an episode */
 	QUOTA_COSTS_MAX = 4,
 };
@@ -65,6 +66,8 @@ struct quota_record {
 	_Atomic int64_t		 first_us;	/* of the current episode */
 	_Atomic int64_t		 last_us;	/* 0: never */
 	_Atomic int64_t		 worst_us;	/* the longest of all */
+	_Atomic uint64_t	 over;		/* shadow: tokens that came
+						 * while it was in debt */
 	/* What the log was told: quota_tick's. */
 	uint64_t		 told_times;
 	int64_t			 told_us;	/* 0: that it is over */
@@ -187,6 +190,14 @@ void		 quota_who_open(struct quota *q, struct quota_account *a,
 		    struct slice principal, struct slice client_id,
 		    struct quota_who *w);
 void		 quota_who_close(struct quota_who *w);
+/* The client id is another one, or limits of client ids came or went. counted:
+ * it is counted as a connection. False: one of a limit that is enforced too
+ * many; it is counted in all scopes but that. */
+bool		 quota_who_rename(struct quota_who *w, struct slice principal,
+		    struct slice client_id, bool counted, int64_t now_us,
+		    struct quota_reason *why);
+/* Whether client ids make a difference to it. */
+bool		 quota_limits_clients(const struct quota_account *a);
 
 void		 quota_cost_add(struct quota_cost *c, enum quota_dimension d,
 		    int64_t tokens, bool waits);
@@ -224,6 +235,9 @@ void		 quota_uncount(struct quota_who *w,
  * charged. */
 bool		 quota_take(const struct quota_who *w, enum quota_dimension d,
 		    int64_t tokens, int64_t now_us, struct quota_reason *why);
+/* So many bytes of requests wait in line: false when that is more than
+ * QUOTA_HELD_MAX of the account on this node. Negative: they wait no more. */
+bool		 quota_hold(const struct quota_who *w, int64_t bytes);
 /* The least limit of a RATE that is enforced on it; -1: none is. */
 int64_t		 quota_rate_limit(const struct quota_who *w,
 		    enum quota_dimension d);

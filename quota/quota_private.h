@@ -37,13 +37,16 @@ struct quota_account {
 	struct htab		*holders;	/* principals and client ids */
 	struct htab		*topics;
 	struct list		 swept;		/* the same; next one first */
-	struct quota_holder	*rest;		/* when there are too many */
+	struct quota_holder	*rest[2];	/* principals, and client ids,
+						 * that are too many */
+	uint32_t		 holder_count[2];
 	/* Without it: */
 	struct quota_holder	*tenant;
 	struct bucket		 aside[2];	/* bytes in and out of what does
 						 * not wait for them */
-	_Atomic bool		 limits_partitions;
+	_Atomic bool		 limits_partitions, limits_clients;
 	_Atomic uint32_t	 limits_version;
+	_Atomic int64_t		 held;		/* bytes of requests in line */
 	_Atomic int32_t		 waiting[QUOTA_LANES];	/* in any line */
 	_Atomic int32_t		 owing[QUOTA_LANES];	/* holders that owe */
 	_Atomic int64_t		 turn[QUOTA_LANES];	/* tag admitted last */
@@ -137,6 +140,11 @@ void	 quota_made_init(struct quota_account *a);
 void	 quota_made_fini(struct quota_account *a);
 void	 quota_topic_follow(struct quota_topic *t, const struct limits *l);
 void	 quota_topic_free(struct quota_topic *t);
+/* Counted, made when there is none; NULL: client ids make no difference. */
+struct quota_holder *quota_client_holder(struct quota_account *a,
+	    struct slice principal, struct slice client_id);
+/* The counter hears of those that were counted without it. Thread: control. */
+void	 quota_gauge_bridge(struct quota_gauge *g);
 /* All its gauges and topics follow its limits anew. With its lock held. */
 void	 quota_account_follow(struct quota_account *a);
 /* Calls cb for each partition that has buckets. */

@@ -138,8 +138,9 @@ quota_view_holders(const struct quota_view *v, struct quota_account *a)
 {
 	quota_view_holder(v, a->tenant);
 	htab_each(a->holders, visit_holder, (void *)(uintptr_t)v);
-	if (a->rest != NULL)
-		quota_view_holder(v, a->rest);
+	for (int i = 0; i < 2; i++)
+		if (a->rest[i] != NULL)
+			quota_view_holder(v, a->rest[i]);
 }
 
 void

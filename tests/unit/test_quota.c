@@ -222,23 +222,101 @@ the_node_holds_for_all(void **state)
 static void
 shadow_holds_up_nobody_and_is_noted(void **state)
 {
-	const struct limit row = { .dimension = QUOTA_DIM_INGRESS,
+	struct limit row = { .dimension = QUOTA_DIM_INGRESS,
 		.scope = QUOTA_TENANT, .value = 1000, .burst = 1000,
 		.mode = QUOTA_SHADOW };
 	struct quota_cost c = cost(QUOTA_DIM_INGRESS, 3000);
 	struct quota_reason why;
 	struct quota_gauge *g;
 	struct fixture f;
+	struct limits *enforced;
 
 	(void)state;
 	begin(&f, 1, &row);
-	quota_spend(&f.who, &c, f.now);
-	assert_int_equal(quota_throttle_us(&f.who, &c, QUOTA_IN, f.now, &why),
-	    0);
-	assert_int_equal(quota_wait_us(&f.who, &c, f.now, &why), 0);
 	g = &f.account->tenant->gauges[QUOTA_DIM_INGRESS];
-	assert_int_equal(g->record.times, 1);
-	assert_int_equal(g->record.us, 2 * SECOND);
+	quota_spend(&f.who, &c, f.now);
+	assert_int_equal(g->record.times, 0);
+	/* 2 s of debt: whoever comes in the meantime would have waited. */
+	for (int i = 0; i < 100; i++) {
+		quota_spend(&f.who, &c, f.now);
+		assert_int_equal(quota_throttle_us(&f.who, &c, QUOTA_IN, f.now,
+		    &why), 0);
+		assert_int_equal(quota_wait_us(&f.who, &c, f.now, &why), 0);
+	}
+	assert_int_equal(g->record.times, 100);
+	assert_int_equal(g->record.us, 200 * (int64_t)SECOND);
+	assert_int_equal(g->record.over, 300000);
+	/* Enforced from now on, it does not begin with all that. */
+	row.mode = QUOTA_ENFORCE;
+	enforced = limits_of(1, &row);
+	quota_account_set(f.account, enforced);
+	assert_int_equal(quota_wait_us(&f.who, &c, f.now, &why), 2 * SECOND);
+	quota_account_set(f.account, f.limits);
+	limits_unref(enforced);
+	end(&f);
+}
+
+/* What never waits does not lock out what does. */
+static void
+the_debt_of_what_never_waits_is_bounded(void **state)
+{
+	const struct limit row = { .dimension = QUOTA_DIM_INGRESS,
+		.scope = QUOTA_TENANT, .value = 1000, .burst = 1000 };
+	struct quota_cost never = { 0 }, c = cost(QUOTA_DIM_INGRESS, 1);
+	struct quota_reason why;
+	struct fixture f;
+
+	(void)state;
+	begin(&f, 1, &row);
+	quota_cost_add(&never, QUOTA_DIM_INGRESS, 500, false);
+	for (int i = 0; i < 1000; i++)
+		quota_spend(&f.who, &never, f.now);
+	assert_in_range(quota_wait_us(&f.who, &c, f.now, &why), SECOND / 2,
+	    2 * SECOND);
+	end(&f);
+}
+
+static void
+client_ids_come_and_go(void **state)
+{
+	const struct limit rows[] = {
+		{ .dimension = QUOTA_DIM_CONNECTIONS, .scope = QUOTA_CLIENT,
+		  .value = 1 },
+		{ .dimension = QUOTA_DIM_CONNECTIONS, .scope = QUOTA_TENANT,
+		  .value = 100 },
+	};
+	struct quota_reason why;
+	struct quota_who other;
+	struct fixture f;
+
+	(void)state;
+	begin(&f, 2, rows);
+	quota_who_open(f.quota, f.account, SLICE_LIT("alice"), SLICE_LIT("b"),
+	    &other);
+	assert_true(quota_count(&f.who, QUOTA_DIM_CONNECTIONS, 1, f.now,
+	    &why));
+	assert_true(quota_count(&other, QUOTA_DIM_CONNECTIONS, 1, f.now,
+	    &why));
+	/* The name of one that has its connection. */
+	assert_false(quota_who_rename(&other, SLICE_LIT("alice"),
+	    SLICE_LIT("app"), true, f.now, &why));
+	assert_int_equal(why.scope, QUOTA_CLIENT);
+	/* All others still count it. */
+	assert_int_equal(quota_gauge_count(&f.account->tenant->gauges[
+	    QUOTA_DIM_CONNECTIONS]), 2);
+	assert_true(quota_who_rename(&f.who, SLICE_LIT("alice"),
+	    SLICE_LIT("c"), true, f.now, &why));
+	assert_null(other.holders[QUOTA_CLIENT]);
+	assert_int_equal(quota_gauge_count(&f.who.holders[QUOTA_CLIENT]->
+	    gauges[QUOTA_DIM_CONNECTIONS]), 1);
+	assert_true(quota_who_rename(&other, SLICE_LIT("alice"),
+	    SLICE_LIT("app"), true, f.now, &why));
+	quota_uncount(&other, QUOTA_DIM_CONNECTIONS, 1);
+	quota_uncount(&f.who, QUOTA_DIM_CONNECTIONS, 1);
+	for (int s = QUOTA_TENANT; s <= QUOTA_CLIENT; s++)
+		assert_int_equal(quota_gauge_count(&f.who.holders[s]->gauges[
+		    QUOTA_DIM_CONNECTIONS]), 0);
+	quota_who_close(&other);
 	end(&f);
 }
 
@@ -682,6 +760,8 @@ main(void)
 		cmocka_unit_test(the_node_holds_for_all),
 		cmocka_unit_test(shadow_holds_up_nobody_and_is_noted),
 		cmocka_unit_test(shadow_notes_what_it_would_refuse),
+		cmocka_unit_test(the_debt_of_what_never_waits_is_bounded),
+		cmocka_unit_test(client_ids_come_and_go),
 		cmocka_unit_test(a_changed_limit_keeps_what_is_owed),
 		cmocka_unit_test(principals_are_told_equal_shares),
 		cmocka_unit_test(requests_wait_for_requests),

@@ -57,6 +57,15 @@ text(const char *s)
 	return s != NULL ? slice_of(s) : SLICE_LIT("");
 }
 
+static struct quota_window *
+window_new(void)
+{
+	struct quota_window *w = mem_zalloc(sizeof(*w));
+
+	atomic_init(&w->slot, -1);
+	return w;
+}
+
 static void
 gauge_follow(struct quota *q, struct quota_gauge *g,
     const struct quota_dimension_row *row, const struct limit *l)
@@ -72,6 +81,9 @@ gauge_follow(struct quota *q, struct quota_gauge *g,
 			    row->kind == QUOTA_WINDOW ? QUOTA_WINDOW_S : 1,
 			    l->burst);
 	}
+	if (mode != QUOTA_OFF && row->kind == QUOTA_WINDOW &&
+	    atomic_load(&g->window) == NULL)
+		atomic_store(&g->window, window_new());
 	/* Nobody knows what was used before this process began: a slow limit
 	 * begins empty, or each restart would give another burst. */
 	if (row->kind == QUOTA_WINDOW && q != NULL &&
@@ -123,6 +135,8 @@ holder_free(void *p)
 	struct quota_holder *h = p;
 
 	quota_holder_unlease(h);
+	for (unsigned d = 0; d < QUOTA_DIMENSIONS; d++)
+		free(atomic_load(&h->gauges[d].window));
 	free(h->principal);
 	free(h->client_id);
 	free(h);
@@ -411,26 +425,54 @@ quota_who_close(struct quota_who *w)
 
 /* ---- once a second ---- */
 
+/* Begins the slots that have come since it was last looked at. */
 static void
-gauge_tick(struct quota_gauge *g)
+window_tick(struct quota_window *w, uint64_t spent, int64_t now_us)
+{
+	int64_t slot = now_us / (QUOTA_SLOT_S * 1000000LL);
+	int64_t was = atomic_load(&w->slot);
+
+	for (int64_t i = 0; was >= 0 && i < slot - was && i < QUOTA_SLOTS; i++)
+		atomic_store(&w->marks[(slot - i) % QUOTA_SLOTS], spent);
+	atomic_store(&w->slot, slot);
+}
+
+int64_t
+quota_gauge_window(struct quota_gauge *g)
+{
+	struct quota_window *w = atomic_load(&g->window);
+	int64_t slot;
+
+	if (w == NULL)
+		return 0;
+	slot = atomic_load(&w->slot);
+	return (int64_t)(atomic_load(&g->spent) -
+	    atomic_load(&w->marks[(slot + 1) % QUOTA_SLOTS]));
+}
+
+static void
+gauge_tick(struct quota_gauge *g, int64_t now_us)
 {
 	uint64_t spent = atomic_load(&g->spent);
 	uint64_t per_s = spent - atomic_load(&g->before);
+	struct quota_window *w = atomic_load(&g->window);
 
 	atomic_store(&g->before, spent);
 	atomic_store(&g->per_s, per_s);
 	if (per_s > atomic_load(&g->peak))
 		atomic_store(&g->peak, per_s);
+	if (w != NULL)
+		window_tick(w, spent, now_us);
 }
 
 static void
-holder_tick(struct quota_holder *h)
+holder_tick(struct quota_holder *h, int64_t now_us)
 {
 	uint32_t active = atomic_load(&h->active);
 
 	for (unsigned d = 0; d < QUOTA_DIMENSIONS; d++) {
 		if (active >> d & 1)
-			gauge_tick(&h->gauges[d]);
+			gauge_tick(&h->gauges[d], now_us);
 		quota_gauge_bridge(&h->gauges[d]);
 	}
 	for (int lane = 0; lane < QUOTA_LANES; lane++) {
@@ -483,7 +525,7 @@ tick_holder(void *arg, struct slice key, void *value)
 	struct sweep *s = arg;
 	struct quota_holder *h = value;
 
-	holder_tick(h);
+	holder_tick(h, s->now_us);
 	if (holder_idle(value, s->now_us)) {
 		sweep_add(s, key);
 		h->account->holder_count[h->scope == QUOTA_CLIENT]--;
@@ -543,10 +585,10 @@ tick_account(struct quota_account *a, int64_t now_us)
 	struct sweep holders = { .now_us = now_us };
 
 	pthread_mutex_lock(&a->lock);
-	holder_tick(a->tenant);
+	holder_tick(a->tenant, now_us);
 	for (int i = 0; i < 2; i++)
 		if (a->rest[i] != NULL)
-			holder_tick(a->rest[i]);
+			holder_tick(a->rest[i], now_us);
 	htab_each(a->holders, tick_holder, &holders);
 	quota_view_holders(&v, a);
 	swept(&holders, a->holders, holder_free);
@@ -574,7 +616,7 @@ quota_tick(struct quota *q, int64_t now_us)
 {
 	struct accounts all = { NULL, 0 };
 
-	holder_tick(q->node);
+	holder_tick(q->node, now_us);
 	view_node(q, now_us);
 	/* Sessions begin meanwhile: accounts live as long as all of it, and
 	 * each has a lock of its own. */

@@ -40,6 +40,7 @@ struct quota;
 struct quota_account;
 struct quota_line;
 struct quota_stock;
+struct quota_window;
 
 enum {
 	QUOTA_HOLDERS_MAX = 10000,
@@ -87,6 +88,7 @@ struct quota_gauge {
 	_Atomic int64_t		 bridged;	/* of count, in the counter */
 	_Atomic bool		 queued;	/* a lease is wished for */
 	_Atomic uint64_t	 spent;		/* RATE, WINDOW: ever */
+	_Atomic(struct quota_window *) window;	/* of a WINDOW in force */
 	struct quota_record	 record;
 	/* Written by quota_tick only, read by who shows it. */
 	_Atomic uint64_t	 before, per_s, peak;

@@ -57,6 +57,18 @@ struct quota_account {
 	struct quota_made	 made[QUOTA_NAMED];
 };
 
+enum {
+	QUOTA_SLOT_S = 5,
+	QUOTA_SLOTS = QUOTA_WINDOW_S / QUOTA_SLOT_S,
+};
+
+/* What was spent ever, when each of the last slots of time began. Written by
+ * quota_tick only. */
+struct quota_window {
+	_Atomic int64_t		 slot;		/* now; -1: not known yet */
+	_Atomic uint64_t	 marks[QUOTA_SLOTS];	/* by slot */
+};
+
 /* What workers want the control thread to do about the fleet. */
 struct quota_event {
 	struct quota_event	*next;
@@ -97,6 +109,8 @@ struct bucket_rate *quota_part_rate(struct quota_topic *t,
 	    struct quota_part *p, bool out);
 /* What there is of a COUNT. */
 int64_t	 quota_gauge_count(struct quota_gauge *g);
+/* What was spent of a WINDOW in it, to QUOTA_SLOT_S. */
+int64_t	 quota_gauge_window(struct quota_gauge *g);
 /* The partition's; made when there is none. */
 struct quota_more *quota_part_more(struct quota_part *p);
 

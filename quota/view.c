@@ -30,10 +30,8 @@ show_gauge(const struct quota_view *v, struct quota_holder *h,
 		r.headroom = bucket_look(&g->bucket, quota_gauge_rate(g),
 		    v->now_us) /
 		    BUCKET_UNIT;
-		/* Of a window, what is not there yet again. */
 		if (row->kind == QUOTA_WINDOW)
-			r.use = r.headroom < r.burst ? r.burst - r.headroom :
-			    0;
+			r.use = quota_gauge_window(g);
 	} else {
 		r.use = quota_gauge_count(g);
 		r.headroom = r.value - r.use;

@@ -163,6 +163,63 @@ a_restart_brings_no_burst_of_a_window(void **state)
 }
 
 static void
+keep_use(void *arg, const struct quota_row *r)
+{
+	*(int64_t *)arg = r->use;
+}
+
+static void
+no_user(void *arg, const struct quota_user *u)
+{
+	(void)arg;
+	(void)u;
+}
+
+static int64_t
+used(struct fixture *f)
+{
+	const struct quota_asked all = { .partition = -1 };
+	int64_t use = -1;
+
+	assert_true(quota_show(f->quota, "orders", &all, f->now, keep_use,
+	    no_user, &use));
+	return use;
+}
+
+/* What was spent in it, not what its bucket lacks: after a start that lacks
+ * all. */
+static void
+a_windows_use_is_what_was_spent(void **state)
+{
+	const struct limit row = { .dimension = QUOTA_DIM_PARTITION_CHANGES,
+		.scope = QUOTA_TENANT, .value = 300, .burst = 300 };
+	struct quota_cost c = cost(QUOTA_DIM_PARTITION_CHANGES, 7);
+	struct fixture f;
+
+	(void)state;
+	begin(&f, 1, &row);
+	f.now = clock_us;
+	assert_int_equal(used(&f), 0);
+	quota_spend(&f.who, &c, f.now);
+	assert_int_equal(used(&f), 7);
+	for (int s = 0; s < 200; s++, f.now += SECOND)
+		quota_tick(f.quota, f.now);
+	assert_int_equal(used(&f), 7);
+	quota_spend(&f.who, &c, f.now);
+	for (int s = 0; s < 90; s++, f.now += SECOND)
+		quota_tick(f.quota, f.now);
+	assert_int_equal(used(&f), 14);
+	for (int s = 0; s < 11; s++, f.now += SECOND)
+		quota_tick(f.quota, f.now);
+	assert_int_equal(used(&f), 7);
+	/* Nobody looked for longer than it is. */
+	f.now += 1000 * SECOND;
+	quota_tick(f.quota, f.now);
+	assert_int_equal(used(&f), 0);
+	end(&f);
+}
+
+static void
 every_scope_holds(void **state)
 {
 	const struct limit rows[] = {
@@ -756,6 +813,7 @@ main(void)
 		cmocka_unit_test(keeps_a_rate_exactly),
 		cmocka_unit_test(a_window_is_a_slow_rate),
 		cmocka_unit_test(a_restart_brings_no_burst_of_a_window),
+		cmocka_unit_test(a_windows_use_is_what_was_spent),
 		cmocka_unit_test(every_scope_holds),
 		cmocka_unit_test(the_node_holds_for_all),
 		cmocka_unit_test(shadow_holds_up_nobody_and_is_noted),

@@ -305,8 +305,10 @@ take_loaded(struct gateway *g, struct loaded *n)
 	if (g->admin != NULL)
 		admin_set_config(g->admin, &c->admin);
 	set_limits(g);
-	if (g->quota != NULL)
+	if (g->quota != NULL) {
 		quota_set_node(g->quota, c->quota.made);
+		quota_account_renew(g->quota, "", c->quota.made);
+	}
 	for (int i = 0; i < g->worker_count; i++)
 		worker_set_config(g->workers[i], c);
 	tenants_control_take(g, n->tenants);

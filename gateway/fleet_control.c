@@ -148,6 +148,12 @@ counts_connections(const struct limits *l)
 void
 fleet_control_tenants(struct gateway *g)
 {
+	for (uint32_t i = 0; g->quota != NULL && i < tenants_count(g->tenants);
+	    i++) {
+		const struct tenant *t = tenants_at(g->tenants, i);
+
+		quota_account_renew(g->quota, t->id, t->limits);
+	}
 	if (g->fleet == NULL || g->fleet->fleet == NULL)
 		return;
 	if (g->tenants == NULL && counts_connections(g->config->quota.made))

@@ -21,8 +21,8 @@ enum { FLEET_TICK_MS = 10 };
  * store local. False: it cannot be begun (a fault of the configuration); that
  * Redis does not answer is none. */
 bool	 fleet_control_start(struct gateway *g, struct error *err) MUST_CHECK;
-/* The tenants are others: what counts their connections is there before they
- * come. */
+/* The tenants are others: accounts that there are follow their limits, and what
+ * counts connections in a fleet is there before they come. */
 void	 fleet_control_tenants(struct gateway *g);
 /* Its metrics. Once a tick of the control loop. */
 void	 fleet_control_tick(struct gateway *g);

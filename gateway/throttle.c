@@ -700,7 +700,6 @@ open_who(struct session *s, struct throttle *t)
 	struct quota_account *a = quota_account(q, s->tenant != NULL ?
 	    s->tenant->id : "", limits_of(s));
 
-	quota_account_set(a, limits_of(s));
 	quota_who_open(q, a, principal_of(s), slice_of(s->client_id ?
 	    s->client_id : ""), &t->who);
 }

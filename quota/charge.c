@@ -293,6 +293,7 @@ quota_owe(const struct quota_who *w, enum quota_lane lane, int64_t bytes,
 	struct quota_holder *p = w->holders[QUOTA_PRINCIPAL];
 
 	atomic_fetch_add(&p->owed_bytes[lane], due ? bytes : -bytes);
+	atomic_fetch_add(&w->account->wants[lane], due ? 1 : -1);
 	if (due && atomic_fetch_add(&p->owed[lane], 1) == 0)
 		atomic_fetch_add(&w->account->owing[lane], 1);
 	if (!due && atomic_fetch_sub(&p->owed[lane], 1) == 1)

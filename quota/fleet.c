@@ -9,11 +9,12 @@
 #include "gateway/base/mem.h"
 #include "quota/quota_private.h"
 
-enum { NAME_SIZE = 2400, REFERENCE = 1000000 };
+enum { NAME_SIZE = 2400, REFERENCE = 1000000, WEIGH_MS = 200 };
 
 struct quota_fleet {
 	struct quota		*quota;
 	struct lease_node	*node;
+	int64_t			 weighed_us;
 };
 
 /* ---- names ---- */
@@ -88,6 +89,7 @@ lease_gauge(struct quota_fleet *f, struct quota_holder *h,
 	    atomic_load(&g->value), seconds_of(d), atomic_load(&g->burst)),
 	    memory_order_release);
 	lease_press(atomic_load(&g->lease));
+	h->account->leased = true;
 }
 
 static void
@@ -507,9 +509,67 @@ quota_fleet_free(struct quota_fleet *f)
 	free(f);
 }
 
+/* ---- how much is wanted here ---- */
+
+static enum quota_lane
+lane_of(enum quota_dimension d)
+{
+	return d == QUOTA_DIM_INGRESS ? QUOTA_IN : d == QUOTA_DIM_EGRESS ?
+	    QUOTA_OUT : QUOTA_OTHER;
+}
+
+static void
+weigh(struct quota_holder *h)
+{
+	for (int i = 0; i < QUOTA_DIMENSIONS; i++) {
+		struct lease *l = atomic_load(&h->gauges[i].lease);
+		enum quota_lane lane = lane_of((enum quota_dimension)i);
+		int64_t n;
+
+		if (l == NULL)
+			continue;
+		n = h->scope == QUOTA_TENANT ?
+		    atomic_load(&h->account->wants[lane]) :
+		    atomic_load(&h->owed[lane]);
+		/* Requests come in both of their lanes. */
+		if (lane == QUOTA_OTHER && h->scope == QUOTA_TENANT)
+			n += atomic_load(&h->account->wants[QUOTA_IN]);
+		atomic_store(&l->weight, n > 1 ? (uint32_t)n : 1);
+	}
+}
+
+static bool
+weigh_holder(void *arg, struct slice key, void *value)
+{
+	(void)arg, (void)key;
+	weigh(value);
+	return true;
+}
+
+static bool
+weigh_account(void *arg, struct slice key, void *value)
+{
+	struct quota_account *a = value;
+
+	(void)arg, (void)key;
+	if (!a->leased)
+		return true;
+	weigh(a->tenant);
+	pthread_mutex_lock(&a->lock);
+	htab_each(a->holders, weigh_holder, NULL);
+	pthread_mutex_unlock(&a->lock);
+	return true;
+}
+
 void
 quota_fleet_tick(struct quota_fleet *f, int64_t now_us)
 {
+	if (now_us - f->weighed_us >= WEIGH_MS * 1000) {
+		f->weighed_us = now_us;
+		pthread_mutex_lock(&f->quota->lock);
+		htab_each(f->quota->accounts, weigh_account, NULL);
+		pthread_mutex_unlock(&f->quota->lock);
+	}
 	quota_fleet_hear(f);
 	lease_tick(f->node, now_us);
 }

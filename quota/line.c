@@ -139,11 +139,13 @@ static void
 count(struct line_entry *e, bool waits)
 {
 	_Atomic int32_t *n = &e->line->account->waiting[e->line->lane];
+	_Atomic int32_t *wants = &e->line->account->wants[e->line->lane];
+	int by = waits - e->counted;
 
-	if (waits && !e->counted)
-		atomic_fetch_add(n, 1);
-	else if (!waits && e->counted)
-		atomic_fetch_sub(n, 1);
+	atomic_fetch_add(n, by);
+	/* Requests that wait owe besides; answers do not. */
+	if (e->line->lane == QUOTA_OUT)
+		atomic_fetch_add(wants, by);
 	e->counted = waits;
 }
 

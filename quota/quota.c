@@ -280,6 +280,18 @@ quota_account_set(struct quota_account *a, struct limits *l)
 	limits_unref(was);
 }
 
+void
+quota_account_renew(struct quota *q, const char *tenant, struct limits *l)
+{
+	struct quota_account *a;
+
+	pthread_mutex_lock(&q->lock);
+	a = htab_get(q->accounts, slice_of(tenant));
+	pthread_mutex_unlock(&q->lock);
+	if (a != NULL)
+		quota_account_set(a, l);
+}
+
 const char *
 quota_account_name(const struct quota_account *a)
 {

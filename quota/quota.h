@@ -181,6 +181,9 @@ struct quota_account *quota_account(struct quota *q, const char *tenant,
 /* The limits changed: all holders and topics take the new ones, keeping what
  * they owe. NULL: there are none. Nothing is done when they are the same. */
 void		 quota_account_set(struct quota_account *a, struct limits *l);
+/* As quota_account_set, of an account that there is already. */
+void		 quota_account_renew(struct quota *q, const char *tenant,
+		    struct limits *l);
 const char	*quota_account_name(const struct quota_account *a);
 /* Odd jobs, once a second: uses a second, peaks, what the log is told of limits
  * (the first time, a summary, the end, and warnings), and holders that are no

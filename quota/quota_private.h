@@ -49,6 +49,9 @@ struct quota_account {
 	_Atomic int64_t		 held;		/* bytes of requests in line */
 	_Atomic int32_t		 waiting[QUOTA_LANES];	/* in any line */
 	_Atomic int32_t		 owing[QUOTA_LANES];	/* holders that owe */
+	_Atomic int32_t		 wants[QUOTA_LANES];	/* sessions that would
+							 * take more */
+	bool			 leased;	/* control's: some gauge is */
 	_Atomic int64_t		 turn[QUOTA_LANES];	/* tag admitted last */
 	_Atomic uint32_t	 turns[QUOTA_LANES];	/* how many were */
 	struct quota_sign	*signs;		/* one a worker */

@@ -45,6 +45,7 @@ static void
 changed(struct request *r, void *response)
 {
 	worker_wish(r->worker);
+	throttle_topics_made(r, response);
 	answer_with_rules(r, response);
 }
 

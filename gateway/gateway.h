@@ -69,6 +69,8 @@ struct gateway {
 	atomic_uint_least64_t	 audit_lost;
 	atomic_bool		 jwks_wished;
 	atomic_int		 census_wished;	/* census_control.c */
+	atomic_int		 default_partitions; /* brokers' own; 0: not
+						  * known yet */
 	atomic_uint_least64_t	 next_session;
 };
 

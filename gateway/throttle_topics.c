@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/throttle_topics.h"
 
+#include "gateway/base/htab.h"
+#include "gateway/gateway.h"
 #include "gateway/session.h"
 #include "gateway/tenancy.h"
 #include "gateway/throttle.h"
@@ -69,6 +71,22 @@ topic_of(const struct request *r, const struct shape_item *item)
 	    cluster_topic(r->worker->cluster, item->name);
 }
 
+/* As many as brokers make when they are not told; one until that is known. */
+static int32_t
+by_default(const struct request *r)
+{
+	int known = atomic_load_explicit(
+	    &r->worker->gateway->default_partitions, memory_order_relaxed);
+
+	return known > 0 ? known : 1;
+}
+
+static bool
+is_by_default(const struct create_topics_request_topics *t)
+{
+	return t->num_partitions <= 0 && t->assignments.n <= 0;
+}
+
 /* How many partitions more there will be; less than none: fewer. */
 static int64_t
 change_of(const struct request *r, const struct shape_item *item)
@@ -84,8 +102,8 @@ change_of(const struct request *r, const struct shape_item *item)
 			return 0;	/* the broker will say so */
 		if (made->assignments.n > 0)
 			return made->assignments.n;
-		/* As many as brokers make when they are not told. */
-		return made->num_partitions > 0 ? made->num_partitions : 1;
+		return made->num_partitions > 0 ? made->num_partitions :
+		    by_default(r);
 	case API_CREATE_PARTITIONS:
 		/* One that is not known yet may be there: it counts whole. */
 		return more->count > had ? more->count - had : 0;
@@ -188,16 +206,55 @@ throttle_may_create(struct request *r, int32_t topics)
 {
 	const struct quota_who *w = throttle_who(r->session);
 	struct quota_reason why;
+	int64_t made;
 
 	if (w == NULL)
 		return true;
-	if (judge_count(r, w, topics) != 0)
+	made = (int64_t)topics * by_default(r);
+	if (judge_count(r, w, made) != 0)
 		return false;
-	if (quota_take(w, QUOTA_DIM_PARTITION_CHANGES, topics,
+	if (quota_take(w, QUOTA_DIM_PARTITION_CHANGES, made,
 	    loop_now_us(r->worker->loop), &why))
 		return true;
 	throttle_tell(r, why.us, &why);
 	return false;
+}
+
+/* ---- what brokers make of themselves ---- */
+
+static void
+learn(struct request *r, int32_t partitions)
+{
+	const struct quota_who *w = throttle_who(r->session);
+	int32_t more = partitions - by_default(r);
+	struct quota_cost c = { 0 };
+
+	if (more > 0 && w != NULL) {
+		quota_cost_add(&c, QUOTA_DIM_PARTITION_CHANGES, more, true);
+		quota_spend(w, &c, loop_now_us(r->worker->loop));
+	}
+	atomic_store(&r->worker->gateway->default_partitions, partitions);
+}
+
+void
+throttle_topics_made(struct request *r, const void *response)
+{
+	const struct create_topics_request *q = r->body;
+	const struct create_topics_response *p = response;
+	struct htab *asked;
+
+	if (r->schema->key != API_CREATE_TOPICS || only_validates(r))
+		return;
+	asked = htab_new();
+	for (int32_t i = 0; i < q->topics.n; i++)
+		if (is_by_default(&q->topics.v[i]))
+			htab_set(asked, q->topics.v[i].name, asked);
+	for (int32_t i = 0; i < p->topics.n && htab_count(asked) > 0; i++)
+		if (p->topics.v[i].error_code == 0 &&
+		    p->topics.v[i].num_partitions > 0 &&
+		    htab_take(asked, p->topics.v[i].name) != NULL)
+			learn(r, p->topics.v[i].num_partitions);
+	htab_free(asked, NULL);
 }
 
 /* ---- texts ---- */

@@ -22,8 +22,11 @@ bool	 throttle_topics_wait(const struct request *r);
  * DeleteTopics. What goes on is charged. */
 int16_t	 throttle_topic_judge(struct request *r,
 	    const struct shape_item *item);
+/* What brokers answered: learns how many partitions they make of themselves,
+ * and charges what was not known before. */
+void	 throttle_topics_made(struct request *r, const void *response);
 /* Whether brokers may make that many topics which a client asked about: they
- * are charged, a partition each. */
+ * are charged, with as many partitions each as brokers make. */
 bool	 throttle_may_create(struct request *r, int32_t topics);
 /* Says beside such an error which limit it was. */
 void	 throttle_explain(struct request *r, void *response);

@@ -207,6 +207,7 @@ account_new(struct quota *q, const char *name, struct limits *l)
 	a->tenant = holder_new(a, QUOTA_TENANT, SLICE_NULL, SLICE_NULL, l);
 	atomic_store(&a->limits_partitions, has_scope(l, QUOTA_PARTITION));
 	atomic_store(&a->limits_clients, has_scope(l, QUOTA_CLIENT));
+	atomic_store(&a->limits_version, 1);
 	a->signs = signs_new(q->workers);
 	quota_made_init(a);
 	quota_tell(q, &(struct quota_event){ .holder = a->tenant,
@@ -242,6 +243,7 @@ follow_topic(void *arg, struct slice key, void *value)
 {
 	(void)key;
 	quota_topic_follow(value, arg);
+	quota_topic_unsure(value, clock_now_us());
 	return true;
 }
 

@@ -48,6 +48,9 @@ enum {
 	QUOTA_PARTITIONS_MAX = (1 << QUOTA_LEVELS) - 1,
 	QUOTA_HELD_MAX = 128 * 1024 * 1024,	/* bytes of requests */
 	QUOTA_EPISODE_MS = 10000,	/* quiet for so long ends an episode */
+	QUOTA_UNSURE_MS = 1000,		/* how long a debt may last by a lease,
+					 * whose rate changes */
+	QUOTA_CHANGED_MS = 10000,	/* ... and when limits have changed */
 	QUOTA_COSTS_MAX = 4,
 };
 
@@ -138,6 +141,7 @@ struct quota_topic {
 	_Atomic unsigned char	 mode_in, mode_out;
 	_Atomic int64_t		 value_in, value_out, burst_in, burst_out;
 	struct bucket_rate	 rate_in, rate_out;	/* without a lease */
+	_Atomic int64_t		 owes_until_us[2];	/* [0] in, [1] out */
 	/* struct quota_part; level n has 2^n of them, from partition 2^n - 1
 	 * on; NULL: none of them was used. */
 	_Atomic(void *)		 levels[QUOTA_LEVELS];
@@ -275,6 +279,12 @@ bool		 quota_topic_limited(const struct quota_topic *t, bool out);
 int64_t		 quota_part_spend(struct quota_topic *t, int32_t partition,
 		    bool out, int64_t bytes, int64_t now_us,
 		    struct quota_reason *why);
+/* False: no partition of it has to wait, so none need be looked at. A debt is
+ * known here from when it is made, or looked at. */
+bool		 quota_parts_owe(const struct quota_account *a, bool out,
+		    int64_t now_us);
+bool		 quota_topic_owes(const struct quota_topic *t, bool out,
+		    int64_t now_us);
 /* Looks, and makes nothing. */
 int64_t		 quota_part_wait_us(struct quota_topic *t, int32_t partition,
 		    bool out, int64_t now_us, struct quota_reason *why);

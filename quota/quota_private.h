@@ -45,8 +45,10 @@ struct quota_account {
 	struct bucket		 aside[2];	/* bytes in and out of what does
 						 * not wait for them */
 	_Atomic bool		 limits_partitions, limits_clients;
-	_Atomic uint32_t	 limits_version;
+	_Atomic uint32_t	 limits_version;	/* from 1 on */
 	_Atomic int64_t		 held;		/* bytes of requests in line */
+	/* Until then a partition may be in debt: [0] in, [1] out. */
+	_Atomic int64_t		 parts_owe_until_us[2];
 	_Atomic int32_t		 waiting[QUOTA_LANES];	/* in any line */
 	_Atomic int32_t		 owing[QUOTA_LANES];	/* holders that owe */
 	_Atomic int32_t		 wants[QUOTA_LANES];	/* sessions that would
@@ -162,6 +164,8 @@ struct quota_holder *quota_client_holder(struct quota_account *a,
 	    struct slice principal, struct slice client_id);
 /* The counter hears of those that were counted without it. Thread: control. */
 void	 quota_gauge_bridge(struct quota_gauge *g);
+/* Other limits hold: what was no debt may be one now. */
+void	 quota_topic_unsure(struct quota_topic *t, int64_t now_us);
 /* All its gauges and topics follow its limits anew. With its lock held. */
 void	 quota_account_follow(struct quota_account *a);
 /* Calls cb for each partition that has buckets. */

@@ -359,6 +359,47 @@ quota_topic_limited(const struct quota_topic *t, bool out)
 	return t != NULL && mode_of(t, out) != QUOTA_OFF;
 }
 
+static void
+raise_to(_Atomic int64_t *at, int64_t us)
+{
+	int64_t was = atomic_load_explicit(at, memory_order_relaxed);
+
+	while (was < us && !atomic_compare_exchange_weak_explicit(at, &was, us,
+	    memory_order_relaxed, memory_order_relaxed))
+		;
+}
+
+static void
+owes(struct quota_topic *t, bool out, int64_t us, int64_t now_us)
+{
+	int64_t until = us > INT64_MAX - now_us ? INT64_MAX : now_us + us;
+
+	raise_to(&t->owes_until_us[out], until);
+	raise_to(&t->account->parts_owe_until_us[out], until);
+}
+
+void
+quota_topic_unsure(struct quota_topic *t, int64_t now_us)
+{
+	for (int out = 0; out < 2; out++)
+		if (quota_topic_limited(t, out))
+			owes(t, out, QUOTA_CHANGED_MS * 1000, now_us);
+}
+
+bool
+quota_parts_owe(const struct quota_account *a, bool out, int64_t now_us)
+{
+	return atomic_load_explicit(&a->parts_owe_until_us[out],
+	    memory_order_relaxed) > now_us;
+}
+
+bool
+quota_topic_owes(const struct quota_topic *t, bool out, int64_t now_us)
+{
+	return atomic_load_explicit(&t->owes_until_us[out],
+	    memory_order_relaxed) > now_us;
+}
+
 /* What a balance means for the partition's next. */
 static int64_t
 verdict(struct quota_topic *t, struct quota_part *p, bool out,
@@ -378,6 +419,8 @@ verdict(struct quota_topic *t, struct quota_part *p, bool out,
 			quota_note(rec, us, now_us);
 		return 0;
 	}
+	owes(t, out, l != NULL && us < QUOTA_UNSURE_MS * 1000 ?
+	    QUOTA_UNSURE_MS * 1000 : us, now_us);
 	if (why != NULL && us > why->us)
 		*why = (struct quota_reason){ out ? QUOTA_DIM_PARTITION_EGRESS :
 		    QUOTA_DIM_PARTITION_INGRESS, QUOTA_PARTITION,

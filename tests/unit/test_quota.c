@@ -586,6 +586,49 @@ a_look_makes_no_buckets(void **state)
 	end(&f);
 }
 
+/* Nobody looks at partitions while none of them is in debt. */
+static void
+says_whether_any_partition_owes(void **state)
+{
+	const struct limit slower = { .dimension = QUOTA_DIM_PARTITION_INGRESS,
+		.scope = QUOTA_PARTITION, .value = 1, .burst = 1 };
+	struct quota_reason why = { .us = 0 };
+	struct quota_topic *hot, *other;
+	struct limits *changed;
+	struct fixture f;
+
+	(void)state;
+	begin(&f, 1, &hot_row);
+	hot = quota_topic(f.account, SLICE_LIT("hot"));
+	other = quota_topic(f.account, SLICE_LIT("hot-2"));
+	quota_part_spend(hot, 3, false, 1000, f.now, &why);
+	assert_false(quota_parts_owe(f.account, false, f.now));
+	assert_int_equal(quota_part_spend(hot, 3, false, 2000, f.now, &why),
+	    2 * SECOND);
+	assert_true(quota_parts_owe(f.account, false, f.now + SECOND));
+	assert_true(quota_topic_owes(hot, false, f.now + SECOND));
+	assert_false(quota_topic_owes(other, false, f.now));
+	assert_false(quota_parts_owe(f.account, true, f.now));
+	f.now += 2 * SECOND;
+	assert_int_equal(quota_part_wait_us(hot, 3, false, f.now, &why), 0);
+	assert_false(quota_parts_owe(f.account, false, f.now));
+	/* What was a second's debt is an hour's by another limit. */
+	quota_part_spend(hot, 3, false, 2000, f.now, &why);
+	changed = limits_of(1, &slower);
+	clock_us = f.now;
+	quota_account_set(f.account, changed);
+	f.now += 5 * SECOND;
+	assert_true(quota_topic_owes(hot, false, f.now));
+	assert_true(quota_part_wait_us(hot, 3, false, f.now, &why) > 1000LL *
+	    SECOND);
+	assert_true(quota_parts_owe(f.account, false, f.now + 1000LL *
+	    SECOND));
+	limits_unref(changed);
+	quota_topic_unref(hot);
+	quota_topic_unref(other);
+	end(&f);
+}
+
 /* However many there are, a tick looks at some of them, and at all in time. */
 static void
 a_tick_looks_at_some_partitions(void **state)
@@ -826,6 +869,7 @@ main(void)
 		cmocka_unit_test(counts_up_to_the_limit),
 		cmocka_unit_test(partitions_have_buckets_of_their_own),
 		cmocka_unit_test(a_look_makes_no_buckets),
+		cmocka_unit_test(says_whether_any_partition_owes),
 		cmocka_unit_test(a_tick_looks_at_some_partitions),
 		cmocka_unit_test(too_many_topics_share_one),
 		cmocka_unit_test(leaving_pays_nothing),

@@ -11,6 +11,7 @@
 #include "gateway/produce_order.h"
 #include "gateway/session.h"
 #include "gateway/throttle.h"
+#include "gateway/throttle_parts.h"
 #include "gateway/throttle_topics.h"
 #include "gateway/wire/batch.h"
 #include "gateway/worker.h"
@@ -328,6 +329,15 @@ judge(struct request *r, const struct shape_item *item)
 	return error != 0 ? error : FORWARD_ITEM;
 }
 
+static void
+sends(struct request *r, const struct shape_item *item)
+{
+	const produce_partition *p = item->inner;
+
+	throttle_part_write(r, item->name, item->id, p->index,
+	    p->records.len);
+}
+
 /* It waits for a snapshot: nothing may overtake it. */
 static void
 parked(struct request *r)
@@ -345,6 +355,7 @@ start(struct request *r)
 		 * for all brokers, and its answers would wait too. */
 		.hold = session_virtual_count(r->session) > 1,
 		.judge = judge,
+		.sends = throttle_parts_limited(r) ? sends : NULL,
 		.finish = produced,
 		.written = written,
 		.parked = parked,

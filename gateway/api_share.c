@@ -24,6 +24,7 @@
 #include "gateway/session.h"
 #include "gateway/share_session.h"
 #include "gateway/throttle_fetch.h"
+#include "gateway/throttle_parts.h"
 #include "gateway/worker.h"
 #include "routing/shape.h"
 
@@ -569,7 +570,7 @@ place(struct share_state *st)
 
 	if (!authorize_unlimited(st->session))
 		share_judge(s, st->worker->cluster, may_read, r);
-	if (throttle_limits_parts(r))
+	if (throttle_parts_limited(r))
 		share_rest(s, part_rests, r);
 	return share_place(s, st->worker->cluster,
 	    session_virtual_count(st->session));

@@ -9,6 +9,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/fetch_feed.h"
 #include "gateway/wire/errors.h"
+#include "quota/quota.h"
 #include "routing/cluster.h"
 
 static atomic_uint node_parts;		/* in all tables of the process */
@@ -35,6 +36,7 @@ static void
 topic_free(struct fetch_topic *topic)
 {
 	htab_free(topic->by_index, NULL);
+	quota_topic_unref(topic->limit);
 	free(topic);
 }
 

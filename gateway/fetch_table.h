@@ -24,6 +24,7 @@ struct fetch_feed;
 struct fetch_response_responses;
 struct fetch_response_responses_partitions;
 struct htab;
+struct quota_topic;
 
 enum {
 	FETCH_PARTITIONS_MAX = 100000,
@@ -53,6 +54,9 @@ struct fetch_topic {
 	uint32_t	 count;
 	int16_t		 denied;	/* 0, or what the client is told */
 	bool		 judged;
+	/* Of its partitions, counted; as throttle_fetch.c last found it. */
+	struct quota_topic *limit;
+	uint32_t	 limit_version;
 	/* In an answer that is being built: */
 	struct fetch_response_responses *reply;
 	uint32_t	 reply_count;

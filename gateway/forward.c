@@ -25,6 +25,7 @@ struct plan {
 	int16_t			*errors;
 	int16_t			*verdicts;	/* by item, with how.once */
 	int32_t			*brokers;	/* by leg */
+	bool			*told;		/* by item: how.sends was */
 	int32_t			 legs;
 	bool			 unknown;	/* of topic or leader */
 	bool			 leaderless;	/* an item is */
@@ -69,6 +70,8 @@ plan_arrays(struct request *r, struct plan *p)
 	p->leg_of = ARENA_ARRAY(&r->arena, int32_t, room);
 	p->errors = ARENA_ARRAY(&r->arena, int16_t, room);
 	p->brokers = ARENA_ARRAY(&r->arena, int32_t, room);
+	if (p->how.sends != NULL)
+		p->told = ARENA_ARRAY(&r->arena, bool, room);
 	if (!p->how.once)
 		return;
 	p->verdicts = ARENA_ARRAY(&r->arena, int16_t, room);
@@ -354,6 +357,18 @@ worth_waiting(const struct request *r, const struct plan *p)
 }
 
 static void
+tell_item(void *arg, int32_t i, const struct shape_item *item)
+{
+	struct request *r = arg;
+	struct plan *p = r->state;
+
+	if (p->leg_of[i] < 0 || p->told[i])
+		return;
+	p->told[i] = true;
+	p->how.sends(r, item);
+}
+
+static void
 plan_leaders(struct request *r)
 {
 	struct plan *p = r->state;
@@ -361,8 +376,11 @@ plan_leaders(struct request *r)
 
 	plan_arrays(r, p);
 	shape_each(p->shape, r->body, leader_of_item, &l);
-	if (!worth_waiting(r, p) || !wait_for_leaders(r))
-		send_legs(r, p);
+	if (worth_waiting(r, p) && wait_for_leaders(r))
+		return;
+	if (p->told != NULL)
+		shape_each(p->shape, r->body, tell_item, r);
+	send_legs(r, p);
 }
 
 /* ---- by coordinator ---- */

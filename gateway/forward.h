@@ -32,6 +32,9 @@ struct forward_how {
 	/* What it says of an item holds, also when the request is planned anew
 	 * in a newer snapshot: it charges for it, or changes it. */
 	bool	 once;
+	/* ROUTE_LEADER: the item is about to go to its leader. Once each, also
+	 * when that is tried again. NULL: nothing to do. */
+	void	(*sends)(struct request *r, const struct shape_item *item);
 	/* The merged answer, or the API's error shape. */
 	void	(*finish)(struct request *r, void *response);
 	/* all: every item went to a broker. r->session may be NULL. */

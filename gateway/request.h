@@ -119,8 +119,8 @@ struct request {
 	int64_t			 read_bytes;	/* of records in a Fetch's
 						 * reply */
 	struct topic_counts	*topic_counts;	/* throttle_topics.c's */
-	struct quota_reason	 throttle_why;
-	struct quota_reason	 refused_why;	/* value -1: none */
+	struct quota_reason	 refused_why;	/* value -1: none; without a
+						 * record */
 	int16_t			 error;		/* first one told */
 	void			*state;		/* the handler's */
 	_Alignas(8) char	 seed[REQUEST_SEED];

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "auth/principal.h"
-#include "gateway/base/htab.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/metric.h"
@@ -13,17 +12,15 @@
 #include "gateway/config.h"
 #include "gateway/gateway.h"
 #include "gateway/session.h"
-#include "gateway/tenancy.h"
 #include "gateway/tenants.h"
+#include "gateway/throttle_parts.h"
 #include "gateway/throttle_topics.h"
 #include "gateway/worker.h"
 #include "quota/quota.h"
-#include "routing/names.h"
 #include "routing/shape.h"
 #include "wire/messages.h"
 
 enum {
-	TOPICS_KEPT_MAX = 4096,
 	/* A connection that carries a group's requests too. */
 	GROUP_MUTE_MS = 1000,
 	GROUP_HOLD_MS = 3000,
@@ -49,8 +46,7 @@ struct throttle {
 /* Of one worker. */
 struct throttling {
 	struct lines		 lines;
-	struct htab		*topics;	/* struct quota_topic, by
-						 * account and name */
+	struct throttle_parts	*parts;
 };
 
 static int64_t
@@ -67,21 +63,14 @@ throttling_new(struct worker *w)
 	struct throttling *t = mem_zalloc(sizeof(*t));
 
 	lines_init(&t->lines, w->loop, w->index);
-	t->topics = htab_new();
+	t->parts = throttle_parts_new();
 	return t;
-}
-
-static void
-topic_unref(void *p)
-{
-	quota_topic_unref(p);
 }
 
 void
 throttling_forget(struct throttling *t)
 {
-	htab_free(t->topics, topic_unref);
-	t->topics = htab_new();
+	throttle_parts_forget(t->parts);
 }
 
 void
@@ -89,7 +78,7 @@ throttling_free(struct throttling *t)
 {
 	if (t == NULL)
 		return;
-	htab_free(t->topics, topic_unref);
+	throttle_parts_free(t->parts);
 	lines_fini(&t->lines);
 	free(t);
 }
@@ -100,52 +89,16 @@ throttling_lines(struct throttling *t)
 	return &t->lines;
 }
 
+struct throttle_parts *
+throttling_parts(struct throttling *t)
+{
+	return t->parts;
+}
+
 const struct quota_who *
 throttle_who(const struct session *s)
 {
 	return s->throttle != NULL ? &s->throttle->who : NULL;
-}
-
-/* Limits speak of names as the tenant does. */
-static struct quota_topic *
-find_topic(struct session *s, struct slice name)
-{
-	struct arena a;
-	char seed[512];
-	struct slice shown = name;
-	struct quota_topic *t = NULL;
-
-	arena_init_in(&a, 0, seed, sizeof(seed));
-	if (names_outward(tenancy_names(s), NAME_TOPIC, name, &shown, &a))
-		t = quota_topic(s->throttle->who.account, shown);
-	arena_fini(&a);
-	return t;
-}
-
-struct quota_topic *
-throttle_topic(struct session *s, struct slice name)
-{
-	struct throttling *w = s->worker->throttling;
-	struct quota_topic *t;
-	uint8_t key[sizeof(void *) + 256];
-	struct slice k = { key, 0 };
-
-	if (s->throttle == NULL || name.len > 255 ||
-	    !quota_limits_partitions(s->throttle->who.account))
-		return NULL;
-	memcpy(key, &s->throttle->who.account, sizeof(void *));
-	memcpy(key + sizeof(void *), name.data, name.len);
-	k.len = (uint32_t)(sizeof(void *) + name.len);
-	t = htab_get(w->topics, k);
-	/* Names that clients think up get no buckets. */
-	if (t != NULL || cluster_topic(s->worker->cluster, name) == NULL)
-		return t;
-	if (htab_count(w->topics) >= TOPICS_KEPT_MAX)
-		throttling_forget(w);
-	t = find_topic(s, name);
-	if (t != NULL)
-		htab_set(w->topics, k, t);
-	return t;
 }
 
 /* ---- what a request costs ---- */
@@ -175,45 +128,6 @@ cost_of(const struct request *r, struct quota_cost *c)
 		quota_cost_add(c, QUOTA_DIM_EGRESS, 0, true);
 }
 
-/* Calls cb for each partition that a Produce writes to, where they have limits;
- * the sum of what it says, or the longest. */
-struct parts {
-	int64_t			 now_us;
-	bool			 spend;
-	struct quota_reason	*why;
-};
-
-static int64_t
-produce_parts_us(struct request *r, const struct parts *how)
-{
-	const struct produce_request *q = r->body;
-	int64_t longest = 0;
-
-	if (r->api->class != CLASS_PRODUCE)
-		return 0;
-	for (int32_t i = 0; i < q->topic_data.n; i++) {
-		const struct produce_request_topic_data *t =
-		    &q->topic_data.v[i];
-		const struct topic *known = t->name.len > 0 ? NULL :
-		    cluster_topic_by_id(r->worker->cluster, &t->topic_id);
-		struct quota_topic *qt = throttle_topic(r->session,
-		    known != NULL ? known->name : t->name);
-
-		for (int32_t j = 0; qt && j < t->partition_data.n; j++) {
-			const struct produce_request_topic_data_partition_data
-			    *p = &t->partition_data.v[j];
-			int64_t us = how->spend ? quota_part_spend(qt,
-			    p->index, false, p->records.len, how->now_us,
-			    how->why) : quota_part_wait_us(qt, p->index, false,
-			    how->now_us, how->why);
-
-			if (us > longest)
-				longest = us;
-		}
-	}
-	return longest;
-}
-
 /* What does not wait for limits of bytes, and is held only when it is more than
  * them by itself; what groups need is not even then. */
 static bool
@@ -229,7 +143,6 @@ wait_us(struct throttle *t, struct request *r, int64_t at_us,
     struct quota_reason *why)
 {
 	struct quota_reason other = { .us = 0 };
-	const struct parts how = { at_us, false, &other };
 	struct quota_cost c;
 	int64_t us, more;
 
@@ -237,7 +150,7 @@ wait_us(struct throttle *t, struct request *r, int64_t at_us,
 	us = quota_wait_us(&t->who, &c, at_us, why);
 	more = is_aside(r) && r->api->class != CLASS_GROUP ?
 	    quota_aside_wait_us(&t->who, at_us, &other) :
-	    produce_parts_us(r, &how);
+	    throttle_parts_wait_us(r, at_us, &other);
 	if (more <= us)
 		return us;
 	*why = other;
@@ -290,19 +203,14 @@ static void
 run(struct request *r)
 {
 	struct throttle *t = r->session->throttle;
-	struct quota_reason why = { .us = 0 };
-	struct parts how = { now_us(r->session), true, &why };
+	int64_t at_us = now_us(r->session);
 	struct quota_cost c;
 
 	cost_of(r, &c);
-	quota_spend(&t->who, &c, how.now_us);
+	quota_spend(&t->who, &c, at_us);
 	if (is_aside(r))
-		quota_aside_spend(&t->who, false, (int64_t)r->bytes_in,
-		    how.now_us);
+		quota_aside_spend(&t->who, false, (int64_t)r->bytes_in, at_us);
 	line_given(&t->who, lane_of(r), weight_of(r));
-	r->throttle_us = produce_parts_us(r, &how);
-	if (r->throttle_us > 0)
-		throttle_because(r, &why);
 }
 
 bool
@@ -514,24 +422,22 @@ capped_us(const struct throttle *t, int64_t us)
 	return us < most ? us : most;
 }
 
-/* How long its client is to wait, and why. */
+/* How long its client is to wait. */
 static int64_t
-owed_us(struct request *r, struct quota_reason *why)
+owed_us(struct request *r)
 {
 	struct throttle *t = r->session->throttle;
+	struct quota_reason why;
 	struct quota_cost c;
 	int64_t us;
 
 	cost_of(r, &c);
-	us = quota_throttle_us(&t->who, &c, lane_of(r), now_us(r->session),
-	    why);
-	if (r->throttle_us > us) {
-		us = r->throttle_us;
-		*why = r->throttle_why;
-	}
-	us = capped_us(t, us);
-	if (us > 0 && why->record != NULL)
-		quota_note(why->record, us, now_us(r->session));
+	us = capped_us(t, quota_throttle_us(&t->who, &c, lane_of(r),
+	    now_us(r->session), &why));
+	if (us > 0 && why.record != NULL && us >= r->throttle_us)
+		quota_note(why.record, us, now_us(r->session));
+	if (r->throttle_us > us)
+		us = capped_us(t, r->throttle_us);
 	if (us > 0)
 		metric_add(r->worker->metrics, METRIC_THROTTLED_TIME,
 		    (uint64_t)us);
@@ -557,13 +463,12 @@ void
 throttle_answer(struct request *r, int version, void *response)
 {
 	struct throttle *t = r->session->throttle;
-	struct quota_reason why;
 	int64_t us;
 
 	if (t == NULL || r->api->class == CLASS_FREE ||
 	    t->closing != CONN_REASON_COUNT)
 		return;
-	us = owed_us(r, &why);
+	us = owed_us(r);
 	if (us == 0 && r->throttle_tell_us == 0)
 		return;
 	set_time(r, version, response, us > r->throttle_tell_us ? us :
@@ -576,12 +481,11 @@ void
 throttle_silent(struct request *r)
 {
 	struct throttle *t = r->session != NULL ? r->session->throttle : NULL;
-	struct quota_reason why;
 	int64_t us;
 
 	if (t == NULL || t->closing != CONN_REASON_COUNT || t->held != NULL)
 		return;
-	us = owed_us(r, &why);
+	us = owed_us(r);
 	if (us > 0)
 		mute(t, r, us);
 }
@@ -614,15 +518,21 @@ throttle_tell(struct request *r, int64_t us, const struct quota_reason *why)
 }
 
 void
-throttle_because(struct request *r, const struct quota_reason *why)
+throttle_because(struct request *r, int64_t us,
+    const struct quota_reason *why)
 {
-	r->throttle_why = *why;
+	if (why->record != NULL)
+		quota_note(why->record, capped_us(r->session->throttle, us),
+		    now_us(r->session));
+	if (us > r->throttle_us)
+		r->throttle_us = us;
 }
 
 void
 throttle_refused(struct request *r, const struct quota_reason *why)
 {
 	r->refused_why = *why;
+	r->refused_why.record = NULL;	/* it may go before the request */
 }
 
 int16_t

@@ -48,16 +48,15 @@ void	 throttle_sent(struct request *r, int64_t bytes);
 /* It had no reply (acks=0): its connection is not read for a while. */
 void	 throttle_silent(struct request *r);
 
-/* The topic's buckets for the tenant's physical topic; NULL: no limit. Borrowed
- * until the worker's loop turns. */
-struct quota_topic *throttle_topic(struct session *s, struct slice name);
 /* How long it is told to wait without a mute, and why. */
 void	 throttle_tell(struct request *r, int64_t us,
 	    const struct quota_reason *why);
 /* 0, or the error for a batch of records that is too large. */
 int16_t	 throttle_batch(struct request *r, uint32_t bytes);
-/* Why r->throttle_us is not 0. */
-void	 throttle_because(struct request *r, const struct quota_reason *why);
+/* Its client is to wait so long at least, and why: that is noted now, for what
+ * it was noted at may be gone when the request is answered. */
+void	 throttle_because(struct request *r, int64_t us,
+	    const struct quota_reason *why);
 /* Why it, or an item of it, is refused. */
 void	 throttle_refused(struct request *r, const struct quota_reason *why);
 /* Versions that can be told THROTTLING_QUOTA_EXCEEDED (KIP-599). */
@@ -66,11 +65,13 @@ bool	 throttle_version_knows(int16_t api_key, int version);
 struct slice throttle_text(struct request *r);
 const struct quota_who *throttle_who(const struct session *s);
 
-/* The worker's part: its lines, and the topics that it has looked up. */
+/* The worker's part: its lines, and what it knows of partitions' limits. */
+struct throttle_parts;
 struct throttling;
 struct throttling *throttling_new(struct worker *w);
 void	 throttling_free(struct throttling *t);
 struct lines	*throttling_lines(struct throttling *t);
+struct throttle_parts *throttling_parts(struct throttling *t);
 /* Limits changed. */
 void	 throttling_forget(struct throttling *t);
 

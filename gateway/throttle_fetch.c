@@ -10,6 +10,7 @@
 #include "gateway/request.h"
 #include "gateway/session.h"
 #include "gateway/throttle.h"
+#include "gateway/throttle_parts.h"
 #include "gateway/worker.h"
 #include "wire/messages.h"
 
@@ -19,6 +20,8 @@ enum {
 	 * a client's usual batch. */
 	PARTS_OF_SECOND = 4,
 	ANSWER_MIN = 64 * 1024,
+	REST_MAX_US = 1000000,
+	WAIT_MAX_US = 1000000000,
 };
 
 struct throttle_turn {
@@ -113,7 +116,7 @@ throttle_fetched(struct request *r, bool starved)
 	us = quota_throttle_us(w, &c, QUOTA_OUT, at_us, &why);
 	if (r->throttle_us > us && (starved || r->read_bytes == 0)) {
 		us = r->throttle_us;
-		why = r->throttle_why;
+		why.record = NULL;	/* noted when it began to rest */
 	}
 	r->throttle_us = 0;
 	throttle_tell(r, us, &why);
@@ -121,50 +124,106 @@ throttle_fetched(struct request *r, bool starved)
 
 /* ---- partitions ---- */
 
-bool
-throttle_limits_parts(const struct request *r)
-{
-	const struct quota_who *w = throttle_who(r->session);
-
-	return w != NULL && quota_limits_partitions(w->account);
-}
-
 /* NULL: no limit. */
 static struct quota_topic *
 topic_by_id(struct request *r, const struct uuid *id)
 {
+	struct quota_topic *q = NULL;
 	const struct topic *in;
 
-	if (!throttle_limits_parts(r))
+	if (!throttle_parts_limited(r))
 		return NULL;
 	in = cluster_topic_by_id(r->worker->cluster, id);
-	return in != NULL ? throttle_topic(r->session, in->name) : NULL;
+	if (in == NULL || !throttle_topic(r->session, in->name, &q))
+		return NULL;
+	return q;
 }
 
+/* NULL: no limit. It is kept at the topic while limits are the same. */
 static struct quota_topic *
-topic_of(struct request *r, const struct fetch_topic *t)
+limit_of(struct request *r, struct fetch_topic *t)
 {
-	if (!throttle_limits_parts(r))
+	const struct quota_who *w = throttle_who(r->session);
+	struct slice name = t->name;
+	struct quota_topic *q;
+	uint32_t version;
+
+	if (w == NULL || !quota_limits_partitions(w->account))
 		return NULL;
-	return t->table->by_id ? topic_by_id(r, &t->id) :
-	    throttle_topic(r->session, t->name);
+	version = quota_limits_version(w->account);
+	if (t->limit_version == version)
+		return t->limit;
+	if (t->table->by_id) {
+		const struct topic *in = cluster_topic_by_id(
+		    r->worker->cluster, &t->id);
+
+		if (in == NULL)
+			return NULL;
+		name = in->name;
+	}
+	if (!throttle_topic(r->session, name, &q))
+		return NULL;
+	quota_topic_unref(t->limit);
+	t->limit = quota_topic_ref(q);
+	t->limit_version = version;
+	return q;
+}
+
+/* How long a debt may last changes with the fleet, so it is looked at again. */
+static int64_t
+capped(int64_t us)
+{
+	return us < REST_MAX_US ? us : REST_MAX_US;
 }
 
 int64_t
-throttle_part_read(struct request *r, const struct fetch_topic *t,
+throttle_part_read(struct request *r, struct fetch_topic *t,
     int32_t partition, uint32_t bytes)
 {
-	struct quota_topic *q = topic_of(r, t);
+	struct quota_topic *q = limit_of(r, t);
 	struct quota_reason why = { .us = 0 };
 	int64_t at_us, us;
 
-	if (q == NULL)
+	if (!quota_topic_limited(q, true))
 		return 0;
 	at_us = now_us(r->session);
-	us = quota_part_spend(q, partition, true, bytes, at_us, &why);
+	us = capped(quota_part_spend(q, partition, true, bytes, at_us,
+	    &why));
 	if (us > 0)
 		quota_note(why.record, us, at_us);
 	return us;
+}
+
+/* The least that any of them waits is what its client is told. */
+static void
+tell_least(struct request *r, int64_t us)
+{
+	if (us > WAIT_MAX_US)
+		us = WAIT_MAX_US;
+	if (r->throttle_us == 0 || us < r->throttle_us)
+		r->throttle_us = us;
+}
+
+static void
+rest_topic(struct request *r, struct fetch_topic *topic,
+    struct quota_topic *q, int64_t at_us)
+{
+	LIST_FOREACH(at, &topic->parts) {
+		struct fetch_part *p = LIST_ENTRY(at, struct fetch_part, link);
+		struct quota_reason why = { .us = 0 };
+		int64_t us;
+
+		if (!p->wanted)
+			continue;
+		us = quota_part_wait_us(q, p->index, true, at_us, &why);
+		if (us == 0)
+			continue;
+		tell_least(r, us);
+		if (p->rest_until_us != 0 || p->landed != NULL)
+			continue;
+		fetch_part_rest(p, at_us + capped(us));
+		quota_note(why.record, capped(us), at_us);
+	}
 }
 
 void
@@ -178,65 +237,53 @@ throttle_share_read(struct request *r, const struct uuid *topic,
 	if (q == NULL)
 		return;
 	at_us = now_us(r->session);
-	us = quota_part_spend(q, partition, true, bytes, at_us, &why);
+	us = capped(quota_part_spend(q, partition, true, bytes, at_us, &why));
 	if (us > 0)
 		quota_note(why.record, us, at_us);
-}
-
-/* The least that any of them waits is what its client is told. */
-static void
-rest_us(struct request *r, int64_t us, const struct quota_reason *why)
-{
-	if (us <= 0 || (r->throttle_us != 0 && us >= r->throttle_us))
-		return;
-	r->throttle_us = us;
-	r->throttle_why = *why;
 }
 
 bool
 throttle_share_rests(struct request *r, const struct uuid *topic,
     int32_t partition)
 {
-	struct quota_topic *q = topic_by_id(r, topic);
+	int64_t at_us = now_us(r->session), us;
 	struct quota_reason why = { .us = 0 };
-	int64_t us;
+	struct quota_topic *q;
 
-	if (q == NULL || !quota_topic_limited(q, true))
+	if (!throttle_parts_limited(r) || !quota_parts_owe(
+	    throttle_who(r->session)->account, true, at_us))
 		return false;
-	us = quota_part_wait_us(q, partition, true, now_us(r->session), &why);
-	rest_us(r, us, &why);
-	return us > 0;
+	q = topic_by_id(r, topic);
+	if (q == NULL || !quota_topic_owes(q, true, at_us))
+		return false;
+	us = quota_part_wait_us(q, partition, true, at_us, &why);
+	if (us == 0)
+		return false;
+	tell_least(r, us);
+	quota_note(why.record, capped(us), at_us);
+	return true;
 }
 
 void
 throttle_rest(struct request *r, struct fetch_table *t)
 {
-	struct quota_reason why = { .us = 0 };
-	int64_t at_us, us;
+	const struct quota_who *w = throttle_who(r->session);
+	int64_t at_us;
 
-	if (!throttle_limits_parts(r))
+	if (!throttle_parts_limited(r))
 		return;
 	at_us = now_us(r->session);
+	/* Nearly always. */
+	if (!quota_parts_owe(w->account, true, at_us))
+		return;
 	LIST_FOREACH(it, &t->topics) {
 		struct fetch_topic *topic = LIST_ENTRY(it, struct fetch_topic,
 		    link);
-		struct quota_topic *q = topic_of(r, topic);
+		struct quota_topic *q = topic->denied == 0 ?
+		    limit_of(r, topic) : NULL;
 
-		if (!quota_topic_limited(q, true))
-			continue;
-		LIST_FOREACH(at, &topic->parts) {
-			struct fetch_part *p = LIST_ENTRY(at,
-			    struct fetch_part, link);
-
-			if (!p->wanted || topic->denied != 0)
-				continue;
-			us = quota_part_wait_us(q, p->index, true, at_us,
-			    &why);
-			if (us > 0 && p->rest_until_us == 0 &&
-			    p->landed == NULL)
-				fetch_part_rest(p, at_us + us);
-			rest_us(r, us, &why);
-		}
+		if (q != NULL && quota_topic_owes(q, true, at_us))
+			rest_topic(r, topic, q, at_us);
 	}
 }
 

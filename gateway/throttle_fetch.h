@@ -34,10 +34,8 @@ bool	 throttle_fetch_may(const struct request *r);
 /* Its answer is built: charges it, and says how long the client is to wait. */
 void	 throttle_fetched(struct request *r, bool starved);
 /* So many bytes of a partition are in the answer; how long it is to rest. */
-int64_t	 throttle_part_read(struct request *r, const struct fetch_topic *t,
+int64_t	 throttle_part_read(struct request *r, struct fetch_topic *t,
 	    int32_t partition, uint32_t bytes);
-/* Whether any partition of its tenant has a limit. */
-bool	 throttle_limits_parts(const struct request *r);
 /* The same of a ShareFetch, by the topic's id. */
 void	 throttle_share_read(struct request *r, const struct uuid *topic,
 	    int32_t partition, uint32_t bytes);

@@ -270,6 +270,8 @@ bool		 quota_limits_partitions(const struct quota_account *a);
 uint32_t	 quota_limits_version(const struct quota_account *a);
 /* Counted; NULL: no limit concerns the topic's partitions. */
 struct quota_topic *quota_topic(struct quota_account *a, struct slice name);
+/* Another reference, by who has one; NULL is allowed in both. */
+struct quota_topic *quota_topic_ref(struct quota_topic *t);
 void		 quota_topic_unref(struct quota_topic *t);
 /* Whether a bucket of that direction is in force or in shadow. */
 bool		 quota_topic_limited(const struct quota_topic *t, bool out);

@@ -122,6 +122,14 @@ quota_topic(struct quota_account *a, struct slice name)
 	return t;
 }
 
+struct quota_topic *
+quota_topic_ref(struct quota_topic *t)
+{
+	if (t != NULL)
+		atomic_fetch_add(&t->refs, 1);
+	return t;
+}
+
 void
 quota_topic_unref(struct quota_topic *t)
 {

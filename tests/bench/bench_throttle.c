@@ -20,6 +20,7 @@
 #include "gateway/request.h"
 #include "gateway/session.h"
 #include "gateway/throttle.h"
+#include "gateway/throttle_parts.h"
 #include "gateway/worker.h"
 #include "quota/quota.h"
 #include "tests/bench/bench_time.h"
@@ -59,6 +60,8 @@ once(void)
 {
 	if (!throttle_admit(request))
 		exit(1);
+	if (throttle_parts_limited(request))
+		throttle_part_write(request, topic.name, NULL, 0, 150);
 	throttle_answer(request, request->version, response);
 	throttle_sent(request, 100);
 }

@@ -16,6 +16,7 @@ from rig.records import batch
 from rig.weir import Weir
 from rig.wire import read_frame
 from rig.workload import Group
+from test_10_java import wait_for_fates
 
 THROTTLED, INVALID = 89, 42
 # QUOTA_SECONDS=120 presses as long as anybody would want to see.
@@ -305,6 +306,51 @@ def test_partition_changes(env):
             with client(node) as other:
                 assert not any(other.ask("metadata", 9, {"topics": []}).errors())
     return f"the old version waited {took:.2f} s"
+
+
+@only(through_weir=True, kafka_from="4.2.0")
+def test_share_fetch_is_held(env):
+    """A share group over egress_bytes gets each record once, and no faster; what else its tenant
+    asks is answered."""
+    topic, group, count = env.topic("shared", 3), env.name("shared"), 4000
+    env.client("share_earliest", group=group)
+    limits = limit("egress_bytes", MB), limit("partition_egress_bytes", MB // 2)
+    with node_with(env, "q-share", *limits) as node, client(node) as c:
+        env.begin(
+            "produce", topic=[topic], producer="sharing", count=count, partitions=3, size=1000,
+            bootstrap=node.address,
+        ).result(60)  # fmt: skip
+        began = time.monotonic()
+        member = env.begin("share", node.address, topic=[topic], group=group)
+        asked = []
+        while time.monotonic() - began < 2:
+            before = time.monotonic()
+            assert not any(c.ask("metadata", 9, {"topics": []}).errors())
+            asked.append(time.monotonic() - before)
+        fates = wait_for_fates([member], count)
+        took = time.monotonic() - began
+        assert not member.stop().result()["errors"]
+        assert all(len([1 for *_, f in d if f != "RELEASE"]) == 1 for d in fates.values())
+        # 4 MB, of which the burst is 1.
+        assert took >= 2.8, took
+        assert max(asked) < 1, max(asked)
+        assert row(node, "egress_bytes")["held_up"]["times"] > 0
+    return f"4 MB at 1 MB/s took {took:.2f} s; Metadata {max(asked) * 1000:.0f} ms at most"
+
+
+@only(through_weir=True)
+def test_partitions_in_one_request(env):
+    """A request's topics count together."""
+    names = [env.name(f"together-{n}") for n in range(20)]
+    with node_with(env, "q-together") as node, client(node) as c:
+        shown = c.get("metadata", 9, {"topics": None})["topics"]
+        have = sum(len(t["partitions"]) for t in shown)
+        node.config["quota"]["limits"] = [limit("partitions", have + 35)]
+        node.write_config(node.config)
+        reload(node)
+        said = c.ask("create_topics", 7, creation(names, 10)).value["topics"]
+        codes = [t["error_code"] for t in said]
+        assert sorted(codes) == [0] * 3 + [INVALID] * 17, codes
 
 
 @only(through_weir=True)

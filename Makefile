@@ -125,7 +125,8 @@ $(O)/unit/%: $(O)/tests/unit/%.o $(UNIT_HELPERS) $(O)/libweir.a
 # The fleet on virtual time, with Redis's Lua.
 SIMULATE_OBJS := $(addprefix $(O)/tests/simulate/,fleet.o lua_redis.o world.o)
 
-$(O)/unit/test_lease: $(O)/tests/unit/test_lease.o $(SIMULATE_OBJS) $(O)/libweir.a
+$(O)/unit/test_lease $(O)/unit/test_fleet: $(O)/unit/%: $(O)/tests/unit/%.o \
+		$(SIMULATE_OBJS) $(O)/libweir.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(SANFLAGS) $(LDHARDEN) $^ -o $@ -lcmocka -llua5.1 $(LIBS)
 

@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Two gateways' limits as one: sessions of both spend from accounts of their
+ * own, which lease from one store (its scripts in Redis's Lua), on virtual
+ * time.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/mem.h"
+#include "quota/fleet.h"
+#include "quota/quota_private.h"
+#include "tests/simulate/lua_redis.h"
+
+enum { SECOND = 1000000, NODES = 2, RATE = 1000000, TICK = 10000 };
+
+static int64_t now;
+
+static int64_t
+clock_now(void)
+{
+	return now;
+}
+
+/* ---- a store whose answers come a tick later ---- */
+
+struct answer {
+	store_done_cb	 done;
+	void		*arg;
+	bool		 lost;
+	char		*text;
+	size_t		 len;
+};
+
+static struct lua_redis *redis;
+static bool away;
+static struct answer answers[1000];
+static size_t answer_count;
+
+static void
+submit(struct store *s, const struct store_call *calls, uint32_t n)
+{
+	(void)s;
+	for (uint32_t i = 0; i < n; i++) {
+		struct answer *a = &answers[answer_count++];
+		struct slice text = SLICE_LIT("away");
+
+		assert_true(answer_count <= 1000);
+		a->done = calls[i].done;
+		a->arg = calls[i].arg;
+		a->lost = away || !lua_redis_run(redis, calls[i].script,
+		    calls[i].keys, calls[i].key_count, calls[i].args,
+		    calls[i].arg_count, now, &text);
+		a->text = mem_strndup(text.data, text.len);
+		a->len = text.len;
+	}
+}
+
+static void
+deliver(void)
+{
+	size_t n = answer_count;
+	struct answer *v = calloc(n + 1, sizeof(*v));
+
+	memcpy(v, answers, n * sizeof(*v));
+	answer_count = 0;
+	for (size_t i = 0; i < n; i++) {
+		v[i].done(v[i].arg, v[i].lost, (struct slice){
+		    (const uint8_t *)v[i].text, (uint32_t)v[i].len });
+		free(v[i].text);
+	}
+	free(v);
+}
+
+/* ---- two nodes ---- */
+
+static struct node {
+	struct quota		*quota;
+	struct quota_fleet	*fleet;
+	struct quota_account	*account;
+	struct quota_who	 who;
+	int64_t			 passed;
+} nodes[NODES];
+static struct limits *limits;
+static struct store store = { submit };
+
+static struct limits *
+some_limits(int64_t value)
+{
+	static const struct limit rows[] = {
+		{ .dimension = QUOTA_DIM_INGRESS, .scope = QUOTA_TENANT },
+		{ .dimension = QUOTA_DIM_REQUESTS, .scope = QUOTA_PRINCIPAL,
+		  .value = 100, .burst = 100 },
+		{ .dimension = QUOTA_DIM_PARTITION_INGRESS,
+		  .scope = QUOTA_PARTITION, .value = 10000, .burst = 10000 },
+		{ .dimension = QUOTA_DIM_CONNECTIONS, .scope = QUOTA_TENANT,
+		  .value = 10 },
+	};
+	struct limits *l = limits_new("test", 4);
+
+	for (int i = 0; i < 4; i++)
+		l->v[i] = rows[i];
+	l->v[0].value = value;
+	l->v[0].burst = value / 10;
+	return l;
+}
+
+static void
+tick(void)
+{
+	now += TICK;
+	deliver();
+	for (int i = 0; i < NODES; i++)
+		quota_fleet_tick(nodes[i].fleet, now);
+}
+
+static void
+pass(int64_t us)
+{
+	for (int64_t until = now + us; now < until;)
+		tick();
+}
+
+static void
+begin(void)
+{
+	now = 100LL * SECOND;
+	away = false;
+	answer_count = 0;
+	clock_replace(clock_now);
+	redis = lua_redis_new();
+	limits = some_limits(RATE);
+	for (int i = 0; i < NODES; i++) {
+		struct node *n = &nodes[i];
+		char id[8];
+		struct lease_options o = { .node_id = id, .store = &store };
+
+		memset(n, 0, sizeof(*n));
+		snprintf(id, sizeof(id), "n%d", i);
+		n->quota = quota_new(1);
+		n->fleet = quota_fleet_new(n->quota, &o);
+		n->account = quota_account(n->quota, "team", limits);
+		quota_who_open(n->quota, n->account, SLICE_LIT("arn:alice"),
+		    SLICE_LIT(""), &n->who);
+	}
+	pass(3 * SECOND);
+}
+
+static void
+end(void)
+{
+	for (int i = 0; i < NODES; i++) {
+		quota_who_close(&nodes[i].who);
+		quota_fleet_free(nodes[i].fleet);
+		quota_free(nodes[i].quota);
+	}
+	deliver();
+	limits_unref(limits);
+	lua_redis_free(redis);
+	clock_replace(NULL);
+}
+
+static struct quota_cost
+cost(enum quota_dimension d, int64_t tokens)
+{
+	struct quota_cost c = { 0 };
+
+	quota_cost_add(&c, d, tokens, true);
+	return c;
+}
+
+/* Spends on that node whenever it may. */
+static void
+press(struct node *n, enum quota_dimension d, int64_t tokens)
+{
+	struct quota_cost c = cost(d, tokens);
+
+	for (int i = 0; i < 1000 && quota_wait_us(&n->who, &c, now, NULL) == 0;
+	    i++) {
+		quota_spend(&n->who, &c, now);
+		n->passed += tokens;
+	}
+}
+
+static int64_t
+press_both(int64_t us, enum quota_dimension d, int64_t tokens, bool first,
+    bool second)
+{
+	int64_t before = nodes[0].passed + nodes[1].passed;
+
+	for (int64_t until = now + us; now < until;) {
+		tick();
+		if (first)
+			press(&nodes[0], d, tokens);
+		if (second)
+			press(&nodes[1], d, tokens);
+	}
+	return nodes[0].passed + nodes[1].passed - before;
+}
+
+static void
+assert_near(int64_t is, int64_t want, int percent)
+{
+	assert_in_range(is, want - want * percent / 100,
+	    want + want * percent / 100);
+}
+
+static uint32_t
+leases(const struct node *n)
+{
+	struct lease_node_view v;
+
+	lease_node_view(quota_fleet_node(n->fleet), &v);
+	assert_int_equal(v.nodes, NODES);
+	return v.leases;
+}
+
+/* ---- tests ---- */
+
+static void
+a_tenants_limit_is_one_number(void **state)
+{
+	(void)state;
+	begin();
+	press_both(3 * SECOND, QUOTA_DIM_INGRESS, 1000, true, true);
+	assert_near(press_both(10 * SECOND, QUOTA_DIM_INGRESS, 1000, true,
+	    true), 10 * RATE, 2);
+	/* All of it goes where it is wanted. */
+	press_both(2 * SECOND, QUOTA_DIM_INGRESS, 1000, true, false);
+	assert_near(press_both(10 * SECOND, QUOTA_DIM_INGRESS, 1000, true,
+	    false), 10 * RATE, 2);
+	end();
+}
+
+static void
+a_principals_limit_too(void **state)
+{
+	(void)state;
+	begin();
+	press_both(3 * SECOND, QUOTA_DIM_REQUESTS, 1, true, true);
+	assert_near(press_both(10 * SECOND, QUOTA_DIM_REQUESTS, 1, true, true),
+	    1000, 3);
+	end();
+}
+
+static void
+nobody_presses_nobody_leases(void **state)
+{
+	struct quota_cost c = cost(QUOTA_DIM_INGRESS, RATE / 1000);
+
+	(void)state;
+	begin();
+	/* The counter of connections is there from the start. */
+	assert_int_equal(leases(&nodes[0]), 1);
+	for (int i = 0; i < 300; i++) {
+		tick();
+		quota_spend(&nodes[0].who, &c, now);
+	}
+	assert_int_equal(leases(&nodes[0]), 1);
+	assert_int_equal(leases(&nodes[1]), 1);
+	/* Pressed at one node, it is leased at both. */
+	press_both(2 * SECOND, QUOTA_DIM_INGRESS, 1000, true, false);
+	assert_int_equal(leases(&nodes[0]), 2);
+	assert_int_equal(leases(&nodes[1]), 2);
+	end();
+}
+
+static void
+partitions_are_leased(void **state)
+{
+	struct quota_topic *t[NODES];
+	int64_t passed = 0, begun;
+
+	(void)state;
+	begin();
+	for (int i = 0; i < NODES; i++)
+		t[i] = quota_topic(nodes[i].account, SLICE_LIT("clicks"));
+	begun = now;
+	for (int step = 0; step < 1300; step++) {
+		tick();
+		if (step == 300) {
+			passed = 0;
+			begun = now;
+		}
+		for (int i = 0; i < NODES; i++)
+			while (quota_part_wait_us(t[i], 7, false, now,
+			    NULL) == 0) {
+				quota_part_spend(t[i], 7, false, 100, now,
+				    NULL);
+				passed += 100;
+			}
+	}
+	assert_near(passed, (now - begun) * 10000 / SECOND, 3);
+	for (int i = 0; i < NODES; i++)
+		quota_topic_unref(t[i]);
+	end();
+}
+
+static void
+connections_are_counted_together(void **state)
+{
+	struct quota_who many[NODES][10];
+	struct quota_reason why;
+	int open[NODES] = { 0, 0 };
+
+	(void)state;
+	begin();
+	for (int i = 0; i < 20; i++) {
+		struct node *n = &nodes[i % NODES];
+		struct quota_who *w = &many[i % NODES][open[i % NODES]];
+
+		quota_who_open(n->quota, n->account, SLICE_LIT("arn:alice"),
+		    SLICE_LIT(""), w);
+		if (quota_count(w, QUOTA_DIM_CONNECTIONS, 1, now, &why))
+			open[i % NODES]++;
+		else
+			quota_who_close(w);
+		pass(SECOND / 10);
+	}
+	assert_int_equal(open[0] + open[1], 10);
+	while (open[0] > 0) {
+		quota_uncount(&many[0][--open[0]], QUOTA_DIM_CONNECTIONS, 1);
+		quota_who_close(&many[0][open[0]]);
+	}
+	pass(2 * SECOND);
+	/* Its room is the other's. */
+	while (open[1] < 10) {
+		struct quota_who *w = &many[1][open[1]];
+
+		quota_who_open(nodes[1].quota, nodes[1].account,
+		    SLICE_LIT("arn:alice"), SLICE_LIT(""), w);
+		for (int i = 0; i < 100 && !quota_count(w,
+		    QUOTA_DIM_CONNECTIONS, 1, now, &why); i++)
+			pass(SECOND / 10);
+		open[1]++;
+	}
+	assert_int_equal(quota_gauge_count(&nodes[1].account->tenant->gauges[
+	    QUOTA_DIM_CONNECTIONS]), 10);
+	while (open[1] > 0) {
+		quota_uncount(&many[1][--open[1]], QUOTA_DIM_CONNECTIONS, 1);
+		quota_who_close(&many[1][open[1]]);
+	}
+	assert_int_equal(quota_gauge_count(&nodes[1].account->tenant->gauges[
+	    QUOTA_DIM_CONNECTIONS]), 0);
+	end();
+}
+
+static void
+the_store_goes_and_comes_back(void **state)
+{
+	(void)state;
+	begin();
+	press_both(3 * SECOND, QUOTA_DIM_INGRESS, 1000, true, true);
+	away = true;
+	press_both(SECOND, QUOTA_DIM_INGRESS, 1000, true, true);
+	assert_near(press_both(10 * SECOND, QUOTA_DIM_INGRESS, 1000, true,
+	    true), 10 * RATE, 5);
+	away = false;
+	lua_redis_flush(redis);
+	assert_true(press_both(10 * SECOND, QUOTA_DIM_INGRESS, 1000, true,
+	    true) <= 10 * RATE * 105 / 100 + RATE / 10);
+	assert_near(press_both(10 * SECOND, QUOTA_DIM_INGRESS, 1000, true,
+	    true), 10 * RATE, 2);
+	end();
+}
+
+static void
+a_change_acts_on_both(void **state)
+{
+	struct limits *more = some_limits(3 * RATE);
+
+	(void)state;
+	begin();
+	press_both(3 * SECOND, QUOTA_DIM_INGRESS, 1000, true, true);
+	for (int i = 0; i < NODES; i++)
+		quota_account_set(nodes[i].account, more);
+	press_both(2 * SECOND, QUOTA_DIM_INGRESS, 1000, true, true);
+	assert_near(press_both(10 * SECOND, QUOTA_DIM_INGRESS, 1000, true,
+	    true), 30 * RATE, 2);
+	end();
+	limits_unref(more);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_tenants_limit_is_one_number),
+		cmocka_unit_test(a_principals_limit_too),
+		cmocka_unit_test(nobody_presses_nobody_leases),
+		cmocka_unit_test(partitions_are_leased),
+		cmocka_unit_test(connections_are_counted_together),
+		cmocka_unit_test(the_store_goes_and_comes_back),
+		cmocka_unit_test(a_change_acts_on_both),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -267,60 +267,7 @@ may_leave(struct fetch_state *st, const struct fetch_sum *sum, int64_t *until)
 	return false;
 }
 
-/* Wakes what has rested. When to look again. */
-static int64_t
-wake(struct fetch_state *st)
-{
-	struct fetch_table *t = &st->current->choice.slot->table;
-	int64_t next;
-
-	if (list_empty(&t->resting))
-		return INT64_MAX;
-	next = fetch_table_wake(t, now_us(st));
-	fetch_table_place(t, st->worker->cluster);
-	return next;
-}
-
-static bool
-answered(struct fetch_state *st, const struct fetch_sum *sum, bool starved)
-{
-	if (st->turn != NULL)
-		throttle_turn_leave(st->turn);
-	answer_news(st, sum->amiss, starved);
-	return true;
-}
-
-/* True when the current one was answered. */
-static bool
-proceed(struct fetch_state *st)
-{
-	struct fetch_call *c = st->current;
-	int64_t next = wake(st), dry_us = throttle_fetch_dry_us(c->request);
-	struct fetch_sum sum;
-	int64_t until;
-
-	add_up(c, &sum);
-	/* What could not leave is not read either. */
-	if (dry_us == 0)
-		send_calls(st, &sum);
-	if (st->dead || st->again)
-		return false;
-	until = dry_us > 0 && sum.flying == 0 && !satisfied(c, &sum) ?
-	    c->deadline_us : patience_us(c, &sum);
-	if (until <= now_us(st) && may_leave(st, &sum, &until))
-		return answered(st, &sum, false);
-	if (until <= now_us(st))
-		return answered(st, &sum, true);
-	/* It waits for more: its turn has passed. */
-	c->admitted = false;
-	if (dry_us > 0 && now_us(st) + dry_us < next)
-		next = now_us(st) + dry_us;
-	timer_set(&st->timer, st->worker->loop, until < next ? until : next,
-	    time_over);
-	return false;
-}
-
-/* ---- the beginning of one ---- */
+/* ---- places ---- */
 
 static void resumed(struct request *r);
 
@@ -351,6 +298,73 @@ place(struct fetch_state *st)
 	if (fetch_table_homeless(t) && fetch_table_doubts(t))
 		c->parked = request_park(c->request, resumed);
 }
+
+/* Wakes what has rested; what is over its limit still, or again, rests on. When
+ * to look again. Where the snapshot is another one all topics are judged first,
+ * and the call may be parked then. */
+static int64_t
+wake(struct fetch_state *st)
+{
+	struct fetch_call *c = st->current;
+	struct fetch_table *t = &c->choice.slot->table;
+	int64_t next;
+
+	if (!fetch_table_wake(t, now_us(st), &next))
+		return next;
+	if (t->generation == st->worker->cluster->generation) {
+		throttle_rest(c->request, t);
+		fetch_table_place(t, st->worker->cluster);
+	} else {
+		place(st);
+	}
+	(void)fetch_table_wake(t, now_us(st), &next);
+	return next;
+}
+
+/* ---- a turn of one ---- */
+
+static bool
+answered(struct fetch_state *st, const struct fetch_sum *sum, bool starved)
+{
+	if (st->turn != NULL)
+		throttle_turn_leave(st->turn);
+	answer_news(st, sum->amiss, starved);
+	return true;
+}
+
+/* True when the current one was answered. */
+static bool
+proceed(struct fetch_state *st)
+{
+	struct fetch_call *c = st->current;
+	int64_t next = wake(st), dry_us = throttle_fetch_dry_us(c->request);
+	struct fetch_sum sum;
+	int64_t until;
+
+	if (c->parked)
+		return false;
+	add_up(c, &sum);
+	/* What could not leave is not read either. */
+	if (dry_us == 0)
+		send_calls(st, &sum);
+	if (st->dead || st->again)
+		return false;
+	until = dry_us > 0 && sum.flying == 0 && !satisfied(c, &sum) ?
+	    c->deadline_us : patience_us(c, &sum);
+	if (until <= now_us(st) && may_leave(st, &sum, &until))
+		return answered(st, &sum, false);
+	if (until <= now_us(st))
+		return answered(st, &sum, true);
+	/* It waits for more: its turn has passed. */
+	c->admitted = false;
+	if (dry_us > 0 && now_us(st) + dry_us < next)
+		next = now_us(st) + dry_us;
+	timer_set(&st->timer, st->worker->loop, until < next ? until : next,
+	    time_over);
+	return false;
+}
+
+/* ---- the beginning of one ---- */
 
 static void
 resumed(struct request *r)

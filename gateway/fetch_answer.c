@@ -198,7 +198,8 @@ static void
 tell_nothing(const struct answer *a, const struct fetch_part *p, result *to)
 {
 	static const uint8_t none[1];
-	int16_t error = p->feed ? p->feed->failed : p->error;
+	int16_t error = p->feed && p->rest_until_us == 0 ? p->feed->failed :
+	    p->error;
 
 	to->partition_index = p->index;
 	to->error_code = error;

@@ -35,25 +35,44 @@ fetch_feed_get(struct fetch_table *t, int32_t broker)
 	return f;
 }
 
+/* Else its broker is to forget it: it is not wanted, or rests. */
+static bool
+is_asked(const struct fetch_part *p)
+{
+	return p->wanted && p->rest_until_us == 0;
+}
+
+/* The broker was told to forget it, or need not be. */
+static void
+let_go(struct fetch_part *p)
+{
+	if (p->landed != NULL)
+		fetch_feed_took(p);
+	if (!p->wanted) {
+		fetch_part_free(p);
+		return;
+	}
+	list_remove(&p->dirty);
+	p->known = false;
+	p->feed = NULL;
+}
+
 /* The broker need not be told any more, or will be told everything. */
 static void
-drop_unwanted(struct fetch_feed *f)
+let_go_all(struct fetch_feed *f)
 {
 	LIST_FOREACH_SAFE(it, &f->dirty) {
 		struct fetch_part *p = LIST_ENTRY(it, struct fetch_part, dirty);
 
-		if (p->wanted)
-			continue;
-		if (p->landed != NULL)
-			fetch_feed_took(p);
-		fetch_part_free(p);
+		if (!is_asked(p))
+			let_go(p);
 	}
 }
 
 void
 fetch_feed_free(struct fetch_feed *f)
 {
-	drop_unwanted(f);
+	let_go_all(f);
 	while (!list_empty(&f->parts)) {
 		struct fetch_part *p = LIST_ENTRY(f->parts.next,
 		    struct fetch_part, at);
@@ -149,9 +168,7 @@ forget_at_broker(struct fetch_request *r, struct fetch_part *p, int32_t *at,
 	gone_topic *to = gone_topic_for(r, p->topic, at, a);
 
 	to->partitions.v[to->partitions.n++] = p->index;
-	if (p->landed != NULL)
-		fetch_feed_took(p);
-	fetch_part_free(p);
+	let_go(p);
 }
 
 static void
@@ -161,7 +178,7 @@ ask_in_full(struct fetch_feed *f, struct fetch_request *r, struct arena *a)
 	int32_t n = 0, topics = 0;
 	const struct fetch_topic *last = NULL;
 
-	drop_unwanted(f);
+	let_go_all(f);
 	LIST_FOREACH(it, &f->parts) {
 		struct fetch_part *p = LIST_ENTRY(it, struct fetch_part, at);
 
@@ -183,30 +200,30 @@ static void
 ask_changes(struct fetch_feed *f, struct fetch_request *r, struct arena *a)
 {
 	ask_part *parts;
-	int32_t *gone, n = 0, unwanted = 0, topics = 0, gone_topics = 0;
+	int32_t *gone, n = 0, gone_n = 0, topics = 0, gone_topics = 0;
 	const struct fetch_topic *last = NULL, *last_gone = NULL;
 
 	LIST_FOREACH(it, &f->dirty) {
 		struct fetch_part *p = LIST_ENTRY(it, struct fetch_part, dirty);
 
-		if (p->wanted) {
+		if (is_asked(p)) {
 			topics += p->topic != last;
 			last = p->topic;
 			n++;
 		} else {
 			gone_topics += p->topic != last_gone;
 			last_gone = p->topic;
-			unwanted++;
+			gone_n++;
 		}
 	}
 	r->topics.v = ARENA_ARRAY(a, ask_topic, topics);
 	parts = ARENA_ARRAY(a, ask_part, n);
 	r->forgotten_topics_data.v = ARENA_ARRAY(a, gone_topic, gone_topics);
-	gone = ARENA_ARRAY(a, int32_t, unwanted);
+	gone = ARENA_ARRAY(a, int32_t, gone_n);
 	LIST_FOREACH_SAFE(it, &f->dirty) {
 		struct fetch_part *p = LIST_ENTRY(it, struct fetch_part, dirty);
 
-		if (p->wanted) {
+		if (is_asked(p)) {
 			ask_topic_for(r, p->topic, parts, a)->partitions.n++;
 			ask_for(p, parts++);
 		} else {
@@ -286,10 +303,14 @@ land_part(struct fetch_feed *f, struct fetch_part *p, const result *res)
 	    res->diverging_epoch.epoch >= 0 ||
 	    res->diverging_epoch.end_offset >= 0;
 
-	/* Evicted, perhaps for a while only: who knows what it was asked. */
-	if (p->feed != f || !p->known)
+	/* Evicted, perhaps for a while only: who knows what it was asked. Of
+	 * one that rests the records are asked for again. */
+	if (p->feed != f || !p->known ||
+	    (p->rest_until_us != 0 && res->error_code != 0))
 		return;
 	learn(p, res);
+	if (p->rest_until_us != 0)
+		return;
 	told = p->high == p->told_high && p->start == p->told_start;
 	list_remove(&p->news);
 	if (kept && p->landed == NULL)

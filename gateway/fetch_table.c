@@ -260,6 +260,16 @@ part_evict(struct fetch_part *p)
 	p->feed = NULL;
 }
 
+/* Its feed asks for it, if only as before. */
+static void
+part_ask(struct fetch_part *p)
+{
+	list_append(&p->feed->parts, &p->at);
+	list_remove(&p->dirty);
+	if (!p->known || !ask_eq(&p->want, &p->sent))
+		list_append(&p->feed->dirty, &p->dirty);
+}
+
 static void
 part_want(struct fetch_part *p, const struct fetch_ask *ask)
 {
@@ -278,15 +288,12 @@ part_want(struct fetch_part *p, const struct fetch_ask *ask)
 	t->seen_count += p->seen != t->seen;
 	p->seen = t->seen;
 	list_remove(&p->at);
-	if (p->feed == NULL) {
-		list_append(p->rest_until_us != 0 ? &t->resting : &t->homeless,
-		    &p->at);
-		return;
-	}
-	list_append(&p->feed->parts, &p->at);
-	list_remove(&p->dirty);
-	if (!p->known || !ask_eq(&p->want, &p->sent))
-		list_append(&p->feed->dirty, &p->dirty);
+	if (p->rest_until_us != 0)
+		list_append(&t->resting, &p->at);
+	else if (p->feed == NULL)
+		list_append(&t->homeless, &p->at);
+	else
+		part_ask(p);
 }
 
 bool
@@ -419,30 +426,43 @@ part_deny(struct fetch_part *p)
 void
 fetch_part_rest(struct fetch_part *p, int64_t until_us)
 {
-	part_evict(p);
+	if (p->landed != NULL)
+		fetch_feed_took(p);
+	list_remove(&p->at);
+	list_remove(&p->dirty);
+	list_remove(&p->news);
 	list_append(&p->topic->table->resting, &p->at);
 	p->rest_until_us = until_us;
 	p->error = 0;
+	if (p->feed != NULL && p->known)
+		list_append(&p->feed->dirty, &p->dirty);
+	else
+		p->feed = NULL;
 }
 
-int64_t
-fetch_table_wake(struct fetch_table *t, int64_t now_us)
+bool
+fetch_table_wake(struct fetch_table *t, int64_t now_us, int64_t *next_us)
 {
-	int64_t next = INT64_MAX;
+	bool any = false;
 
+	*next_us = INT64_MAX;
 	LIST_FOREACH_SAFE(it, &t->resting) {
 		struct fetch_part *p = LIST_ENTRY(it, struct fetch_part, at);
 
 		if (p->rest_until_us > now_us) {
-			next = p->rest_until_us < next ? p->rest_until_us :
-			    next;
+			if (p->rest_until_us < *next_us)
+				*next_us = p->rest_until_us;
 			continue;
 		}
+		any = true;
 		p->rest_until_us = 0;
 		list_remove(&p->at);
-		list_append(&t->homeless, &p->at);
+		if (p->feed != NULL)
+			part_ask(p);
+		else
+			list_append(&t->homeless, &p->at);
 	}
-	return next;
+	return any;
 }
 
 /* LEADER_NOT_AVAILABLE would be the word for a partition without leader, but
@@ -459,15 +479,18 @@ part_place(struct fetch_part *p, const struct topic *topic,
 		part_deny(p);
 		return;
 	}
-	if (p->rest_until_us != 0) {
-		list_remove(&p->at);
-		list_append(&t->resting, &p->at);
-		return;
-	}
 	if (topic != NULL)
 		at = topic_partition(topic, p->index);
 	if (at != NULL)
 		leader = leader_of(p, at, c);
+	if (p->rest_until_us != 0) {
+		/* Who led it need not be told any more. */
+		if (p->feed != NULL && p->feed->broker != leader)
+			part_evict(p);
+		list_remove(&p->at);
+		list_append(&t->resting, &p->at);
+		return;
+	}
 	if (leader >= 0) {
 		part_house(p, fetch_feed_get(t, leader));
 		return;

@@ -69,7 +69,9 @@ struct fetch_part {
 	struct list	 dirty;		/* feed->dirty or nowhere */
 	struct list	 news;		/* feed->news or nowhere */
 	struct fetch_topic *topic;
-	struct fetch_feed *feed;	/* NULL: nobody leads it */
+	struct fetch_feed *feed;	/* NULL: nobody leads it. Of one that
+					 * rests: its broker is still to be
+					 * told, it is known and dirty */
 	/* In the feed's reply: what the client has not been given yet. */
 	const struct fetch_response_responses_partitions *landed;
 	struct fetch_ask want, sent;	/* sent: what the broker knows */
@@ -133,12 +135,15 @@ void	 fetch_table_judge(struct fetch_table *t, const struct cluster *c,
 /* Gives each wanted partition to its leader's feed: all of them when the
  * snapshot is another one than before, else those that are homeless. */
 void	 fetch_table_place(struct fetch_table *t, const struct cluster *c);
-/* Nothing is read of it until then: its broker is told to forget it, and the
- * client hears nothing new of it meanwhile. */
+/* Nothing is read of it until then: its broker is told to forget it with the
+ * next request, whose session goes on, and the client hears nothing new of it
+ * meanwhile. */
 void	 fetch_part_rest(struct fetch_part *p, int64_t until_us);
-/* Those that have rested become homeless, to be placed. When the next one has;
- * INT64_MAX: there is none. */
-int64_t	 fetch_table_wake(struct fetch_table *t, int64_t now_us);
+/* Those that have rested go on where their broker was not told yet, and else
+ * become homeless, to be placed. False: none has. *next_us: when the next one
+ * has; INT64_MAX: there is none. */
+bool	 fetch_table_wake(struct fetch_table *t, int64_t now_us,
+	    int64_t *next_us);
 /* Homeless ones for whom a newer snapshot has not been waited for yet: true
  * when there are any, which are marked. */
 bool	 fetch_table_doubts(struct fetch_table *t);

@@ -23,6 +23,8 @@
 #define cluster_topic fake_cluster_topic
 #define cluster_topic_by_id fake_cluster_topic_by_id
 #define topic_partition fake_topic_partition
+#define authorize_unlimited fake_authorize_unlimited
+#define authorize_topic fake_authorize_topic
 
 #include "gateway/api_fetch.c"
 #include "gateway/config.h"
@@ -52,6 +54,7 @@ struct sim_session {
 
 static struct {
 	bool		 over_limit, output_full, down[BROKERS];
+	bool		 judged, denied;	/* topics are */
 	int		 parks;
 	struct leg	*legs[LEGS_MAX];
 	struct upstream_lease	 leases[LEGS_MAX];
@@ -101,6 +104,21 @@ request_park(struct request *r, void (*resume)(struct request *r))
 	r->resume = resume;
 	world.parked = r;
 	return true;
+}
+
+bool
+authorize_unlimited(const struct session *s)
+{
+	(void)s;
+	return !world.judged;
+}
+
+int16_t
+authorize_topic(struct request *r, enum policy_action action,
+    struct slice name, bool by_id)
+{
+	(void)r, (void)action, (void)name, (void)by_id;
+	return world.denied ? KAFKA_TOPIC_AUTHORIZATION_FAILED : 0;
 }
 
 bool
@@ -759,6 +777,144 @@ test_incremental(void **state)
 	assert_int_equal(world.reply->responses.n, 0);
 }
 
+/* ---- partitions that rest ---- */
+
+static struct fetch_part *
+part(int32_t index)
+{
+	struct fetch_slot *slot = LIST_ENTRY(
+	    session.fetch->sessions.slots.next, struct fetch_slot, link);
+
+	return fetch_topic_part(fetch_table_topic(&slot->table, topic.name,
+	    &topic.id), index);
+}
+
+static const struct fetch_request *
+asked(int i)
+{
+	return world.legs[i]->body;
+}
+
+/* A session in which broker 0 has been asked for partitions 0 and 3. */
+static int32_t
+read_two(void)
+{
+	struct request *r = fetch_of(VERSION, 0, 0, 0);
+	int32_t id;
+
+	want(r, 0, 0);
+	want(r, 3, 0);
+	ask_client(r);
+	sim_settle();
+	assert_ptr_equal(world.answered, r);
+	id = world.reply->session_id;
+	world.sessions[0].id = 77;
+	part(0)->feed->session_id = 77;
+	part(0)->feed->restart = false;
+	return id;
+}
+
+/* The broker's session goes on: it forgets the one, and has it back later. */
+static void
+test_rests(void **state)
+{
+	int32_t id = read_two();
+
+	(void)state;
+	fetch_part_rest(part(0), played.now + 100 * MS);
+	ask_client(fetch_of(VERSION, id, 1, 400));
+	assert_int_equal(world.leg_count, 1);
+	assert_int_equal(asked(0)->session_id, 77);
+	assert_int_equal(asked(0)->session_epoch, 1);
+	assert_int_equal(asked(0)->topics.n, 0);
+	assert_int_equal(asked(0)->forgotten_topics_data.n, 1);
+	assert_int_equal(
+	    asked(0)->forgotten_topics_data.v[0].partitions.n, 1);
+	assert_int_equal(
+	    asked(0)->forgotten_topics_data.v[0].partitions.v[0], 0);
+	assert_null(part(0)->feed);
+	world.end[0] = 1;
+	sim_settle();
+	assert_null(world.answered);
+	/* Its rest is over, the broker is told with the next call. */
+	sim_pass(100 * MS);
+	assert_true(part(0)->rest_until_us == 0);
+	world.end[3] = 1;
+	sim_settle();
+	assert_non_null(told(3));
+	assert_null(told(0));
+	want(fetch_of(VERSION, id, 2, 400), 3, 1);
+	ask_client(LIST_ENTRY(session.requests.prev, struct request, link));
+	assert_int_equal(asked(0)->session_id, 77);
+	assert_int_equal(asked(0)->session_epoch, 2);
+	assert_int_equal(asked(0)->forgotten_topics_data.n, 0);
+	assert_int_equal(asked(0)->topics.v[0].partitions.n, 2);
+	sim_settle();
+	assert_int_equal(told(0)->records.len, RECORD);
+}
+
+/* Its rest is over before its broker was told of it. */
+static void
+test_rests_briefly(void **state)
+{
+	int32_t id = read_two();
+
+	(void)state;
+	fetch_part_rest(part(0), played.now + 1);
+	sim_pass(1);
+	ask_client(fetch_of(VERSION, id, 1, 400));
+	assert_int_equal(asked(0)->session_epoch, 1);
+	assert_int_equal(asked(0)->topics.n, 0);
+	assert_int_equal(asked(0)->forgotten_topics_data.n, 0);
+	world.end[0] = 1;
+	sim_settle();
+	assert_int_equal(told(0)->records.len, RECORD);
+}
+
+/* The client forgets it meanwhile, and wants it again: it rests on. */
+static void
+test_rests_and_is_forgotten(void **state)
+{
+	int32_t id = read_two();
+	struct request *r;
+
+	(void)state;
+	fetch_part_rest(part(0), played.now + 1000 * MS);
+	forget(r = fetch_of(VERSION, id, 1, 0), 0);
+	fetch_part_forget(part(0));
+	want(r, 0, 0);
+	((struct fetch_request *)r->body)->forgotten_topics_data.n = 0;
+	ask_client(r);
+	assert_int_equal(asked(0)->forgotten_topics_data.n, 1);
+	assert_int_equal(asked(0)->topics.n, 0);
+	assert_true(part(0)->wanted && part(0)->rest_until_us != 0);
+	sim_settle();
+}
+
+/* What happened to the cluster while it rested: topics are judged first. */
+static void
+test_rests_while_denied(void **state)
+{
+	struct request *r;
+	int32_t id;
+
+	(void)state;
+	world.judged = true;
+	id = read_two();
+	fetch_part_rest(part(0), played.now + 50 * MS);
+	fetch_part_rest(part(3), played.now + 50 * MS);
+	ask_client(r = fetch_of(VERSION, id, 1, 400));
+	assert_int_equal(world.leg_count, 0);
+	snapshot.generation++;
+	world.denied = true;
+	sim_pass(50 * MS);
+	assert_int_equal(world.leg_count, 0);
+	sim_pass(100 * MS);
+	assert_ptr_equal(world.answered, r);
+	assert_int_equal(told(0)->error_code,
+	    KAFKA_TOPIC_AUTHORIZATION_FAILED);
+}
+
 static void
 test_pipelined(void **state)
 {
@@ -912,12 +1068,26 @@ consumer_take(struct consumer *c)
 	assert_true(!c->sessions || !any || c->id != 0);
 }
 
+/* As throttle_rest does it. */
+static void
+random_rest(int32_t index)
+{
+	struct fetch_call *c = session.fetch ? session.fetch->current : NULL;
+	struct fetch_topic *t = c ? fetch_table_topic(&c->choice.slot->table,
+	    topic.name, &topic.id) : NULL;
+	struct fetch_part *p = t ? fetch_topic_part(t, index) : NULL;
+
+	if (p != NULL && p->wanted && p->rest_until_us == 0 &&
+	    p->landed == NULL)
+		fetch_part_rest(p, played.now + rand() % 60 * MS);
+}
+
 static void
 random_event(void)
 {
 	int i = rand() % PARTS;
 
-	switch (rand() % 12) {
+	switch (rand() % 13) {
 	case 0:
 	case 1:
 	case 2:
@@ -942,6 +1112,9 @@ random_event(void)
 		break;
 	case 7:
 		world.over_limit = rand() % 4 == 0;
+		break;
+	case 8:
+		random_rest(i);
 		break;
 	default:
 		if (world.leg_count > 0)
@@ -1011,6 +1184,10 @@ main(void)
 		TEST(test_unknown_partition),
 		TEST(test_leader_named),
 		TEST(test_incremental),
+		TEST(test_rests),
+		TEST(test_rests_briefly),
+		TEST(test_rests_and_is_forgotten),
+		TEST(test_rests_while_denied),
 		TEST(test_pipelined),
 		TEST(test_over_limit),
 		TEST(test_slow_reader),

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <pthread.h>
 
 #include "gateway/base/clock.h"
 #include "gateway/base/mem.h"
@@ -21,7 +22,7 @@
 
 enum { SECOND = 1000000, NODES = 2, RATE = 1000000, TICK = 10000 };
 
-static int64_t now;
+static _Atomic int64_t now;
 
 static int64_t
 clock_now(void)
@@ -388,6 +389,109 @@ a_change_acts_on_both(void **state)
 	limits_unref(more);
 }
 
+/* ---- threads ---- */
+
+static _Atomic bool over;
+
+/* What a worker does with sessions of many principals. */
+static void *
+work(void *arg)
+{
+	struct node *n = &nodes[0];
+	uint32_t seed = (uint32_t)(uintptr_t)arg * 7919 + 1;
+	struct quota_cost c = { 0 };
+	struct quota_reason why;
+	int64_t rounds = 0;
+
+	quota_cost_add(&c, QUOTA_DIM_INGRESS, 100, true);
+	quota_cost_add(&c, QUOTA_DIM_REQUESTS, 1, true);
+	while (!over) {
+		struct quota_topic *t;
+		struct quota_who w;
+		char name[16];
+		bool counted;
+
+		seed = seed * 1103515245 + 12345;
+		snprintf(name, sizeof(name), "arn:%u", seed >> 16 & 31);
+		quota_who_open(n->quota, n->account, slice_of(name),
+		    SLICE_LIT("app"), &w);
+		counted = quota_count(&w, QUOTA_DIM_CONNECTIONS, 1, now, &why);
+		t = quota_topic(n->account, slice_of(name));
+		for (int i = 0; i < 20; i++) {
+			if (quota_wait_us(&w, &c, now, &why) == 0)
+				quota_spend(&w, &c, now);
+			quota_owe(&w, QUOTA_IN, 100, true);
+			quota_throttle_us(&w, &c, QUOTA_IN, now, &why);
+			quota_owe(&w, QUOTA_IN, 100, false);
+			if (t != NULL)
+				quota_part_spend(t, i, false, 100, now, NULL);
+		}
+		quota_topic_unref(t);
+		if (counted)
+			quota_uncount(&w, QUOTA_DIM_CONNECTIONS, 1);
+		quota_who_close(&w);
+		rounds++;
+	}
+	return (void *)(intptr_t)rounds;
+}
+
+static void
+ignore_row(void *arg, const struct quota_row *r)
+{
+	(void)arg, (void)r;
+}
+
+static void
+ignore_user(void *arg, const struct quota_user *u)
+{
+	(void)arg, (void)u;
+}
+
+/* Workers spend while control leases, sweeps, shows and changes limits. */
+static void
+all_at_once(void **state)
+{
+	static const struct quota_asked all = { .partition = -1 };
+	struct limits *more = some_limits(2 * RATE);
+	pthread_t t[3];
+
+	(void)state;
+	begin();
+	over = false;
+	for (uintptr_t i = 0; i < 3; i++)
+		assert_int_equal(pthread_create(&t[i], NULL, work,
+		    (void *)i), 0);
+	for (int i = 0; i < 1500; i++) {
+		tick();
+		if (i % 50 == 0)
+			quota_tick(nodes[0].quota, now);
+		if (i % 200 == 0)
+			quota_account_set(nodes[0].account, i % 400 ? limits :
+			    more);
+		if (i % 100 == 0)
+			quota_show(nodes[0].quota, "team", &all, now,
+			    ignore_row, ignore_user, NULL);
+	}
+	over = true;
+	for (int i = 0; i < 3; i++) {
+		void *rounds;
+
+		pthread_join(t[i], &rounds);
+		assert_true((intptr_t)rounds > 0);
+	}
+	for (int lane = 0; lane < QUOTA_LANES; lane++) {
+		assert_int_equal(nodes[0].account->owing[lane], 0);
+		assert_int_equal(nodes[0].account->wants[lane], 0);
+	}
+	pass(SECOND);
+	quota_tick(nodes[0].quota, now);
+	assert_int_equal(quota_gauge_count(&nodes[0].account->tenant->gauges[
+	    QUOTA_DIM_CONNECTIONS]), 0);
+	quota_account_set(nodes[0].account, limits);
+	end();
+	limits_unref(more);
+}
+
 int
 main(void)
 {
@@ -399,6 +503,7 @@ main(void)
 		cmocka_unit_test(connections_are_counted_together),
 		cmocka_unit_test(the_store_goes_and_comes_back),
 		cmocka_unit_test(a_change_acts_on_both),
+		cmocka_unit_test(all_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

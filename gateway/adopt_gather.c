@@ -6,21 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/ask.h"
 #include "gateway/base/arena.h"
 #include "gateway/base/mem.h"
 #include "gateway/wire/codec.h"
 #include "gateway/wire/errors.h"
 #include "routing/cluster.h"
-#include "routing/upstream.h"
 #include "wire/messages.h"
 
-/* One broker's names of one kind. */
-struct ask {
-	struct call		 call;
+/* The names of one kind, of all brokers. */
+struct asking {
 	struct gather		*gather;
-	struct upstream		*upstream;	/* while it is in flight */
 	enum name_kind		 kind;
-	int32_t			 broker;
 };
 
 struct gather {
@@ -29,8 +26,8 @@ struct gather {
 	struct arena		 arena;		/* of what brokers said */
 	struct adopt_names	 names[NAME_KINDS];
 	uint32_t		 room[NAME_KINDS];	/* in names[].v */
-	struct ask		*asks;
-	uint32_t		 pending;	/* calls, and the beginning */
+	struct asking		 askings[NAME_KINDS];
+	uint32_t		 pending;	/* answers, and the beginning */
 	bool			 failed;
 	struct error		 why;		/* the first reason */
 	adopt_gathered_cb	*done;
@@ -131,23 +128,6 @@ take_txns(struct gather *g, const struct list_transactions_response *r)
 	return r->error_code;
 }
 
-static int16_t
-take(struct ask *q, const struct call_reply *reply)
-{
-	struct reader rd = reply->reader;
-	struct arena a;
-	const void *body;
-	int16_t code = KAFKA_UNKNOWN_SERVER_ERROR;
-
-	arena_init(&a, ADOPT_GATHER_MAX);
-	body = codec_decode(&rd, q->call.api->response, q->call.version, &a);
-	if (body != NULL)
-		code = q->kind == NAME_GROUP ? take_groups(q->gather, body) :
-		    take_txns(q->gather, body);
-	arena_fini(&a);
-	return code;
-}
-
 static void
 release(struct gather *g)
 {
@@ -160,84 +140,61 @@ release(struct gather *g)
 		free(g->names[i].v);
 	arena_fini(&g->arena);
 	cluster_unref(g->cluster);
-	free(g->asks);
 	free(g);
 }
 
 static void
-call_done(struct call *c, const struct call_reply *reply)
+answered(void *arg, int32_t broker, const void *reply, const char *why)
 {
-	struct ask *q = LIST_ENTRY(c, struct ask, call);
-	int16_t code = reply->outcome == CALL_ANSWERED ? take(q, reply) : 0;
+	const struct asking *a = arg;
+	int16_t code = reply == NULL ? 0 : a->kind == NAME_GROUP ?
+	    take_groups(a->gather, reply) : take_txns(a->gather, reply);
 
-	if (reply->outcome != CALL_ANSWERED)
-		fail(q->gather, "broker %d did not say its %s: %s", q->broker,
-		    words[q->kind], reply->detail != NULL ? reply->detail :
-		    "no answer");
-	else if (code != 0)
-		fail(q->gather, "broker %d did not say its %s: %s", q->broker,
-		    words[q->kind], kafka_error_text(code));
-	pool_return(q->upstream);
-	release(q->gather);
+	if (code != 0)
+		why = kafka_error_text(code);
+	if (why != NULL)
+		fail(a->gather, "broker %d did not say its %s: %s", broker,
+		    words[a->kind], why);
+	release(a->gather);
 }
 
 /* ---- asking ---- */
 
 static void
-upstream_lost(struct upstream *u, void *arg)
+ask_one(struct asking *a, int32_t broker, const struct api_schema *api,
+    int version)
 {
-	(void)u;
-	(void)arg;
-}
-
-static void
-ask_broker(struct ask *q, const struct api_schema *api, int version)
-{
-	struct gather *g = q->gather;
-	struct arena a;
+	struct gather *g = a->gather;
+	struct arena body;
 	struct error err;
-	bool sent = false;
 
-	q->upstream = pool_lease(g->pool, q->broker, upstream_lost, q);
-	if (q->upstream == NULL) {
-		fail(g, "broker %d cannot be reached, so its %s are not known",
-		    q->broker, words[q->kind]);
-		return;
-	}
-	arena_init(&a, 0);
-	q->call.done = call_done;
-	sent = upstream_call(q->upstream, &q->call, api, version,
-	    SLICE_LIT("weir"), codec_new(api->request, &a), ADOPT_CALL_MS,
-	    &err);
-	arena_fini(&a);
-	if (sent) {
+	arena_init(&body, 0);
+	if (ask_broker(g->pool, broker, api->key, version,
+	    codec_new(api->request, &body), answered, a, &err))
 		g->pending++;
-		return;
-	}
-	fail(g, "broker %d: %s", q->broker, err.text);
-	pool_return(q->upstream);
+	else
+		fail(g, "the %s of broker %d are not known: %s",
+		    words[a->kind], broker, err.text);
+	arena_fini(&body);
 }
 
 /* Of each broker, in the oldest version that all know: names are in any. */
 static void
-ask_all(struct gather *g, enum name_kind kind, struct ask *v)
+ask_all(struct gather *g, enum name_kind kind)
 {
 	const struct api_schema *api = api_schema_find(kind == NAME_GROUP ?
 	    API_LIST_GROUPS : API_LIST_TRANSACTIONS);
-	const struct api_range *r = &g->cluster->apis[api->key];
-	int version = r->min > api->since ? r->min : api->since;
+	int version = ask_version(g->cluster, api->key);
 
-	if (r->max < version || api->until < version) {
+	g->askings[kind] = (struct asking){ g, kind };
+	if (version < 0) {
 		fail(g, "the brokers do not offer %s, so %s cannot be listed",
 		    api->name, words[kind]);
 		return;
 	}
-	for (int32_t i = 0; i < g->cluster->broker_count; i++) {
-		v[i].gather = g;
-		v[i].kind = kind;
-		v[i].broker = g->cluster->brokers[i].id;
-		ask_broker(&v[i], api, version);
-	}
+	for (int32_t i = 0; i < g->cluster->broker_count; i++)
+		ask_one(&g->askings[kind], g->cluster->brokers[i].id, api,
+		    version);
 }
 
 void
@@ -245,7 +202,6 @@ adopt_gather(struct pool *p, struct cluster *c, const bool wanted[NAME_KINDS],
     adopt_gathered_cb *done, void *arg)
 {
 	struct gather *g = mem_zalloc(sizeof(*g));
-	size_t n = (size_t)c->broker_count;
 
 	g->pool = p;
 	g->cluster = cluster_ref(c);
@@ -253,12 +209,11 @@ adopt_gather(struct pool *p, struct cluster *c, const bool wanted[NAME_KINDS],
 	g->arg = arg;
 	g->pending = 1;
 	arena_init(&g->arena, ADOPT_GATHER_MAX);
-	g->asks = mem_zalloc((2 * n + 1) * sizeof(*g->asks));
 	for (int32_t i = 0; wanted[NAME_TOPIC] && i < c->topic_count; i++)
 		add(g, NAME_TOPIC, c->topics[i].name, c->topics[i].internal);
 	if (wanted[NAME_GROUP])
-		ask_all(g, NAME_GROUP, g->asks);
+		ask_all(g, NAME_GROUP);
 	if (wanted[NAME_TXN])
-		ask_all(g, NAME_TXN, g->asks + n);
+		ask_all(g, NAME_TXN);
 	release(g);
 }

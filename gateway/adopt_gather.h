@@ -4,8 +4,7 @@
  * ids, where they are asked for, of each broker.
  *
  * Ownership: frees itself when it has said what it found. Thread: the pool's.
- * Bounds: ADOPT_GATHER_MAX bytes of names, the same of one broker's answer;
- * ADOPT_CALL_MS a broker.
+ * Bounds: ADOPT_GATHER_MAX bytes of names, those of ask.h for one broker.
  */
 #ifndef WEIR_ADOPT_GATHER_H
 #define WEIR_ADOPT_GATHER_H
@@ -15,10 +14,7 @@
 struct cluster;
 struct pool;
 
-enum {
-	ADOPT_GATHER_MAX = 64 * 1024 * 1024,
-	ADOPT_CALL_MS = 5000,
-};
+enum { ADOPT_GATHER_MAX = 64 * 1024 * 1024 };
 
 /* Exactly once, perhaps from inside. names are valid during the call; why is
  * NULL unless they could not all be had. */

@@ -23,7 +23,7 @@ enum {
 	CENSUS_AGAIN_MS = 5000,	/* after a failure, or while what was made does
 				 * not show */
 	/* How long a request waits for one: a broker may be silent for
-	 * ADOPT_CALL_MS. */
+	 * ASK_MS. */
 	CENSUS_WAIT_MS = 6000,
 };
 

@@ -8,6 +8,7 @@
 
 #include "gateway/forward.h"
 #include "gateway/session.h"
+#include "gateway/throttle.h"
 #include "gateway/throttle_topics.h"
 #include "gateway/topic_rules.h"
 #include "gateway/worker.h"
@@ -46,6 +47,7 @@ changed(struct request *r, void *response)
 {
 	worker_wish(r->worker);
 	throttle_topics_made(r, response);
+	throttle_topics_done(r, response);
 	answer_with_rules(r, response);
 }
 
@@ -183,14 +185,23 @@ judge_alter(struct request *r, const struct shape_item *item)
 	if (type != RESOURCE_TOPIC && type != RESOURCE_GROUP)
 		return KAFKA_CLUSTER_AUTHORIZATION_FAILED;
 	error = topic_rules_judge(r, item, &why);
+	if (error == 0)
+		error = throttle_config_judge(r, item);
 	return error != 0 ? error : FORWARD_ITEM;
+}
+
+static void
+configs_altered(struct request *r, void *response)
+{
+	throttle_topics_done(r, response);
+	answer_with_rules(r, response);
 }
 
 void
 api_alter_configs(struct request *r)
 {
 	const struct forward_how how = {
-		.judge = judge_alter, .finish = answer_with_rules,
+		.judge = judge_alter, .finish = configs_altered,
 	};
 
 	forward_with(r, &how);
@@ -230,14 +241,17 @@ api_streams_heartbeat(struct request *r)
 	struct streams_group_heartbeat_response *to;
 	struct error why;
 	int16_t error = topic_rules_topology(r, &why);
+	bool rules = error != 0;
 
+	if (!rules)
+		error = throttle_topology_judge(r);
 	if (error == 0) {
 		api_make(r);
 		return;
 	}
 	to = codec_new(&streams_group_heartbeat_response_message, &r->arena);
 	to->error_code = error;
-	to->error_message = slice_of(why.text);
+	to->error_message = rules ? slice_of(why.text) : throttle_text(r);
 	request_answer(r, to);
 }
 

@@ -428,6 +428,7 @@ metadata_upstream_done(struct request *r)
 		return;
 	}
 	take_upstream(r, r->state);
+	throttle_topics_done(r, r->state);
 	worker_wish(r->worker);
 	request_answer(r, r->state);
 }
@@ -491,7 +492,7 @@ ask_upstream(struct request *r, struct metadata_response *to, int32_t unknown)
 	}
 	if (asks[ASK_CREATING]->allow_auto_topic_creation &&
 	    asks[ASK_CREATING]->topics.n > 0 &&
-	    !throttle_may_create(r, asks[ASK_CREATING]->topics.n))
+	    !throttle_may_create(r, asks[ASK_CREATING]))
 		asks[ASK_CREATING]->allow_auto_topic_creation = false;
 	r->state = to;
 	request_legs(r, ASKS);

@@ -11,6 +11,7 @@
 #include "gateway/produce_order.h"
 #include "gateway/session.h"
 #include "gateway/throttle.h"
+#include "gateway/throttle_census.h"
 #include "gateway/throttle_parts.h"
 #include "gateway/throttle_topics.h"
 #include "gateway/wire/batch.h"
@@ -170,6 +171,7 @@ to_be_repeated(int16_t error)
 	case KAFKA_KAFKA_STORAGE_ERROR:
 	case KAFKA_UNKNOWN_TOPIC_ID:
 	case KAFKA_INCONSISTENT_TOPIC_ID:
+	case KAFKA_THROTTLING_QUOTA_EXCEEDED:
 		return true;
 	default:
 		return false;
@@ -321,6 +323,8 @@ judge(struct request *r, const struct shape_item *item)
 	int16_t error = throttle_batch(r,
 	    ((const produce_partition *)item->inner)->records.len);
 
+	if (error == 0)
+		error = throttle_room(r, item);
 	if (error != 0 || p == NULL)
 		return error != 0 ? error : FORWARD_ITEM;
 	it = item_of(item->outer, item->inner);

@@ -28,6 +28,16 @@ ask_version(const struct cluster *c, int16_t api_key)
 	return r->max < version || api->until < version ? -1 : version;
 }
 
+int
+ask_newest(const struct cluster *c, int16_t api_key)
+{
+	const struct api_schema *api = api_schema_find(api_key);
+	int max = c->apis[api_key].max;
+
+	return ask_version(c, api_key) < 0 ? -1 : max < api->until ? max :
+	    api->until;
+}
+
 static void
 call_done(struct call *c, const struct call_reply *reply)
 {

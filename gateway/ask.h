@@ -29,6 +29,8 @@ typedef void ask_done_cb(void *arg, int32_t broker, const void *reply,
 
 /* The oldest version of it that all brokers offer; -1: they do not. */
 int	 ask_version(const struct cluster *c, int16_t api_key);
+/* The newest one. */
+int	 ask_newest(const struct cluster *c, int16_t api_key);
 /* body is encoded at once. False and why: it could not be asked. */
 bool	 ask_broker(struct pool *p, int32_t broker, int16_t api_key,
 	    int version, const void *body, ask_done_cb *done, void *arg,

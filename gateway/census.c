@@ -7,9 +7,12 @@
 #include "gateway/adopt.h"
 #include "gateway/base/htab.h"
 #include "gateway/base/mem.h"
+#include "gateway/census_policies.h"
+#include "gateway/census_sizes.h"
 #include "gateway/tenants.h"
 #include "quota/limits.h"
 #include "quota/stock.h"
+#include "routing/cluster.h"
 #include "routing/names.h"
 
 struct census {
@@ -19,10 +22,19 @@ struct census {
 	struct limits	*all;
 	struct htab	*tenants;	/* struct census_tenant, by id */
 	uint32_t	 wants;		/* of all of them */
+	struct policies	*policies;	/* or NULL */
 };
 
 static const enum quota_dimension counted[] = {
-	QUOTA_DIM_GROUPS, QUOTA_DIM_TRANSACTIONAL_IDS,
+	QUOTA_DIM_GROUPS, QUOTA_DIM_TRANSACTIONAL_IDS, QUOTA_DIM_PARTITIONS,
+	QUOTA_DIM_COMPACTED_PARTITIONS, QUOTA_DIM_COMPACTED_BYTES,
+	QUOTA_DIM_STORAGE,
+};
+
+/* A partition that is over the limit. */
+struct census_full {
+	uint64_t	 partition;	/* hash of topic and number */
+	int64_t		 bytes;
 };
 
 static const enum name_kind name_kinds[QUOTA_NAMED] = {
@@ -58,7 +70,8 @@ add_tenant(struct census *c, const char *id, const struct names *names,
 	if (wants == 0)
 		return;
 	t = mem_zalloc(sizeof(*t));
-	*t = (struct census_tenant){ id, names, l, wants, quota_stock_new() };
+	*t = (struct census_tenant){ .id = id, .names = names, .limits = l,
+		.wants = wants, .stock = quota_stock_new() };
 	htab_set(c->tenants, slice_of(id), t);
 	c->wants |= wants;
 }
@@ -69,6 +82,7 @@ tenant_done(void *p)
 	struct census_tenant *t = p;
 
 	quota_stock_unref(t->stock);
+	free(t->full);
 	free(t);
 }
 
@@ -111,6 +125,7 @@ census_unref(struct census *c)
 	htab_free(c->tenants, tenant_done);
 	tenants_unref(c->of);
 	limits_unref(c->all);
+	policies_unref(c->policies);
 	free(c);
 }
 
@@ -244,4 +259,169 @@ census_keep_names(struct census *c, enum quota_named kind,
 	struct dealing d = { .kind = kind, .before = before };
 
 	census_each(c, keep, &d);
+}
+
+/* ---- topics ---- */
+
+/* Walks a tenant's topics. */
+struct walk {
+	const struct census_tenant *t;
+	const struct cluster	*of;
+	void			(*cb)(struct walk *w, const struct topic *t);
+	uint32_t		 dimensions;
+	bool			*marks, any;
+	struct census		*census;
+	struct census_tenant	*to;
+	const struct sizes	*sizes;
+	int64_t			 most;	/* of a compacted partition; -1 */
+};
+
+static void
+walk_range(void *arg, struct slice physical, bool whole)
+{
+	struct walk *w = arg;
+
+	for (int32_t i = cluster_topics_from(w->of, physical);
+	    i < w->of->topic_count; i++) {
+		const struct topic *t = &w->of->topics[i];
+
+		if (t->name.len < physical.len || (physical.len > 0 &&
+		    memcmp(t->name.data, physical.data, physical.len) != 0) ||
+		    (whole && t->name.len != physical.len))
+			break;
+		if (!t->internal && names_owns(w->t->names, NAME_TOPIC,
+		    t->name))
+			w->cb(w, t);
+	}
+}
+
+static void
+mark(struct walk *w, const struct topic *t)
+{
+	w->marks[t - w->of->topics] = true;
+	w->any = true;
+}
+
+static void
+mark_tenant(void *arg, const struct census_tenant *t)
+{
+	struct walk *w = arg;
+
+	w->t = t;
+	if ((t->wants & w->dimensions) != 0)
+		names_ranges(t->names, NAME_TOPIC, walk_range, w);
+}
+
+bool
+census_mark(const struct census *c, const struct cluster *of,
+    uint32_t dimensions, bool *marks)
+{
+	struct walk w = { .of = of, .cb = mark, .dimensions = dimensions,
+		.marks = marks };
+
+	census_each(c, mark_tenant, &w);
+	return w.any;
+}
+
+static uint64_t
+hash_of(const struct topic *t, int32_t partition)
+{
+	uint8_t key[256 + sizeof(partition)];
+	bool named = uuid_is_zero(&t->id);
+	uint32_t n = named ? t->name.len : sizeof(t->id.b);
+
+	if (n > 256)
+		n = 256;
+	memcpy(key, named ? t->name.data : t->id.b, n);
+	memcpy(key + n, &partition, sizeof(partition));
+	return htab_hash((struct slice){ key,
+	    n + (uint32_t)sizeof(partition) });
+}
+
+static void
+add_full(struct census_tenant *to, const struct topic *t, int32_t partition,
+    int64_t bytes)
+{
+	if (to->full_count == to->full_room) {
+		to->full_room = to->full_room ? to->full_room * 2 : 16;
+		to->full = mem_realloc(to->full, to->full_room *
+		    sizeof(*to->full));
+	}
+	to->full[to->full_count++] = (struct census_full){
+		hash_of(t, partition), bytes };
+}
+
+static void
+count(struct walk *w, const struct topic *t)
+{
+	struct census_tenant *to = w->to;
+	bool compacted = policies_class(w->census->policies, t) ==
+	    MADE_COMPACTED;
+
+	*(compacted ? &to->compacted : &to->partitions) += t->partition_count;
+	for (int32_t i = 0; i < t->partition_count; i++) {
+		int64_t bytes = sizes_of(w->sizes, t, i);
+
+		to->bytes += bytes;
+		if (!compacted)
+			continue;
+		if (bytes > to->largest)
+			to->largest = bytes;
+		if (w->most >= 0 && bytes > w->most)
+			add_full(to, t, t->partitions[i].index, bytes);
+	}
+}
+
+static int
+by_partition(const void *a, const void *b)
+{
+	const struct census_full *x = a, *y = b;
+
+	return x->partition < y->partition ? -1 : x->partition > y->partition;
+}
+
+static bool
+count_tenant(void *arg, struct slice key, void *value)
+{
+	const struct slice none = SLICE_LIT("");
+	struct walk *w = arg;
+	struct census_tenant *t = value;
+	const struct limit *l = limits_find(t->limits, QUOTA_TENANT,
+	    QUOTA_DIM_COMPACTED_BYTES, none, none, none);
+
+	(void)key;
+	w->t = w->to = t;
+	w->most = l != NULL && l->mode != QUOTA_OFF ? l->value : -1;
+	if ((t->wants & (CENSUS_CLASSES | CENSUS_SIZES)) != 0)
+		names_ranges(t->names, NAME_TOPIC, walk_range, w);
+	if (t->full_count > 0)
+		qsort(t->full, t->full_count, sizeof(*t->full), by_partition);
+	return true;
+}
+
+void
+census_put_topics(struct census *c, const struct cluster *of,
+    struct policies *p, const struct sizes *s)
+{
+	struct walk w = { .of = of, .cb = count, .census = c, .sizes = s };
+
+	c->policies = p;
+	htab_each(c->tenants, count_tenant, &w);
+}
+
+const struct policies *
+census_policies(const struct census *c)
+{
+	return c != NULL ? c->policies : NULL;
+}
+
+int64_t
+census_full(const struct census_tenant *t, const struct topic *topic,
+    int32_t partition)
+{
+	const struct census_full key = { hash_of(topic, partition), 0 };
+	const struct census_full *found = t->full_count == 0 ? NULL :
+	    bsearch(&key, t->full, t->full_count, sizeof(key), by_partition);
+
+	return found != NULL ? found->bytes : 0;
 }

@@ -3,43 +3,45 @@
 
 #include <stdlib.h>
 
-#include "gateway/adopt_gather.h"
+#include "gateway/base/htab.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/metric.h"
 #include "gateway/census.h"
+#include "gateway/census_gather.h"
 #include "gateway/config.h"
 #include "gateway/gateway.h"
 #include "gateway/tenants.h"
 #include "quota/stock.h"
+#include "routing/snapshot.h"
 #include "routing/upstream.h"
 
 enum { WISH_SOON = 1, WISH_NOW = 2, GAP_FACTOR = 10 };
 
-/* What is asked for by itself, and may fail by itself. */
-struct asking {
-	struct census_control	*control;
-	enum quota_named	 kind;
-	bool			 failed;	/* last time: told once */
-};
-
 struct census_control {
 	struct gateway		*gateway;
 	struct pool		*pool;
-	struct asking		 askings[QUOTA_NAMED];
 	struct census		*census;	/* the newest, or NULL */
 	struct census		*draft;		/* NULL: none is on its way */
-	uint32_t		 pending;	/* questions of the draft */
-	bool			 ok, ending;
+	uint32_t		 turn;		/* census_gather's */
+	struct htab		*doubted;	/* topics whose policy may be
+						 * another */
+	bool			 doubt_all;
+	bool			 failed[CENSUS_PARTS];	/* last time: told */
+	bool			 ending;
 	int64_t			 due_us, not_before_us;
-	/* What limits there were then; references. */
+	int64_t			 soon_us;	/* what was wished last shows */
+	/* What there was then; references. */
+	struct cluster		*cluster;	/* NULL: no snapshot yet */
 	struct tenants		*tenants;
 	struct limits		*limits;
 };
 
-static const char *const words[QUOTA_NAMED] = {
-	[QUOTA_NAMED_GROUPS] = "groups",
-	[QUOTA_NAMED_TXNS] = "transactional ids",
+static const char *const words[CENSUS_PARTS] = {
+	[CENSUS_GROUPS] = "groups",
+	[CENSUS_TXNS] = "transactional ids",
+	[CENSUS_TOPICS] = "compacted topics",
+	[CENSUS_BYTES] = "sizes of partitions",
 };
 
 static struct census_control *
@@ -52,9 +54,7 @@ control_of(struct gateway *g)
 		return k;
 	k = g->census_control = mem_zalloc(sizeof(*k));
 	k->gateway = g;
-	for (int i = 0; i < QUOTA_NAMED; i++)
-		k->askings[i] = (struct asking){ k, (enum quota_named)i,
-			false };
+	k->doubted = htab_new();
 	gateway_upstream_options(g, &o);
 	k->pool = pool_new(g->control, &o);
 	return k;
@@ -65,6 +65,37 @@ census_wish(struct gateway *g, bool now)
 {
 	atomic_fetch_or_explicit(&g->census_wished, now ? WISH_NOW : WISH_SOON,
 	    memory_order_relaxed);
+}
+
+/* ---- doubts ---- */
+
+struct doubt {
+	struct gateway	*gateway;
+	char		*topic;
+};
+
+static void
+take_doubt(void *arg)
+{
+	struct doubt *d = arg;
+	struct census_control *k = d->gateway->census_control;
+
+	if (k != NULL && htab_count(k->doubted) >= CENSUS_DOUBTS_MAX)
+		k->doubt_all = true;
+	else if (k != NULL)
+		htab_set(k->doubted, slice_of(d->topic), k);
+	free(d->topic);
+	free(d);
+}
+
+void
+census_doubt(struct gateway *g, struct slice topic)
+{
+	struct doubt *d = mem_alloc(sizeof(*d));
+
+	*d = (struct doubt){ g, mem_strndup(topic.data, topic.len) };
+	loop_post(g->control, take_doubt, d);
+	census_wish(g, false);
 }
 
 static void
@@ -89,6 +120,15 @@ forget_account(void *arg, const struct census_tenant *t)
 }
 
 static void
+show_topics(struct quota_account *a, const struct census_tenant *t)
+{
+	quota_show_count(a, QUOTA_DIM_PARTITIONS, t->partitions);
+	quota_show_count(a, QUOTA_DIM_COMPACTED_PARTITIONS, t->compacted);
+	quota_show_count(a, QUOTA_DIM_COMPACTED_BYTES, t->largest);
+	quota_show_count(a, QUOTA_DIM_STORAGE, t->bytes);
+}
+
+static void
 tell_account(void *arg, const struct census_tenant *t)
 {
 	struct census_control *k = arg;
@@ -103,6 +143,7 @@ tell_account(void *arg, const struct census_tenant *t)
 		quota_account_set(a, now->limits);
 	else if (g->tenants == NULL && t->id[0] == '\0')
 		quota_account_set(a, g->config->quota.made);
+	show_topics(a, t);
 	if (quota_stock_set(a, t->stock))
 		due_in(k, CENSUS_AGAIN_MS);
 }
@@ -137,84 +178,50 @@ gap_us(int64_t took_us)
 	return gap < CENSUS_AGAIN_MS * 1000 ? gap : CENSUS_AGAIN_MS * 1000;
 }
 
+/* Once when it begins and once when it is over. */
 static void
-finish(struct census_control *k)
+tell(struct census_control *k, enum census_part part, const char *why)
 {
+	bool failed = why[0] != '\0';
+
+	if (failed && !k->failed[part])
+		log_warn("the cluster did not say what there is: limits of it "
+		    "let pass what is new", "what=\"%s\" reason=\"%s\"",
+		    words[part], why);
+	else if (!failed && k->failed[part])
+		log_info("the cluster says again what there is",
+		    "what=\"%s\"", words[part]);
+	k->failed[part] = failed;
+}
+
+static void
+gathered(void *arg, const struct error faults[CENSUS_PARTS])
+{
+	struct census_control *k = arg;
 	struct gateway *g = k->gateway;
 	struct census *c = k->draft;
 	int64_t now = loop_now_us(g->control);
+	bool ok = true;
 
 	k->draft = NULL;
 	if (k->ending) {
 		census_unref(c);
 		return;
 	}
+	for (int i = 0; i < CENSUS_PARTS; i++) {
+		tell(k, (enum census_part)i, faults[i].text);
+		ok = ok && faults[i].text[0] == '\0';
+	}
+	/* Those that were doubted have not been asked. */
+	k->doubt_all |= k->failed[CENSUS_TOPICS];
 	k->not_before_us = now + gap_us(now - census_asked_us(c));
-	if (!k->ok)
+	if (!ok)
 		due_in(k, CENSUS_AGAIN_MS);
+	log_debug("census", "took_ms=%lld", (long long)(now -
+	    census_asked_us(c)) / 1000);
 	metric_add(g->metrics, METRIC_CENSUSES, 1);
-	metric_add(g->metrics, METRIC_CENSUSES_FAILED, !k->ok);
+	metric_add(g->metrics, METRIC_CENSUSES_FAILED, !ok);
 	publish(k, c);
-}
-
-static void
-release(struct census_control *k)
-{
-	if (--k->pending == 0)
-		finish(k);
-}
-
-/* ---- asking ---- */
-
-/* Once when it begins and once when it is over. */
-static void
-tell(struct asking *a, const struct error *why)
-{
-	const char *what = words[a->kind];
-
-	if (why != NULL && !a->failed)
-		log_warn("the cluster did not say what there is: limits of it "
-		    "let pass what is new", "what=\"%s\" reason=\"%s\"", what,
-		    why->text);
-	else if (why == NULL && a->failed)
-		log_info("the cluster says again what there is",
-		    "what=\"%s\"", what);
-	a->failed = why != NULL;
-}
-
-static void
-gathered(void *arg, const struct adopt_names names[NAME_KINDS],
-    const struct error *why)
-{
-	struct asking *a = arg;
-	struct census_control *k = a->control;
-	enum name_kind kind = a->kind == QUOTA_NAMED_GROUPS ? NAME_GROUP :
-	    NAME_TXN;
-
-	if (!k->ending)
-		tell(a, why);
-	if (why == NULL) {
-		census_put_names(k->draft, a->kind, &names[kind]);
-	} else {
-		k->ok = false;
-		census_keep_names(k->draft, a->kind, k->census);
-	}
-	release(k);
-}
-
-static void
-ask_names(struct census_control *k, enum quota_named kind)
-{
-	bool wanted[NAME_KINDS] = { false };
-
-	if (!census_wants(k->draft, quota_named_dimension(kind))) {
-		census_keep_names(k->draft, kind, NULL);
-		return;
-	}
-	wanted[kind == QUOTA_NAMED_GROUPS ? NAME_GROUP : NAME_TXN] = true;
-	k->pending++;
-	adopt_gather(k->pool, k->gateway->cluster, wanted, gathered,
-	    &k->askings[kind]);
 }
 
 static void
@@ -223,20 +230,27 @@ begin(struct census_control *k)
 	struct gateway *g = k->gateway;
 	int64_t now = loop_now_us(g->control);
 	struct census *c = census_new(now, g->tenants, g->config->quota.made);
+	struct census_job job;
 
 	k->due_us = now + (int64_t)g->config->quota.census_ms * 1000;
+	/* This one is too early for what was wished last. */
+	if (k->soon_us > now && k->soon_us < k->due_us)
+		k->due_us = k->soon_us;
 	if (c == NULL) {
 		if (k->census != NULL)
 			publish(k, NULL);
 		return;
 	}
 	k->draft = c;
-	k->ok = true;
-	k->pending = 1;
 	pool_set_cluster(k->pool, g->cluster);
-	for (int i = 0; i < QUOTA_NAMED; i++)
-		ask_names(k, (enum quota_named)i);
-	release(k);
+	job = (struct census_job){
+		.pool = k->pool, .cluster = g->cluster, .to = c,
+		.before = k->census, .doubted = k->doubted,
+		.doubt_all = k->doubt_all, .turn = &k->turn,
+	};
+	k->doubted = htab_new();
+	k->doubt_all = false;
+	census_gather(&job, gathered, k);
 }
 
 /* ---- when ---- */
@@ -255,6 +269,33 @@ limits_changed(struct census_control *k)
 	return true;
 }
 
+static void
+wish_soon(struct census_control *k)
+{
+	k->soon_us = loop_now_us(k->gateway->control) +
+	    (int64_t)CENSUS_SOON_MS * 1000;
+	if (k->soon_us < k->due_us)
+		k->due_us = k->soon_us;
+}
+
+/* What others made or deleted, or what shows late. */
+static bool
+topics_changed(struct census_control *k)
+{
+	struct gateway *g = k->gateway;
+	struct cluster *was = k->cluster;
+	bool changed;
+
+	if (was == g->cluster)
+		return false;
+	k->cluster = cluster_ref(g->cluster);
+	if (was == NULL)
+		return false;
+	changed = k->census != NULL && !snapshot_equal(was, k->cluster);
+	cluster_unref(was);
+	return changed;
+}
+
 void
 census_control_tick(struct gateway *g)
 {
@@ -267,10 +308,12 @@ census_control_tick(struct gateway *g)
 	if (limits_changed(k))
 		k->due_us = 0;
 	wish = atomic_exchange(&g->census_wished, 0);
+	if (topics_changed(k))
+		wish |= WISH_SOON;
 	if (wish & WISH_NOW)
 		k->due_us = 0;
 	else if (wish != 0)
-		due_in(k, CENSUS_SOON_MS);
+		wish_soon(k);
 	if (k->draft == NULL && loop_now_us(g->control) >= k->due_us &&
 	    loop_now_us(g->control) >= k->not_before_us)
 		begin(k);
@@ -286,6 +329,9 @@ census_control_free(struct gateway *g)
 	k->ending = true;
 	pool_free(k->pool);	/* ends the calls */
 	census_unref(k->census);
+	if (k->cluster != NULL)
+		cluster_unref(k->cluster);
+	htab_free(k->doubted, NULL);
 	tenants_unref(k->tenants);
 	limits_unref(k->limits);
 	free(k);

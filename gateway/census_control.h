@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * When a census is held (census.h): at once at the start and when limits have
- * changed, then each quota.census_ms, earlier when a worker wishes, and soon
- * again where brokers did not answer. Never while nobody has a limit that needs
- * one.
+ * changed, then each quota.census_ms, earlier when a worker wishes or topics
+ * have changed, and soon again where brokers did not answer. Never while nobody
+ * has a limit that needs one.
  *
  * Ownership: the gateway's; made at the first tick. Thread: control, but for
- * census_wish.
+ * census_wish and census_doubt.
  * Bounds: one census at a time, CENSUS_GAP_MS from one's end to the next one's
  * begin at least, or ten times as long as it took (up to CENSUS_AGAIN_MS).
  */
@@ -14,6 +14,8 @@
 #define WEIR_CENSUS_CONTROL_H
 
 #include <stdbool.h>
+
+#include "gateway/base/slice.h"
 
 struct gateway;
 
@@ -25,11 +27,14 @@ enum {
 	/* How long a request waits for one: a broker may be silent for
 	 * ASK_MS. */
 	CENSUS_WAIT_MS = 6000,
+	CENSUS_DOUBTS_MAX = 1000,	/* then all are */
 };
 
 void	 census_control_tick(struct gateway *g);
 /* Something was made or deleted; `now`: a request waits for it. Thread: any. */
 void	 census_wish(struct gateway *g, bool now);
+/* Whether that (physical) topic is compacted may have changed. Thread: any. */
+void	 census_doubt(struct gateway *g, struct slice topic);
 /* After the workers. */
 void	 census_control_free(struct gateway *g);
 

@@ -118,7 +118,10 @@ struct request {
 	int64_t			 throttle_tell_us; /* told, without a mute */
 	int64_t			 read_bytes;	/* of records in a Fetch's
 						 * reply */
-	struct topic_counts	*topic_counts;	/* throttle_topics.c's */
+	struct topic_counts	*topic_counts;	/* throttle_count.c's */
+	struct slice		*made;		/* topics that may come into
+						 * being by it */
+	int32_t			 made_count;
 	struct quota_reason	 refused_why;	/* value -1: none; without a
 						 * record */
 	int16_t			 error;		/* first one told */

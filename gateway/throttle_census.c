@@ -10,7 +10,13 @@
 #include "gateway/throttle.h"
 #include "gateway/worker.h"
 #include "quota/stock.h"
+#include "routing/cluster.h"
 #include "routing/shape.h"
+
+enum {
+	ROOM_SINCE = 9,			/* Kafka 2.8 */
+	ROOM_WAIT_MS = 1000,
+};
 
 static const struct census_tenant *
 census_of(const struct request *r)
@@ -63,7 +69,7 @@ refuse(struct request *r, int16_t error)
 		request_answer_error(r, error);
 }
 
-/* ---- asking ---- */
+/* ---- groups and transactional ids ---- */
 
 static bool
 unsure(struct request *r)
@@ -126,4 +132,63 @@ throttle_unmake(struct request *r, enum quota_named kind, struct slice name)
 		return;
 	quota_unmake(w, kind, name);
 	census_wish(r->worker->gateway, false);
+}
+
+/* ---- sizes ---- */
+
+/* THROTTLING_QUOTA_EXCEEDED is what Java's producer repeats until its delivery
+ * timeout, so that it goes on when there is room again. Older clients do not
+ * know it. */
+static int16_t
+no_room(struct request *r, const struct quota_reason *why)
+{
+	throttle_refused(r, why);
+	return r->version >= ROOM_SINCE ? KAFKA_THROTTLING_QUOTA_EXCEEDED :
+	    KAFKA_POLICY_VIOLATION;
+}
+
+static bool
+is_over(struct request *r, enum quota_dimension d, int64_t bytes,
+    struct quota_reason *why)
+{
+	int64_t most = bytes > 0 ? quota_size_limit(throttle_who(r->session),
+	    d, bytes, loop_now_us(r->worker->loop), why) : -1;
+
+	return most >= 0 && bytes > most;
+}
+
+static bool
+is_full(struct request *r, const struct census_tenant *t,
+    const struct shape_item *item, struct quota_reason *why)
+{
+	const struct cluster *c = r->worker->cluster;
+	const struct topic *topic;
+
+	if (t->full_count == 0)
+		return false;
+	topic = item->id != NULL && !uuid_is_zero(item->id) ?
+	    cluster_topic_by_id(c, item->id) : cluster_topic(c, item->name);
+	return topic != NULL && is_over(r, QUOTA_DIM_COMPACTED_BYTES,
+	    census_full(t, topic, item->key), why);
+}
+
+int16_t
+throttle_room(struct request *r, const struct shape_item *item)
+{
+	const struct quota_who *w = throttle_who(r->session);
+	const struct census_tenant *t;
+	struct quota_reason why;
+
+	if (w == NULL || (!quota_is_limited(w, QUOTA_DIM_STORAGE) &&
+	    !quota_is_limited(w, QUOTA_DIM_COMPACTED_BYTES)) ||
+	    (t = census_of(r)) == NULL)
+		return 0;
+	if (is_over(r, QUOTA_DIM_STORAGE, t->bytes, &why)) {
+		/* All that it writes is refused: it need not hurry. Noted it
+		 * has been. */
+		why.record = NULL;
+		throttle_tell(r, ROOM_WAIT_MS * 1000, &why);
+		return no_room(r, &why);
+	}
+	return is_full(r, t, item, &why) ? no_room(r, &why) : 0;
 }

@@ -2,64 +2,14 @@
 #include "gateway/throttle_topics.h"
 
 #include "gateway/base/htab.h"
+#include "gateway/census_policies.h"
 #include "gateway/gateway.h"
 #include "gateway/session.h"
-#include "gateway/tenancy.h"
 #include "gateway/throttle.h"
+#include "gateway/throttle_count.h"
 #include "gateway/worker.h"
-#include "routing/names.h"
 #include "routing/shape.h"
 #include "wire/messages.h"
-
-/* ---- how many there are ---- */
-
-/* Of a request: counted once, and again in a newer snapshot. */
-struct topic_counts {
-	uint64_t		 generation;	/* of the snapshot */
-	int64_t			 there;		/* partitions in it */
-	int64_t			 made;		/* by the request's items */
-};
-
-struct counting {
-	const struct cluster	*cluster;
-	int64_t			 n;
-};
-
-static void
-count_range(void *arg, struct slice physical, bool whole)
-{
-	struct counting *k = arg;
-	const struct cluster *c = k->cluster;
-
-	for (int32_t i = cluster_topics_from(c, physical);
-	    i < c->topic_count; i++) {
-		const struct topic *t = &c->topics[i];
-
-		if (t->name.len < physical.len || memcmp(t->name.data,
-		    physical.data, physical.len) != 0 ||
-		    (whole && t->name.len != physical.len))
-			break;
-		if (!t->internal)
-			k->n += t->partition_count;
-	}
-}
-
-static struct topic_counts *
-counts_of(struct request *r)
-{
-	struct counting k = { r->worker->cluster, 0 };
-	struct topic_counts *to = r->topic_counts;
-
-	if (to == NULL)
-		to = r->topic_counts = ARENA_NEW(&r->arena,
-		    struct topic_counts);
-	else if (to->generation == k.cluster->generation)
-		return to;
-	names_ranges(tenancy_names(r->session), NAME_TOPIC, count_range, &k);
-	to->generation = k.cluster->generation;
-	to->there = k.n;
-	return to;
-}
 
 /* ---- what an item is about ---- */
 
@@ -85,6 +35,17 @@ static bool
 is_by_default(const struct create_topics_request_topics *t)
 {
 	return t->num_partitions <= 0 && t->assignments.n <= 0;
+}
+
+/* What a topic's own entries make it; PLAIN when they do not say it. */
+static enum made_class
+class_made(const struct create_topics_request_topics *t)
+{
+	for (int32_t i = 0; i < t->configs.n; i++)
+		if (slice_is(t->configs.v[i].name, "cleanup.policy"))
+			return policies_compacts(t->configs.v[i].value) ?
+			    MADE_COMPACTED : MADE_PLAIN;
+	return MADE_PLAIN;
 }
 
 /* How many partitions more there will be; less than none: fewer. */
@@ -113,8 +74,8 @@ change_of(const struct request *r, const struct shape_item *item)
 	}
 }
 
-static bool
-only_validates(const struct request *r)
+bool
+throttle_only_validates(const struct request *r)
 {
 	switch (r->schema->key) {
 	case API_CREATE_TOPICS:
@@ -123,36 +84,18 @@ only_validates(const struct request *r)
 	case API_CREATE_PARTITIONS:
 		return ((const struct create_partitions_request *)
 		    r->body)->validate_only;
+	case API_ALTER_CONFIGS:
+		return ((const struct alter_configs_request *)
+		    r->body)->validate_only;
+	case API_INCREMENTAL_ALTER_CONFIGS:
+		return ((const struct incremental_alter_configs_request *)
+		    r->body)->validate_only;
 	default:
 		return false;
 	}
 }
 
 /* ---- verdicts ---- */
-
-/* With what the request makes before this; what other requests made since the
- * snapshot left out. */
-static int16_t
-judge_count(struct request *r, const struct quota_who *w, int64_t more)
-{
-	struct topic_counts *counts;
-	struct quota_reason why;
-	int64_t now, most;
-
-	/* There may be many items and topics: only a limit is worth it. */
-	if (more <= 0 || !quota_is_limited(w, QUOTA_DIM_PARTITIONS))
-		return 0;
-	counts = counts_of(r);
-	now = counts->there + counts->made + more;
-	most = quota_size_limit(w, QUOTA_DIM_PARTITIONS, now,
-	    loop_now_us(r->worker->loop), &why);
-	if (most < 0 || now <= most) {
-		counts->made += more;
-		return 0;
-	}
-	throttle_refused(r, &why);
-	return KAFKA_INVALID_REQUEST;
-}
 
 /* What the new versions are refused for, the old ones have waited for. */
 static int16_t
@@ -181,7 +124,27 @@ throttle_topics_wait(const struct request *r)
 
 	return (key == API_CREATE_TOPICS || key == API_CREATE_PARTITIONS ||
 	    key == API_DELETE_TOPICS) &&
-	    !throttle_version_knows(key, r->version) && !only_validates(r);
+	    !throttle_version_knows(key, r->version) &&
+	    !throttle_only_validates(r);
+}
+
+static int16_t
+judge_more(struct request *r, const struct quota_who *w,
+    const struct shape_item *item, int64_t more)
+{
+	const struct topic *t = topic_of(r, item);
+	int64_t n = more + (t != NULL ? t->partition_count : 0);
+	enum made_class class;
+
+	if (n > INT32_MAX)
+		return 0;	/* the broker will say so */
+	if (r->schema->key == API_CREATE_TOPICS)
+		class = class_made(item->outer);
+	else if (t != NULL)
+		class = throttle_class(r, w, t);
+	else
+		class = quota_made_class(w, item->name, NULL);
+	return throttle_partitions(r, w, item->name, (int32_t)n, class);
 }
 
 int16_t
@@ -191,30 +154,46 @@ throttle_topic_judge(struct request *r, const struct shape_item *item)
 	int64_t change;
 	int16_t error;
 
-	if (w == NULL || only_validates(r))
+	if (w == NULL || throttle_only_validates(r))
 		return 0;
 	change = change_of(r, item);
 	if (change == 0)
 		return 0;
-	error = judge_count(r, w, change);
+	error = change > 0 ? judge_more(r, w, item, change) : 0;
 	return error != 0 ? error : judge_rate(r, w, change < 0 ? -change :
 	    change);
 }
 
+/* All of them; those that are new here stand in r->made then. */
+static bool
+may_create_all(struct request *r, const struct quota_who *w,
+    const struct metadata_request *ask)
+{
+	r->made = ARENA_ARRAY(&r->arena, struct slice, ask->topics.n + 1);
+	for (int32_t i = 0; i < ask->topics.n; i++) {
+		struct made_topic m = { .name = ask->topics.v[i].name,
+			.partitions = by_default(r), .class = MADE_PLAIN };
+
+		if (!throttle_may_be(r, w, &m))
+			return false;
+		if (m.noted)
+			r->made[r->made_count++] = m.name;
+	}
+	return true;
+}
+
 bool
-throttle_may_create(struct request *r, int32_t topics)
+throttle_may_create(struct request *r, const struct metadata_request *ask)
 {
 	const struct quota_who *w = throttle_who(r->session);
 	struct quota_reason why;
-	int64_t made;
 
 	if (w == NULL)
 		return true;
-	made = (int64_t)topics * by_default(r);
-	if (judge_count(r, w, made) != 0)
+	if (!may_create_all(r, w, ask))
 		return false;
-	if (quota_take(w, QUOTA_DIM_PARTITION_CHANGES, made,
-	    loop_now_us(r->worker->loop), &why))
+	if (quota_take(w, QUOTA_DIM_PARTITION_CHANGES, (int64_t)ask->topics.n *
+	    by_default(r), loop_now_us(r->worker->loop), &why))
 		return true;
 	throttle_tell(r, why.us, &why);
 	return false;
@@ -243,7 +222,7 @@ throttle_topics_made(struct request *r, const void *response)
 	const struct create_topics_response *p = response;
 	struct htab *asked;
 
-	if (r->schema->key != API_CREATE_TOPICS || only_validates(r))
+	if (r->schema->key != API_CREATE_TOPICS || throttle_only_validates(r))
 		return;
 	asked = htab_new();
 	for (int32_t i = 0; i < q->topics.n; i++)
@@ -261,13 +240,15 @@ throttle_topics_made(struct request *r, const void *response)
 
 struct telling {
 	struct slice	 text;
+	bool		 produce;
 };
 
 static bool
-is_ours(int16_t code)
+is_ours(const struct telling *t, int16_t code)
 {
 	return code == KAFKA_INVALID_REQUEST ||
-	    code == KAFKA_THROTTLING_QUOTA_EXCEEDED;
+	    code == KAFKA_THROTTLING_QUOTA_EXCEEDED ||
+	    (code == KAFKA_POLICY_VIOLATION && t->produce);
 }
 
 static enum codec_walk
@@ -283,7 +264,7 @@ tell(void *arg, const struct field *f, void *value, void *parent)
 	    (error = message_field(f->element, "error_code")) == NULL)
 		return CODEC_KEEP;
 	memcpy(&code, (char *)value + error->offset, sizeof(code));
-	if (is_ours(code))
+	if (is_ours(t, code))
 		memcpy((char *)value + text->offset, &t->text,
 		    sizeof(t->text));
 	return CODEC_KEEP;
@@ -292,7 +273,8 @@ tell(void *arg, const struct field *f, void *value, void *parent)
 void
 throttle_explain(struct request *r, void *response)
 {
-	struct telling t = { throttle_text(r) };
+	struct telling t = { throttle_text(r),
+		r->schema->key == API_PRODUCE };
 
 	if (t.text.len > 0)
 		codec_walk(r->schema->response, r->version, response, tell,

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct metadata_request;
 struct request;
 struct shape_item;
 
@@ -22,12 +23,24 @@ bool	 throttle_topics_wait(const struct request *r);
  * DeleteTopics. What goes on is charged. */
 int16_t	 throttle_topic_judge(struct request *r,
 	    const struct shape_item *item);
+/* The same for an item of AlterConfigs or IncrementalAlterConfigs, which may
+ * make a topic compacted, or no longer. */
+int16_t	 throttle_config_judge(struct request *r,
+	    const struct shape_item *item);
+/* 0, or the error for a StreamsGroupHeartbeat whose group's topics brokers
+ * would make. */
+int16_t	 throttle_topology_judge(struct request *r);
+/* It is to change nothing. */
+bool	 throttle_only_validates(const struct request *r);
+/* Whether brokers may make the topics of that question, which a client asked
+ * about: they are charged, with as many partitions each as brokers make. */
+bool	 throttle_may_create(struct request *r,
+	    const struct metadata_request *ask);
 /* What brokers answered: learns how many partitions they make of themselves,
  * and charges what was not known before. */
 void	 throttle_topics_made(struct request *r, const void *response);
-/* Whether brokers may make that many topics which a client asked about: they
- * are charged, with as many partitions each as brokers make. */
-bool	 throttle_may_create(struct request *r, int32_t topics);
+/* What the answer to any of these is: what brokers refused counts no more. */
+void	 throttle_topics_done(struct request *r, void *response);
 /* Says beside such an error which limit it was. */
 void	 throttle_explain(struct request *r, void *response);
 

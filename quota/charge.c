@@ -452,6 +452,12 @@ quota_size_limit(const struct quota_who *w, enum quota_dimension d,
 	return value;
 }
 
+void
+quota_show_count(struct quota_account *a, enum quota_dimension d, int64_t n)
+{
+	atomic_store(&a->tenant->gauges[d].count, n);
+}
+
 bool
 quota_is_limited(const struct quota_who *w, enum quota_dimension d)
 {

@@ -255,6 +255,9 @@ int64_t		 quota_rate_limit(const struct quota_who *w,
 int64_t		 quota_size_limit(const struct quota_who *w,
 		    enum quota_dimension d, int64_t size, int64_t now_us,
 		    struct quota_reason *why);
+/* So much of it there is, for who looks. */
+void		 quota_show_count(struct quota_account *a,
+		    enum quota_dimension d, int64_t n);
 /* Whether the tenant has a limit of it, enforced or in shadow. */
 bool		 quota_is_limited(const struct quota_who *w,
 		    enum quota_dimension d);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What quota.c, charge.c, topic.c, stock.c and line.c share. */
+/* What quota.c, charge.c, topic.c, stock.c, made.c and line.c share. */
 #ifndef WEIR_QUOTA_QUOTA_PRIVATE_H
 #define WEIR_QUOTA_QUOTA_PRIVATE_H
 
@@ -60,6 +60,7 @@ struct quota_account {
 	pthread_mutex_t		 made_lock;	/* of what follows */
 	struct quota_stock	*stock;		/* a reference, or NULL */
 	struct quota_made	 made[QUOTA_NAMED];
+	struct htab		*made_topics;	/* by name; made.c */
 };
 
 enum {

@@ -152,6 +152,7 @@ void
 quota_made_init(struct quota_account *a)
 {
 	pthread_mutex_init(&a->made_lock, NULL);
+	a->made_topics = htab_new();
 	for (int i = 0; i < QUOTA_NAMED; i++)
 		a->made[i].names = htab_new();
 }
@@ -161,6 +162,7 @@ quota_made_fini(struct quota_account *a)
 {
 	for (int i = 0; i < QUOTA_NAMED; i++)
 		htab_free(a->made[i].names, free);
+	htab_free(a->made_topics, free);
 	quota_stock_unref(a->stock);
 	pthread_mutex_destroy(&a->made_lock);
 }
@@ -176,8 +178,7 @@ count_of(const struct quota_account *a, enum quota_named kind)
 static void
 show_count(struct quota_account *a, enum quota_named kind)
 {
-	atomic_store(&a->tenant->gauges[dimensions[kind]].count,
-	    count_of(a, kind));
+	quota_show_count(a, dimensions[kind], count_of(a, kind));
 }
 
 struct pruning {

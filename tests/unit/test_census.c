@@ -6,9 +6,11 @@
  */
 #include "gateway/census_control.h"
 
+#include "gateway/base/htab.h"
 #include "gateway/base/log.h"
 #include "gateway/base/metric.h"
 #include "gateway/census.h"
+#include "gateway/census_policies.h"
 #include "gateway/gateway.h"
 #include "gateway/tenants.h"
 #include "gateway/wire/errors.h"
@@ -26,6 +28,8 @@ static const enum quota_named groups = QUOTA_NAMED_GROUPS,
 
 enum mood { ANSWERS, REFUSES, MUTE };
 
+enum { TOPICS_MAX = 1200, PARTS = 2 };
+
 static struct {
 	struct gateway		 gateway;
 	struct config		 config;
@@ -36,6 +40,14 @@ static struct {
 	struct census		*got;
 	int			 handed;
 	int			 asked;		/* questions, of both */
+	/* Topics: t0, t1 ... of pay's, each with PARTS partitions. */
+	struct topic		 topics[TOPICS_MAX];
+	struct partition	 parts[TOPICS_MAX][PARTS];
+	char			 names[TOPICS_MAX][16];
+	const char		*policies[TOPICS_MAX];	/* NULL: delete */
+	int			 configs;	/* topics asked about */
+	int16_t			 denied;	/* DescribeConfigs: an error */
+	int32_t			 operations;	/* of weir's own user */
 } world;
 
 /* Stand in. */
@@ -92,6 +104,106 @@ say_txns(struct fake_request *q, bool first)
 	fake_reply(q, &r);
 }
 
+static int
+number_of(struct slice name)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%.*s", SLICE_FMT(name));
+	return (int)strtol(text + strlen("pay.t"), NULL, 10);
+}
+
+static void
+say_configs(struct fake_request *q)
+{
+	const struct describe_configs_request *from = q->body;
+	struct describe_configs_response *to = codec_new(
+	    q->head.schema->response, &q->arena);
+
+	assert_in_range(from->resources.n, 1, 500);
+	to->results.n = from->resources.n;
+	to->results.v = ARENA_ARRAY(&q->arena,
+	    struct describe_configs_response_results, to->results.n);
+	for (int32_t i = 0; i < to->results.n; i++) {
+		struct describe_configs_response_results *r =
+		    &to->results.v[i];
+		const char *policy = world.policies[number_of(
+		    from->resources.v[i].resource_name)];
+
+		world.configs++;
+		assert_int_equal(from->resources.v[i].resource_type, 2);
+		assert_true(slice_is(from->resources.v[i]
+		    .configuration_keys.v[0], "cleanup.policy"));
+		r->resource_type = 2;
+		r->resource_name = from->resources.v[i].resource_name;
+		r->error_code = i == 0 ? world.denied : 0;
+		if (r->error_code != 0)
+			continue;
+		r->configs.n = 1;
+		r->configs.v = ARENA_NEW(&q->arena,
+		    struct describe_configs_response_results_configs);
+		r->configs.v[0].name = SLICE_LIT("cleanup.policy");
+		r->configs.v[0].value = slice_of(policy != NULL ? policy :
+		    "delete");
+	}
+	fake_reply(q, to);
+}
+
+/* Partition p of topic n: n * 1000 + p * 100 at its leader, 7 less elsewhere,
+ * and a copy on its way. */
+static void
+say_sizes(struct fake_request *q, bool first)
+{
+	struct describe_log_dirs_response *to = codec_new(
+	    q->head.schema->response, &q->arena);
+	const struct cluster *c = world.gateway.cluster;
+
+	assert_int_equal(((const struct describe_log_dirs_request *)
+	    q->body)->topics.n, -1);
+	to->results.n = 1;
+	to->results.v = ARENA_NEW(&q->arena,
+	    struct describe_log_dirs_response_results);
+	to->results.v[0].log_dir = SLICE_LIT("/d");
+	to->results.v[0].topics.n = c->topic_count;
+	to->results.v[0].topics.v = ARENA_ARRAY(&q->arena,
+	    struct describe_log_dirs_response_results_topics,
+	    c->topic_count + 1);
+	for (int32_t i = 0; i < c->topic_count; i++) {
+		struct describe_log_dirs_response_results_topics *t =
+		    &to->results.v[0].topics.v[i];
+
+		t->name = c->topics[i].name;
+		t->partitions.n = PARTS + 1;
+		t->partitions.v = ARENA_ARRAY(&q->arena,
+		    struct describe_log_dirs_response_results_topics_partitions,
+		    PARTS + 1);
+		for (int p = 0; p < PARTS; p++) {
+			bool leads = c->topics[i].partitions[p].leader ==
+			    (first ? 1 : 2);
+
+			t->partitions.v[p].partition_index = p;
+			t->partitions.v[p].partition_size = i * 1000 +
+			    p * 100 - (leads ? 0 : 7);
+		}
+		t->partitions.v[PARTS].partition_size = 1000000;
+		t->partitions.v[PARTS].is_future_key = true;
+	}
+	fake_reply(q, to);
+}
+
+static void
+say_rights(struct fake_request *q)
+{
+	struct describe_cluster_response *to = codec_new(
+	    q->head.schema->response, &q->arena);
+
+	assert_true(((const struct describe_cluster_request *)
+	    q->body)->include_cluster_authorized_operations);
+	to->cluster_authorized_operations = world.operations;
+	to->cluster_id = SLICE_LIT("");
+	fake_reply(q, to);
+}
+
 static void
 serve(struct fake_broker *b, struct fake_request *q)
 {
@@ -103,6 +215,12 @@ serve(struct fake_broker *b, struct fake_request *q)
 	if (q->head.api_key == API_LIST_GROUPS)
 		say_groups(q, first, first || world.second == ANSWERS ? 0 :
 		    KAFKA_COORDINATOR_LOAD_IN_PROGRESS);
+	else if (q->head.api_key == API_DESCRIBE_CONFIGS)
+		say_configs(q);
+	else if (q->head.api_key == API_DESCRIBE_LOG_DIRS)
+		say_sizes(q, first);
+	else if (q->head.api_key == API_DESCRIBE_CLUSTER)
+		say_rights(q);
 	else
 		say_txns(q, first);
 }
@@ -118,10 +236,53 @@ make_cluster(void)
 		c->apis[i] = (struct api_range){ 0, -1 };
 	c->apis[API_LIST_GROUPS] = (struct api_range){ 0, 5 };
 	c->apis[API_LIST_TRANSACTIONS] = (struct api_range){ 0, 1 };
+	c->apis[API_DESCRIBE_CONFIGS] = (struct api_range){ 1, 4 };
+	c->apis[API_DESCRIBE_LOG_DIRS] = (struct api_range){ 1, 4 };
+	if (world.operations != 0)
+		c->apis[API_DESCRIBE_CLUSTER] = (struct api_range){ 0, 1 };
 	return c;
 }
 
-/* ---- the world ---- */
+static int
+by_name(const void *a, const void *b)
+{
+	const struct topic *x = a, *y = b;
+
+	return strcmp((const char *)x->name.data, (const char *)y->name.data);
+}
+
+/* The first n; another snapshot. */
+static void
+set_topics(int n)
+{
+	struct cluster *c = make_cluster();
+
+	for (int i = 0; i < n; i++) {
+		struct topic *t = &world.topics[i];
+
+		snprintf(world.names[i], sizeof(world.names[i]), "pay.t%d",
+		    i);
+		*t = (struct topic){ .name = slice_of(world.names[i]),
+			.partitions = world.parts[i],
+			.partition_count = PARTS };
+		t->id.b[0] = (uint8_t)(i >> 8);
+		t->id.b[1] = (uint8_t)i;
+		t->id.b[2] = 1;
+		for (int p = 0; p < PARTS; p++)
+			world.parts[i][p] = (struct partition){ .index = p,
+				.leader = p == 0 ? 1 : 2 };
+	}
+	if (n > 0)
+		qsort(world.topics, (size_t)n, sizeof(world.topics[0]),
+		    by_name);
+	for (int i = 0; i < n; i++)
+		htab_set(c->by_name, world.topics[i].name, &world.topics[i]);
+	c->topics = world.topics;
+	c->topic_count = n;
+	if (world.gateway.cluster != NULL)
+		cluster_unref(world.gateway.cluster);
+	world.gateway.cluster = c;
+}
 
 static void
 load_tenants(void)
@@ -134,6 +295,21 @@ load_tenants(void)
 	tenants_unref(g->tenants);
 	g->tenants = t;
 }
+
+/* Limits of pay's only; nothing else is asked for. */
+static void
+only_limit(const char *rows)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text), "{\"members\": [{\"sni\": \"a\"}], "
+	    "\"quota\": {\"limits\": [%s]}}", rows);
+	write_file("pay.json", text);
+	write_file("ops.json", "{\"members\": [{\"sni\": \"b\"}]}");
+	load_tenants();
+}
+
+/* ---- the world ---- */
 
 static int
 set_up(void **state)
@@ -167,7 +343,7 @@ set_up(void **state)
 		fake_init(&world.fake[i], g->control, i + 1, 0);
 		world.fake[i].serve = serve;
 	}
-	g->cluster = make_cluster();
+	set_topics(0);
 	load_tenants();
 	return 0;
 }
@@ -327,9 +503,19 @@ asks_soon_when_it_is_wished(void **state)
 	assert_int_equal(world.asked, 8);
 	pass(200);
 	until_handed(3);
+	/* A wish in between has one of its own, when its thing shows. */
+	census_wish(g, false);
+	pass(900);
+	census_wish(g, false);
+	pass(200);
+	until_handed(4);
+	pass(500);
+	assert_int_equal(world.handed, 4);
+	pass(600);
+	until_handed(5);
 	/* A wish is served once. */
 	pass(20000);
-	assert_int_equal(world.handed, 3);
+	assert_int_equal(world.handed, 5);
 }
 
 static void
@@ -449,6 +635,170 @@ counts_all_clients_without_tenants(void **state)
 	assert_int_equal(shown("", QUOTA_DIM_GROUPS), 6);
 }
 
+static const struct census_tenant *
+pay(void)
+{
+	return census_tenant(world.got, "pay");
+}
+
+static const struct topic *
+topic(int number)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "pay.t%d", number);
+	return cluster_topic(world.gateway.cluster, slice_of(name));
+}
+
+static enum made_class
+class(int number)
+{
+	return policies_class(census_policies(world.got), topic(number));
+}
+
+static void
+counts_compacted_topics(void **state)
+{
+	(void)state;
+	only_limit("{\"dimension\": \"compacted_partitions\", \"value\": 9}");
+	world.policies[1] = "compact";
+	world.policies[2] = "delete, compact";
+	world.policies[3] = "compacted";	/* no such policy */
+	set_topics(5);
+	world.topics[4].internal = true;
+	until_handed(1);
+	assert_int_equal(pay()->partitions, 4);
+	assert_int_equal(pay()->compacted, 4);
+	assert_int_equal(shown("pay", QUOTA_DIM_COMPACTED_PARTITIONS), 4);
+	assert_int_equal(shown("pay", QUOTA_DIM_PARTITIONS), -1);
+	assert_int_equal(class(0), MADE_PLAIN);
+	assert_int_equal(class(1), MADE_COMPACTED);
+	assert_int_equal(class(2), MADE_COMPACTED);
+	assert_int_equal(class(3), MADE_PLAIN);
+	/* Another topic of the same name is another topic. */
+	world.topics[1].id.b[15] = 1;
+	assert_int_equal(class(1), MADE_UNKNOWN);
+	assert_int_equal(world.asked, 1);
+	assert_int_equal(world.configs, 4);
+}
+
+static void
+asks_about_new_topics_and_others_in_turn(void **state)
+{
+	(void)state;
+	only_limit("{\"dimension\": \"partitions\", \"value\": 9}");
+	set_topics(TOPICS_MAX - 1);
+	until_handed(1);
+	assert_int_equal(world.configs, TOPICS_MAX - 1);
+	assert_int_equal(world.asked, 3);
+	assert_int_equal(pay()->partitions, 2 * (TOPICS_MAX - 1));
+	/* One has become compacted behind our back, one is new. */
+	world.policies[1198] = "compact";
+	world.policies[1199] = "compact";
+	set_topics(TOPICS_MAX);
+	world.configs = 0;
+	pass(30100);
+	until_handed(2);
+	assert_int_equal(world.configs, 501);
+	assert_int_equal(class(1198), MADE_PLAIN);
+	assert_int_equal(class(1199), MADE_COMPACTED);
+	assert_int_equal(pay()->compacted, 2);
+	world.configs = 0;
+	census_doubt(&world.gateway, SLICE_LIT("pay.t1198"));
+	pass(1300);
+	until_handed(3);
+	assert_in_range(world.configs, 200, 501);
+	assert_int_equal(class(1198), MADE_COMPACTED);
+}
+
+static void
+sees_in_turn_what_others_change(void **state)
+{
+	(void)state;
+	only_limit("{\"dimension\": \"partitions\", \"value\": 9}");
+	set_topics(TOPICS_MAX);
+	until_handed(1);
+	for (int i = 0; i < TOPICS_MAX; i++)
+		world.policies[i] = "compact";
+	for (int n = 2; n < 6; n++) {
+		pass(30100);
+		until_handed(n);
+	}
+	assert_int_equal(pay()->compacted, 2 * TOPICS_MAX);
+	assert_int_equal(pay()->partitions, 0);
+}
+
+static void
+keeps_policies_that_are_not_told(void **state)
+{
+	(void)state;
+	only_limit("{\"dimension\": \"partitions\", \"value\": 9}");
+	world.policies[0] = "compact";
+	set_topics(2);
+	until_handed(1);
+	world.denied = KAFKA_TOPIC_AUTHORIZATION_FAILED;
+	world.policies[0] = NULL;
+	pass(30100);
+	until_handed(2);
+	assert_int_equal(class(0), MADE_COMPACTED);
+	/* Who is denied from the beginning has no class. */
+	set_topics(3);
+	world.denied = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+	pass(5200);
+	until_handed(3);
+	assert_int_equal(class(2), MADE_PLAIN);
+	world.denied = 0;
+	pass(30200);
+	until_handed(4);
+	assert_int_equal(class(0), MADE_PLAIN);
+}
+
+static void
+measures_partitions(void **state)
+{
+	(void)state;
+	only_limit("{\"dimension\": \"storage_bytes\", \"value\": 9}, "
+	    "{\"dimension\": \"compacted_partition_bytes\", "
+	    "\"value\": 2050}");
+	world.policies[2] = "compact";
+	set_topics(4);
+	until_handed(1);
+	/* 0, 100, 1000, 1100, ... as the leaders say. */
+	assert_int_equal(pay()->bytes, 2 * (0 + 1000 + 2000 + 3000) + 400);
+	assert_int_equal(pay()->largest, 2100);
+	assert_int_equal(shown("pay", QUOTA_DIM_STORAGE), 12400);
+	assert_int_equal(shown("pay", QUOTA_DIM_COMPACTED_BYTES), 2100);
+	/* Only what is over the limit, and compacted. */
+	assert_int_equal(census_full(pay(), topic(2), 0), 0);
+	assert_int_equal(census_full(pay(), topic(2), 1), 2100);
+	assert_int_equal(census_full(pay(), topic(3), 1), 0);
+	/* The second broker, which leads each second partition, is silent: its
+	 * replicas elsewhere count. */
+	world.second = MUTE;
+	pass(30100);
+	pass(6000);
+	until_handed(2);
+	assert_int_equal(pay()->bytes, 12400 - 4 * 7);
+}
+
+static void
+is_not_sure_without_rights(void **state)
+{
+	uint64_t failed = metric_total(METRIC_CENSUSES_FAILED);
+
+	(void)state;
+	world.operations = 1 << 3;
+	set_topics(0);
+	until_handed(1);
+	assert_int_equal(quota_stock_count(stock("pay"), groups), 0);
+	assert_int_equal(quota_stock_count(stock("pay"), txns), 1);
+	assert_int_equal(metric_total(METRIC_CENSUSES_FAILED) - failed, 1);
+	world.operations |= 1 << 8;
+	pass(5200);
+	until_handed(2);
+	assert_int_equal(quota_stock_count(stock("pay"), groups), 3);
+}
+
 /* A broker that is asked when weir ends. */
 static void
 ends_amid_questions(void **state)
@@ -475,6 +825,12 @@ main(void)
 		TEST(is_not_sure_while_brokers_are_silent),
 		TEST(asks_nobody_without_limits),
 		TEST(counts_all_clients_without_tenants),
+		TEST(counts_compacted_topics),
+		TEST(asks_about_new_topics_and_others_in_turn),
+		TEST(sees_in_turn_what_others_change),
+		TEST(keeps_policies_that_are_not_told),
+		TEST(measures_partitions),
+		TEST(is_not_sure_without_rights),
 		TEST(ends_amid_questions),
 	};
 

@@ -1,5 +1,5 @@
-"""Limits of what only brokers can count, on real brokers: groups of each kind, transactional ids.
-What exists goes on; what would be new is refused. Tenants keep tests apart, since all share a
+"""Limits of what only brokers can count, on real brokers: groups of each kind, transactional ids,
+partitions of compacted topics, sizes. What exists goes on; what would be new is refused. Tenants keep tests apart, since all share a
 cluster. Nothing here waits for a time: what a census must show is asked for until it does."""
 
 import contextlib
@@ -10,20 +10,21 @@ from rig import kafka, proc, tenants, wire
 from rig.caller import AGAIN, Caller
 from rig.driver import ScenarioFailed
 from rig.env import only
+from rig.records import batch
 from rig.weir import Weir
 from rig.workload import Group
-from test_60_quotas import limit
+from test_60_quotas import MB, limit, produce, records
 
-FULL, INVALID, POLICY = 81, 42, 44
+FULL, INVALID, POLICY, THROTTLED = 81, 42, 44, 89
 NEW_GROUPS = "4.0.0"
 
 
 @contextlib.contextmanager
-def node_for(env, tenant, *limits, census_ms=30000, tenants_dir=None):
+def node_for(env, tenant, *limits, census_ms=30000, tenants_dir=None, rules=None):
     """A node whose clients are all of that tenant, without a login."""
     node = Weir(env, config={}, name=f"census-{env.name(tenant)}")
     node.folder_of_tenants = tenants.Folder(tenants_dir or env.path(node.name + "-tenants"))
-    write(node, tenant, *limits)
+    write(node, tenant, *limits, rules=rules)
     node.write_config(
         {
             "cluster": {"bootstrap": env.cluster.bootstrap()},
@@ -39,9 +40,10 @@ def node_for(env, tenant, *limits, census_ms=30000, tenants_dir=None):
         node.stop(2)
 
 
-def write(node, tenant, *limits):
+def write(node, tenant, *limits, rules=None):
     quota = {"profile": "unlimited", "limits": list(limits)}
-    node.folder_of_tenants.write(tenant, {"listener": "kafka"}, quota=quota)
+    more = {"topics": rules} if rules else {}
+    node.folder_of_tenants.write(tenant, {"listener": "kafka"}, quota=quota, **more)
 
 
 def client(node, **more):
@@ -56,11 +58,18 @@ def row(node, tenant, dimension):
 
 
 def used(node, tenant, dimension, count, seconds=20):
-    proc.wait_until(
-        f"{count} {dimension} of {tenant}",
-        lambda: row(node, tenant, dimension)["use"] == count,
-        seconds,
-    )
+    seen = []
+
+    def there():
+        use = row(node, tenant, dimension)["use"]
+        if seen[-1:] != [use]:
+            seen.append(use)
+        return use == count
+
+    try:
+        proc.wait_until(f"{count} {dimension} of {tenant}", there, seconds)
+    except proc.Timeout as e:
+        raise proc.Timeout(f"{e}: {seen}, {node.metric('weir_censuses_total')} censuses") from None
 
 
 def settled(c, name, version, value):
@@ -295,3 +304,153 @@ def leave(c, group):
 def deleted(c, *groups):
     reply = settled(c, "delete_groups", 2, {"groups_names": list(groups)})
     assert not any(reply.errors()), str(reply)
+
+
+def creation(name, partitions, policy=None):
+    configs = [{"name": "cleanup.policy", "value": policy}] if policy else []
+    topic = {
+        "name": name, "num_partitions": partitions, "replication_factor": 1, "configs": configs,
+    }  # fmt: skip
+    return {"topics": [topic], "timeout_ms": 30000}
+
+
+def made(c, *args):
+    reply = c.ask("create_topics", 7, creation(*args))
+    return reply.value["topics"][0]
+
+
+def altered(c, topic, value):
+    config = {"name": "cleanup.policy", "config_operation": 0, "value": value}
+    resource = {"resource_type": 2, "resource_name": topic, "configs": [config]}
+    reply = c.ask("incremental_alter_configs", 1, {"resources": [resource]})
+    return reply.value["responses"][0]
+
+
+@only(through_weir=True)
+def test_compacted_partitions(env):
+    """Partitions of compacted topics are counted apart, whoever made them, however they became
+    compacted."""
+    tenant = "compacted"
+    old = topic_of(env, tenant, "old", 2)
+    with client_of_cluster(env) as direct:
+        assert altered(direct, f"{tenant}.{old}", "compact")["error_code"] == 0
+    limits = limit("compacted_partitions", 6), limit("partitions", 5)
+    with node_for(env, tenant, *limits, rules={"profile": "any"}) as node, client(node) as c:
+        used(node, tenant, "compacted_partitions", 2)
+        assert made(c, "a", 3, "compact,delete")["error_code"] == 0
+        said = made(c, "b", 2, "compact")
+        assert said["error_code"] == INVALID, said
+        assert "compacted_partitions of this tenant: 6 partitions" in said["error_message"], said
+        assert made(c, "b", 4, "delete")["error_code"] == 0
+        said = made(c, "d", 2)
+        assert said["error_code"] == INVALID, said
+        assert "over the limit partitions of this tenant: 5 partitions" in said["error_message"]
+        assert made(c, "d", 1)["error_code"] == 0
+        used(node, tenant, "compacted_partitions", 5)
+        used(node, tenant, "partitions", 5)
+        said = altered(c, "b", "compact")
+        assert said["error_code"] == INVALID, said
+        assert altered(c, "d", "compact")["error_code"] == 0
+        used(node, tenant, "compacted_partitions", 6)
+        used(node, tenant, "partitions", 4)
+        more = {"topics": [{"name": old, "count": 3, "assignments": None}], "timeout_ms": 30000}
+        said = c.ask("create_partitions", 3, more).value["results"][0]
+        assert said["error_code"] == INVALID, said
+        c.get("delete_topics", 5, {"topic_names": ["a"], "timeout_ms": 30000})
+        used(node, tenant, "compacted_partitions", 3)
+        said = c.ask("create_partitions", 3, more).value["results"][0]
+        assert said["error_code"] == 0, said
+
+
+def client_of_cluster(env):
+    host, port = env.cluster.bootstrap().split(",")[0].rsplit(":", 1)
+    return Caller(host, int(port))
+
+
+def written(c, topic, size, partition=0, version=9):
+    value = produce(topic, records(size), partition)
+    reply = c.ask("produce", version, value)
+    return reply.value, reply.value["responses"][0]["partition_responses"][0]
+
+
+def fill(c, topic, partition=0, most=60):
+    """Writes until it is refused; what was said, and how often it was not."""
+    for n in range(most):
+        value, said = written(c, topic, 100000, partition)
+        if said["error_code"]:
+            return value, said, n
+    raise AssertionError(f"{most} batches were taken")
+
+
+@only(through_weir=True)
+def test_storage(env):
+    """Over storage_bytes nothing more is written; reading goes on, and when something is deleted
+    writing does too. Java's producer waits for that."""
+    tenant = "storage"
+    with node_for(env, tenant, limit("storage_bytes", 2 * MB), census_ms=300) as node:
+        big, small = (topic_of(env, tenant, what) for what in ("big", "small"))
+        with client(node) as c:
+            value, said, before = fill(c, big)
+            assert said["error_code"] == THROTTLED, said
+            says_in(said, "storage_bytes of this tenant: 2000000 bytes")
+            assert value["throttle_time_ms"] >= 1000, value
+            assert before >= 20, before
+            _, said = written(c, small, 100, version=8)
+            assert said["error_code"] == POLICY, said
+            says_in(said, "storage_bytes of this tenant")
+            assert row(node, tenant, "storage_bytes")["use"] > 2 * MB
+            task = env.begin("produce", topic=[small], producer="p", count=10, partitions=1,
+                             bootstrap=node.address)  # fmt: skip
+            times = row(node, tenant, "storage_bytes")["held_up"]["times"]
+            proc.wait_until(
+                "the producer is refused",
+                lambda: row(node, tenant, "storage_bytes")["held_up"]["times"] > times + 1,
+                30,
+            )
+            assert not task.done()
+            c.get("delete_topics", 5, {"topic_names": [big], "timeout_ms": 30000})
+            assert task.result(60)["failed"] == 0
+            used_less(node, tenant, "storage_bytes", 2 * MB)
+            _, said = written(c, small, 100, version=8)
+            assert said["error_code"] == 0, said
+    return f"{before} batches of 100 kB were taken"
+
+
+def says_in(said, text):
+    assert text in said["error_message"], said
+
+
+def used_less(node, tenant, dimension, most):
+    proc.wait_until(
+        f"less than {most} {dimension}",
+        lambda: row(node, tenant, dimension)["use"] < most,
+        20,
+    )
+
+
+@only(through_weir=True)
+def test_compacted_partition_bytes(env):
+    """A compacted partition that is too large is not written to; its neighbours, and topics that
+    are not compacted, are."""
+    tenant = "large"
+    limits = [limit("compacted_partition_bytes", MB)]
+    with node_for(env, tenant, *limits, census_ms=300) as node, client(node) as c:
+        assert made(c, "table", 2, "compact")["error_code"] == 0
+        plain = topic_of(env, tenant, "plain")
+        keyed(c, "table", 1, 0)
+        for _ in range(15):
+            assert written(c, plain, 100000)[1]["error_code"] == 0
+        proc.wait_until("it is full", lambda: keyed(c, "table", 0, 100000)["error_code"], 30)
+        said = keyed(c, "table", 0, 10)
+        assert said["error_code"] == THROTTLED, said
+        says_in(said, "compacted_partition_bytes of this tenant: 1000000 bytes")
+        assert keyed(c, "table", 1, 100000)["error_code"] == 0
+        assert written(c, plain, 100000)[1]["error_code"] == 0
+        found = row(node, tenant, "compacted_partition_bytes")
+        assert MB < found["use"] < 3 * MB, found
+
+
+def keyed(c, topic, partition, size):
+    value = produce(topic, batch([(b"k", b"x" * size)]), partition)
+    reply = c.patient("produce", 9, value)
+    return reply.value["responses"][0]["partition_responses"][0]

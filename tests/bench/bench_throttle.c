@@ -2,8 +2,9 @@
 /*
  * What limits add to a Produce of one partition that none of them holds up, in
  * nanoseconds: admitting it, its reply's throttle time, charging what was sent.
- * With all limits at every scope, and without any; and what partitions that
- * rest take in memory.
+ * With all limits at every scope, and without any; what they add to a Fetch of
+ * many topics, while no partition is in debt and while one is; and what
+ * partitions that rest take in memory.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,17 +17,19 @@
 #include "gateway/base/mem.h"
 #include "gateway/base/metric.h"
 #include "gateway/config.h"
+#include "gateway/fetch_table.h"
 #include "gateway/gateway.h"
 #include "gateway/request.h"
 #include "gateway/session.h"
 #include "gateway/throttle.h"
+#include "gateway/throttle_fetch.h"
 #include "gateway/throttle_parts.h"
 #include "gateway/worker.h"
 #include "quota/quota.h"
 #include "tests/bench/bench_time.h"
 #include "wire/messages.h"
 
-enum { PARTITIONS = 100000, TOPICS = 1000, MANY = 1000000000 };
+enum { PARTITIONS = 100000, TOPICS = 1000, MANY = 1000000000, READ = 2000 };
 
 static struct gateway gateway;
 static struct worker worker;
@@ -36,6 +39,9 @@ static struct cluster snapshot;
 static struct topic topic;
 static struct produce_response *response;
 static struct request *request;
+static struct topic read[READ];
+static char read_names[READ][16];
+static struct fetch_table table;
 
 static struct limits *
 all_limits(void)
@@ -105,6 +111,40 @@ with_limits(struct limits *l)
 	return ns;
 }
 
+static void
+rest_once(void)
+{
+	throttle_rest(request, &table);
+}
+
+static void
+fetch_of_many(struct limits *l)
+{
+	const struct fetch_ask ask = { .max_bytes = 1000 };
+	double free, owing;
+
+	gateway.quota = quota_new(1);
+	config.quota.made = l;
+	throttle_enter(&session);
+	fetch_table_init(&table, false);
+	for (int i = 0; i < READ; i++) {
+		snprintf(read_names[i], sizeof(read_names[i]), "read-%d", i);
+		read[i].name = slice_of(read_names[i]);
+		htab_set(snapshot.by_name, read[i].name, &read[i]);
+		if (!fetch_table_want(&table, read[i].name, NULL, 0, &ask))
+			exit(1);
+	}
+	free = median(rest_once);
+	throttle_part_read(request, fetch_table_topic(&table, read[7].name,
+	    NULL), 0, UINT32_MAX);
+	owing = median(rest_once);
+	printf("%-36s %7.0f ns\n", "a Fetch of 2000 topics", free);
+	printf("%-36s %7.0f ns\n", "... while one is in debt", owing);
+	fetch_table_fini(&table);
+	throttle_leave(&session);
+	throttling_forget(worker.throttling);
+}
+
 /* Partitions that were used once, without those that hold up somebody. */
 static double
 bytes_of_a_partition(struct limits *l)
@@ -155,6 +195,7 @@ main(void)
 	with = with_limits(all);
 	printf("%-36s %7.0f ns\n", "no limit", without);
 	printf("%-36s %7.0f ns\n", "all limits at every scope", with);
+	fetch_of_many(all);
 	printf("%-36s %7.1f bytes\n", "a partition with both buckets",
 	    bytes_of_a_partition(all));
 	return 0;

@@ -2,6 +2,7 @@
 #include "quota/made.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "gateway/base/htab.h"
 #include "gateway/base/mem.h"
@@ -10,6 +11,7 @@
 struct made {
 	int64_t		 at_us;
 	int32_t		 partitions;
+	int32_t		 more;		/* of them, in made_more */
 	enum made_class	 class;
 };
 
@@ -35,11 +37,11 @@ beyond(const struct made_topic *t, struct slice name, int32_t partitions,
 	return partitions > have ? partitions - have : 0;
 }
 
-/* What others are on their way, by class; with the account's lock held. */
+/* What is on its way, by class; with the account's lock held. */
 struct pending {
 	const struct made_topic	*t;
 	int64_t			 now_us;
-	int64_t			 n[2];
+	int64_t			*n;
 	struct slice		*gone;
 	uint32_t		 gone_n;
 };
@@ -59,29 +61,57 @@ static bool
 look_at(void *arg, struct slice name, void *value)
 {
 	struct pending *p = arg;
-	const struct made *m = value;
+	struct made *m = value;
 
-	if (is_over(p, name, m))
+	if (is_over(p, name, m)) {
 		p->gone[p->gone_n++] = name;
-	else if (!slice_eq(name, p->t->name))
-		p->n[m->class] += beyond(p->t, name, m->partitions, m->class,
-		    m->class);
+		return true;
+	}
+	m->more = beyond(p->t, name, m->partitions, m->class, m->class);
+	p->n[m->class] += m->more;
 	return true;
 }
 
+/* Another picture is looked at once: workers of different pictures do not take
+ * turns, since the one whose time is earlier goes by the other's. */
+static bool
+is_fresh(const struct quota_account *a, const struct made_topic *t,
+    int64_t now_us)
+{
+	int64_t us = now_us - a->made_looked_us;
+
+	return a->made_looked_us != 0 && us < MADE_LOOK_MS * 1000 &&
+	    (us < 0 || memcmp(a->made_there, t->there,
+	    sizeof(a->made_there)) == 0);
+}
+
+/* A request may have very many items, so not for each of them: until the next
+ * look, what is made and unmade is added up. */
 static void
-look(struct quota_account *a, struct pending *p)
+look(struct quota_account *a, const struct made_topic *t, int64_t now_us)
 {
 	size_t n = htab_count(a->made_topics);
+	struct pending p = { .t = t, .now_us = now_us, .n = a->made_more };
 
-	if (n == 0)
+	if (is_fresh(a, t, now_us))
 		return;
-	p->gone = mem_alloc(n * sizeof(*p->gone));
-	htab_each(a->made_topics, look_at, p);
+	a->made_looked_us = now_us;
+	memcpy(a->made_there, t->there, sizeof(a->made_there));
+	memset(a->made_more, 0, sizeof(a->made_more));
+	p.gone = mem_alloc((n + 1) * sizeof(*p.gone));
+	htab_each(a->made_topics, look_at, &p);
 	/* The key is the table's, and goes with it. */
-	for (uint32_t i = 0; i < p->gone_n; i++)
-		free(htab_take(a->made_topics, p->gone[i]));
-	free(p->gone);
+	for (uint32_t i = 0; i < p.gone_n; i++)
+		free(htab_take(a->made_topics, p.gone[i]));
+	free(p.gone);
+}
+
+static void
+forget(struct quota_account *a, struct made *m)
+{
+	if (m != NULL)
+		a->made_more[m->class] -= m->more;
+	free(m);
 }
 
 static void
@@ -92,29 +122,34 @@ note(struct quota_account *a, struct made_topic *t, int64_t now_us)
 	if (htab_count(a->made_topics) >= MADE_TOPICS_MAX)
 		return;
 	m = mem_alloc(sizeof(*m));
-	*m = (struct made){ now_us, t->partitions, t->class };
+	*m = (struct made){ now_us, t->partitions, beyond(t, t->name,
+	    t->partitions, t->class, t->class), t->class };
+	a->made_more[m->class] += m->more;
 	was = htab_set(a->made_topics, t->name, m);
 	t->noted = was == NULL;
-	free(was);
+	forget(a, was);
 }
 
 static bool
-judge(const struct quota_who *w, struct made_topic *t,
-    const struct pending *p, int64_t now_us, struct quota_reason *why)
+judge(const struct quota_who *w, struct made_topic *t, int64_t now_us,
+    struct quota_reason *why)
 {
 	enum quota_dimension d = dimensions[t->class];
-	const struct made *was = htab_get(w->account->made_topics, t->name);
+	struct quota_account *a = w->account;
+	const struct made *was = htab_get(a->made_topics, t->name);
 	int64_t more = beyond(t, t->name, t->partitions, t->class,
 	    was != NULL ? was->class : MADE_PLAIN);
-	int64_t n = t->there[t->class] + p->n[t->class], most;
+	int64_t n = a->made_there[t->class] + a->made_more[t->class], most;
 
+	if (was != NULL && was->class == t->class)
+		n -= was->more;
 	if (more <= 0)
 		return true;
 	most = quota_size_limit(w, d, n + more, now_us, why);
 	if (most >= 0 && n + more > most)
 		return false;
-	note(w->account, t, now_us);
-	quota_show_count(w->account, d, n + more);
+	note(a, t, now_us);
+	quota_show_count(a, d, n + more);
 	return true;
 }
 
@@ -123,13 +158,12 @@ quota_made(const struct quota_who *w, struct made_topic *t,
     int64_t now_us, struct quota_reason *why)
 {
 	struct quota_account *a = w->account;
-	struct pending p = { .t = t, .now_us = now_us };
 	bool may;
 
 	t->noted = false;
 	pthread_mutex_lock(&a->made_lock);
-	look(a, &p);
-	may = judge(w, t, &p, now_us, why);
+	look(a, t, now_us);
+	may = judge(w, t, now_us, why);
 	pthread_mutex_unlock(&a->made_lock);
 	return may;
 }
@@ -140,7 +174,7 @@ quota_unmade(const struct quota_who *w, struct slice name)
 	struct quota_account *a = w->account;
 
 	pthread_mutex_lock(&a->made_lock);
-	free(htab_take(a->made_topics, name));
+	forget(a, htab_take(a->made_topics, name));
 	pthread_mutex_unlock(&a->made_lock);
 }
 

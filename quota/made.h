@@ -24,6 +24,7 @@
 enum {
 	MADE_TOPICS_MAX = 10000,
 	MADE_KEPT_MS = 60000,
+	MADE_LOOK_MS = 10,	/* between looks at all of them */
 };
 
 enum made_class { MADE_UNKNOWN = -1, MADE_PLAIN, MADE_COMPACTED };

@@ -61,6 +61,9 @@ struct quota_account {
 	struct quota_stock	*stock;		/* a reference, or NULL */
 	struct quota_made	 made[QUOTA_NAMED];
 	struct htab		*made_topics;	/* by name; made.c */
+	int64_t			 made_there[2];	/* by class, seen last */
+	int64_t			 made_more[2];	/* beyond that */
+	int64_t			 made_looked_us;
 };
 
 enum {

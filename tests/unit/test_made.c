@@ -31,6 +31,7 @@ static struct {
 	int64_t			 now;
 	struct seen		 seen[SEEN_MAX];
 	struct quota_reason	 why;
+	int			 looks;
 } f;
 
 static void
@@ -61,6 +62,7 @@ static int32_t
 look(void *arg, struct slice name, enum made_class *class)
 {
 	assert_ptr_equal(arg, &f);
+	f.looks++;
 	for (int i = 0; i < SEEN_MAX && f.seen[i].name != NULL; i++)
 		if (slice_is(name, f.seen[i].name)) {
 			*class = f.seen[i].class;
@@ -80,6 +82,7 @@ make(const char *name, int32_t partitions, enum made_class class)
 		t.there[f.seen[i].class != U ? f.seen[i].class :
 		    quota_made_class(&f.who, slice_of(f.seen[i].name), NULL)] +=
 		    f.seen[i].partitions;
+	f.now += MADE_LOOK_MS * 1000;
 	return quota_made(&f.who, &t, f.now, &f.why);
 }
 
@@ -207,6 +210,32 @@ forgets_what_never_came(void **state)
 	end();
 }
 
+/* One request's items, none of which looks at all others. */
+static void
+many_at_once(void **state)
+{
+	enum { N = 5000, LIMIT = 3000 };
+	struct made_topic t = { .partitions = 1, .class = P, .seen = look,
+		.arg = &f };
+	char name[16];
+
+	(void)state;
+	begin(LIMIT, 0);
+	for (int i = 0; i < N; i++) {
+		snprintf(name, sizeof(name), "t%d", i);
+		t.name = slice_of(name);
+		assert_int_equal(quota_made(&f.who, &t, f.now, &f.why),
+		    i < LIMIT);
+	}
+	assert_true(f.looks < 4 * N);
+	/* What comes to nothing makes room at once. */
+	quota_unmade(&f.who, SLICE_LIT("t7"));
+	assert_true(quota_made(&f.who, &t, f.now, &f.why));
+	t.name = SLICE_LIT("one more");
+	assert_false(quota_made(&f.who, &t, f.now, &f.why));
+	end();
+}
+
 int
 main(void)
 {
@@ -216,6 +245,7 @@ main(void)
 		cmocka_unit_test(enlarges),
 		cmocka_unit_test(moves),
 		cmocka_unit_test(forgets_what_never_came),
+		cmocka_unit_test(many_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

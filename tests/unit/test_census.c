@@ -544,6 +544,44 @@ asks_again_for_what_does_not_show(void **state)
 	quota_who_close(&w);
 }
 
+/* How often the log says it. */
+static int
+told(const char *what)
+{
+	char line[1024];
+	FILE *f = fopen(path_of("log"), "re");
+	int n = 0;
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f) != NULL)
+		n += strstr(line, what) != NULL;
+	fclose(f);
+	return n;
+}
+
+static void
+tells_faults_once(void **state)
+{
+	(void)state;
+	until_handed(1);
+	log_to_file(path_of("log"));
+	world.second = REFUSES;
+	for (int n = 2; n < 6; n++) {
+		pass(n == 2 ? 31000 : 5200);
+		until_handed(n);
+	}
+	assert_int_equal(told("did not say what there is"), 1);
+	assert_int_equal(told("what=\"groups\" reason=\"broker 2 did not say "
+	    "its groups"), 1);
+	world.second = ANSWERS;
+	for (int n = 6; n < 8; n++) {
+		pass(n == 6 ? 5200 : 31000);
+		until_handed(n);
+	}
+	assert_int_equal(told("says again what there is"), 1);
+	log_to_file("/dev/null");
+}
+
 static void
 keeps_what_it_knew(void **state)
 {
@@ -822,6 +860,7 @@ main(void)
 		TEST(asks_soon_when_it_is_wished),
 		TEST(asks_again_for_what_does_not_show),
 		TEST(keeps_what_it_knew),
+		TEST(tells_faults_once),
 		TEST(is_not_sure_while_brokers_are_silent),
 		TEST(asks_nobody_without_limits),
 		TEST(counts_all_clients_without_tenants),

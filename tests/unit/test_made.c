@@ -236,6 +236,22 @@ many_at_once(void **state)
 	end();
 }
 
+static void
+shadow_refuses_nobody(void **state)
+{
+	(void)state;
+	begin(2, 2);
+	f.limits->v[0].mode = QUOTA_SHADOW;
+	quota_holder_follow(f.who.holders[QUOTA_TENANT], f.limits);
+	assert_true(make("a", 3, P));
+	assert_true(make("b", 1, P));
+	assert_int_equal(shown(QUOTA_DIM_PARTITIONS), 4);
+	assert_int_equal(atomic_load(&f.who.holders[QUOTA_TENANT]
+	    ->gauges[QUOTA_DIM_PARTITIONS].record.times), 2);
+	assert_false(make("c", 3, C));
+	end();
+}
+
 int
 main(void)
 {
@@ -246,6 +262,7 @@ main(void)
 		cmocka_unit_test(moves),
 		cmocka_unit_test(forgets_what_never_came),
 		cmocka_unit_test(many_at_once),
+		cmocka_unit_test(shadow_refuses_nobody),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -125,6 +125,20 @@ wish(struct fetch_state *st)
 		worker_wish(w);
 }
 
+/* Nothing is wanted but partitions over their limits: else the client would
+ * wait with the others too. */
+static bool
+only_rests(const struct fetch_table *t)
+{
+	if (list_empty(&t->resting) || !list_empty(&t->homeless))
+		return false;
+	LIST_FOREACH(it, &t->feeds)
+		if (!list_empty(&LIST_ENTRY(it, struct fetch_feed,
+		    link)->parts))
+			return false;
+	return true;
+}
+
 static void
 answer_news(struct fetch_state *st, bool amiss, bool starved)
 {
@@ -136,8 +150,7 @@ answer_news(struct fetch_state *st, bool amiss, bool starved)
 		wish(st);
 	response = fetch_answer(c->request, &c->choice, c->terms.max_bytes,
 	    c->terms.isolation, starved);
-	throttle_fetched(c->request, starved || !list_empty(
-	    &slot->table.resting));
+	throttle_fetched(c->request, only_rests(&slot->table));
 	answer(st, response);
 	if (st->dead)
 		return;

@@ -98,7 +98,7 @@ throttle_fetch_may(const struct request *r)
 }
 
 void
-throttle_fetched(struct request *r, bool starved)
+throttle_fetched(struct request *r, bool rests)
 {
 	const struct quota_who *w = throttle_who(r->session);
 	struct quota_cost c = { 0 };
@@ -114,7 +114,7 @@ throttle_fetched(struct request *r, bool starved)
 		line_given(w, QUOTA_OUT, r->read_bytes);
 	}
 	us = quota_throttle_us(w, &c, QUOTA_OUT, at_us, &why);
-	if (r->throttle_us > us && (starved || r->read_bytes == 0)) {
+	if (rests && r->throttle_us > us) {
 		us = r->throttle_us;
 		why.record = NULL;	/* noted when it began to rest */
 	}

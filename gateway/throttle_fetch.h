@@ -31,8 +31,9 @@ int32_t	 throttle_fetch_most(const struct request *r, int32_t max_bytes);
 int64_t	 throttle_fetch_dry_us(struct request *r);
 /* Records may leave now, and nobody waits before it. */
 bool	 throttle_fetch_may(const struct request *r);
-/* Its answer is built: charges it, and says how long the client is to wait. */
-void	 throttle_fetched(struct request *r, bool starved);
+/* Its answer is built: charges it, and says how long the client is to wait.
+ * rests: it wants nothing but partitions that rest. */
+void	 throttle_fetched(struct request *r, bool rests);
 /* So many bytes of a partition are in the answer; how long it is to rest. */
 int64_t	 throttle_part_read(struct request *r, struct fetch_topic *t,
 	    int32_t partition, uint32_t bytes);

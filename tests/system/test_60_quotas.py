@@ -5,6 +5,7 @@ that holds must take."""
 import contextlib
 import json
 import os
+import subprocess
 import time
 
 import test_14_other_clients as others
@@ -591,6 +592,47 @@ def test_librdkafka_at_its_limits(env):
     python = os.path.join(kafka.DEPS, "venv/bin/python")
     return other_client(env, "confluent", [python, f"{others.HERE}/clients/confluent.py"],
                         with_transactions=True)  # fmt: skip
+
+
+def kcat(env, name, node, *words, **pipes):
+    argv = ["kcat", "-b", node.address, *words]
+    return proc.Process(name, argv, env.path(f"{name}.log"), **pipes)
+
+
+@only(through_weir=True)
+def test_kcat_presses(env):
+    """librdkafka writes as fast as it can, and a group of it reads at as little: no error, no
+    timeout, no rebalance."""
+    topic = env.topic("kcat-pressed", 3)
+    limits = limit("ingress_bytes", MB), limit("egress_bytes", MB)
+    line = b"x" * 999 + b"\n"
+    with node_with(env, "q-kcat", *limits) as node:
+        reads = env.path("kcat-pressed.reads")
+        with open(reads, "wb") as out:
+            reader = kcat(env, "kcat-reads", node, "-G", env.name("pressed"), "-X",
+                          "auto.offset.reset=earliest", "-f", "%o\n", topic, stdout=out)  # fmt: skip
+        writer = kcat(env, "kcat-writes", node, "-P", "-t", topic, "-X", "acks=all", "-X",
+                      "queue.buffering.max.messages=2000", stdin=subprocess.PIPE)  # fmt: skip
+        end, sent = time.monotonic() + PRESSED, 0
+        while time.monotonic() < end:
+            writer.popen.stdin.write(line * 100)
+            sent += 100
+        writer.popen.stdin.close()
+        assert writer.wait(120) == 0, writer.tail()
+
+        def all_read():
+            with open(reads, "rb") as f:
+                return sum(1 for _ in f) >= sent
+
+        proc.wait_until("all records to be read", all_read, PRESSED + 120)
+        told = reader.tail(1000)
+        reader.stop()
+        assert told.count("assigned") == 1, told
+        for word in ("timed out", "ERROR", "FAIL"):
+            assert word not in told + writer.tail(1000), told + writer.tail(1000)
+        held = row(node, "ingress_bytes")["held_up"]
+        assert held["times"] > 0 and node.metric("weir_requests_refused_total") == 0, held
+    return f"{sent / 1000:.1f} MB in {PRESSED} s at 1 MB/s; held up {held['times']} times"
 
 
 @only(through_weir=True)

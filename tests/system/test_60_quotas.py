@@ -609,7 +609,7 @@ def test_kcat_presses(env):
     with node_with(env, "q-kcat", *limits) as node:
         reads = env.path("kcat-pressed.reads")
         with open(reads, "wb") as out:
-            reader = kcat(env, "kcat-reads", node, "-G", env.name("pressed"), "-X",
+            reader = kcat(env, "kcat-reads", node, "-u", "-G", env.name("pressed"), "-X",
                           "auto.offset.reset=earliest", "-f", "%o\n", topic, stdout=out)  # fmt: skip
         writer = kcat(env, "kcat-writes", node, "-P", "-t", topic, "-X", "acks=all", "-X",
                       "queue.buffering.max.messages=2000", stdin=subprocess.PIPE)  # fmt: skip

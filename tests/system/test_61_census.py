@@ -35,9 +35,19 @@ def node_for(env, tenant, *limits, census_ms=30000, tenants_dir=None, rules=None
         }
     )
     try:
-        yield node.start()
+        yield certain(node.start())
     finally:
         node.stop(2)
+
+
+def certain(node):
+    """Waits for a census that all brokers answered: until then limits let pass what is new."""
+
+    def whole():
+        return node.metric("weir_censuses_total") > node.metric("weir_censuses_failed_total")
+
+    proc.wait_until("a whole census", whole, 60)
+    return node
 
 
 def write(node, tenant, *limits, rules=None):

@@ -21,6 +21,9 @@
 #include "wire/messages.h"
 
 enum {
+	/* A tenant's requests that wait take that part of the node's memory for
+	 * frames at most. */
+	HELD_PART = 4,
 	/* A connection that carries a group's requests too. */
 	GROUP_MUTE_MS = 1000,
 	GROUP_HOLD_MS = 3000,
@@ -257,7 +260,7 @@ let_go(struct throttle *t)
 {
 	if (t->held == NULL)
 		return;
-	quota_hold(&t->who, -(int64_t)t->held->bytes_in);
+	quota_hold(&t->who, -(int64_t)t->held->bytes_in, 0);
 	t->held = NULL;
 	owe_no_more(t);
 }
@@ -313,7 +316,8 @@ hold(struct throttle *t, struct request *r, const struct quota_reason *why,
     int64_t us)
 {
 	/* Without room for what it carries it is refused at once. */
-	if (!quota_hold(&t->who, (int64_t)r->bytes_in)) {
+	if (!quota_hold(&t->who, (int64_t)r->bytes_in, (int64_t)
+	    r->worker->config->limits.buffered_max / HELD_PART)) {
 		if (why->record != NULL)
 			quota_note(why->record, us, now_us(t->session));
 		if (is_silent(r))

@@ -465,11 +465,11 @@ quota_is_limited(const struct quota_who *w, enum quota_dimension d)
 }
 
 bool
-quota_hold(const struct quota_who *w, int64_t bytes)
+quota_hold(const struct quota_who *w, int64_t bytes, int64_t most)
 {
 	int64_t now = atomic_fetch_add(&w->account->held, bytes) + bytes;
 
-	if (bytes < 0 || now <= QUOTA_HELD_MAX)
+	if (bytes < 0 || now <= most)
 		return true;
 	atomic_fetch_sub(&w->account->held, bytes);
 	return false;

@@ -46,7 +46,6 @@ enum {
 	QUOTA_HOLDERS_MAX = 10000,
 	QUOTA_LEVELS = 16,
 	QUOTA_PARTITIONS_MAX = (1 << QUOTA_LEVELS) - 1,
-	QUOTA_HELD_MAX = 128 * 1024 * 1024,	/* bytes of requests */
 	QUOTA_EPISODE_MS = 10000,	/* quiet for so long ends an episode */
 	QUOTA_UNSURE_MS = 1000,		/* how long a debt may last by a lease,
 					 * whose rate changes */
@@ -244,9 +243,10 @@ void		 quota_uncount(struct quota_who *w,
  * charged. */
 bool		 quota_take(const struct quota_who *w, enum quota_dimension d,
 		    int64_t tokens, int64_t now_us, struct quota_reason *why);
-/* So many bytes of requests wait in line: false when that is more than
- * QUOTA_HELD_MAX of the account on this node. Negative: they wait no more. */
-bool		 quota_hold(const struct quota_who *w, int64_t bytes);
+/* So many bytes of requests wait in line: false when those of the account on
+ * this node would be more than `most`. Negative: they wait no more. */
+bool		 quota_hold(const struct quota_who *w, int64_t bytes,
+		    int64_t most);
 /* The least limit of a RATE that is enforced on it; -1: none is. */
 int64_t		 quota_rate_limit(const struct quota_who *w,
 		    enum quota_dimension d);

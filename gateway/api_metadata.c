@@ -171,13 +171,9 @@ add_range(void *arg, struct slice physical, bool whole)
 	const struct cluster *c = o->s->cluster;
 
 	for (int32_t i = cluster_topics_from(c, physical);
-	    i < c->topic_count; i++) {
+	    cluster_topic_within(c, i, physical, whole); i++) {
 		const struct topic *t = &c->topics[i];
 
-		if (t->name.len < physical.len || memcmp(t->name.data,
-		    physical.data, physical.len) != 0 ||
-		    (whole && t->name.len != physical.len))
-			break;
 		if (o->v == NULL)
 			o->n++;
 		else if (!t->internal && may_describe(o->s->r, t->name))

@@ -282,13 +282,9 @@ walk_range(void *arg, struct slice physical, bool whole)
 	struct walk *w = arg;
 
 	for (int32_t i = cluster_topics_from(w->of, physical);
-	    i < w->of->topic_count; i++) {
+	    cluster_topic_within(w->of, i, physical, whole); i++) {
 		const struct topic *t = &w->of->topics[i];
 
-		if (t->name.len < physical.len || (physical.len > 0 &&
-		    memcmp(t->name.data, physical.data, physical.len) != 0) ||
-		    (whole && t->name.len != physical.len))
-			break;
 		if (!t->internal && names_owns(w->t->names, NAME_TOPIC,
 		    t->name))
 			w->cb(w, t);

@@ -40,13 +40,9 @@ count_range(void *arg, struct slice physical, bool whole)
 	const struct names *names = tenancy_names(k->r->session);
 
 	for (int32_t i = cluster_topics_from(c, physical);
-	    i < c->topic_count; i++) {
+	    cluster_topic_within(c, i, physical, whole); i++) {
 		const struct topic *t = &c->topics[i];
 
-		if (t->name.len < physical.len || memcmp(t->name.data,
-		    physical.data, physical.len) != 0 ||
-		    (whole && t->name.len != physical.len))
-			break;
 		if (!t->internal && names_owns(names, NAME_TOPIC, t->name))
 			k->to->n[throttle_class(k->r, k->who, t)] +=
 			    t->partition_count;

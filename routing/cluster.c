@@ -106,6 +106,19 @@ cluster_topics_from(const struct cluster *c, struct slice name)
 	return lo;
 }
 
+bool
+cluster_topic_within(const struct cluster *c, int32_t i, struct slice name,
+    bool whole)
+{
+	struct slice it;
+
+	if (i >= c->topic_count)
+		return false;
+	it = c->topics[i].name;
+	return it.len >= name.len && (!whole || it.len == name.len) &&
+	    (name.len == 0 || memcmp(it.data, name.data, name.len) == 0);
+}
+
 const struct topic *
 cluster_topic_by_id(const struct cluster *c, const struct uuid *id)
 {

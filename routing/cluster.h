@@ -110,6 +110,10 @@ const struct topic *cluster_topic(const struct cluster *c, struct slice name);
 /* The index of the first topic whose name is not before that one. */
 int32_t		 cluster_topics_from(const struct cluster *c,
 		    struct slice name);
+/* From there on: whether there is an i-th topic and its name begins so, or with
+ * whole is that name (what names_ranges gives). */
+bool		 cluster_topic_within(const struct cluster *c, int32_t i,
+		    struct slice name, bool whole);
 const struct topic *cluster_topic_by_id(const struct cluster *c,
 		    const struct uuid *id);
 const struct partition *topic_partition(const struct topic *t, int32_t index);

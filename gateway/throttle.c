@@ -284,15 +284,20 @@ held_turn(struct line_entry *e, bool late)
 	session_run(r);
 }
 
+/* Whether it carried a consumer group's requests lately. */
+static bool
+carries_group(const struct throttle *t)
+{
+	return t->group_us != 0 &&
+	    now_us(t->session) - t->group_us < GROUP_SEEN_MS * 1000;
+}
+
 static int64_t
 hold_ms(const struct throttle *t)
 {
 	int64_t ms = t->session->worker->config->quota.hold_max_ms;
 
-	if (t->group_us != 0 && ms > GROUP_HOLD_MS &&
-	    now_us(t->session) - t->group_us < GROUP_SEEN_MS * 1000)
-		return GROUP_HOLD_MS;
-	return ms;
+	return ms > GROUP_HOLD_MS && carries_group(t) ? GROUP_HOLD_MS : ms;
 }
 
 static void
@@ -420,8 +425,7 @@ capped_us(const struct throttle *t, int64_t us)
 	int64_t most = (int64_t)
 	    t->session->worker->config->quota.throttle_max_ms * 1000;
 
-	if (t->group_us != 0 && most > GROUP_MUTE_MS * 1000 &&
-	    now_us(t->session) - t->group_us < GROUP_SEEN_MS * 1000)
+	if (most > GROUP_MUTE_MS * 1000 && carries_group(t))
 		most = GROUP_MUTE_MS * 1000;
 	return us < most ? us : most;
 }

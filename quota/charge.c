@@ -38,15 +38,12 @@ void
 quota_note(struct quota_record *r, int64_t us, int64_t now_us)
 {
 	int64_t last = atomic_exchange(&r->last_us, now_us);
-	int64_t worst = atomic_load(&r->worst_us);
 
 	if (last == 0 || now_us - last > QUOTA_EPISODE_MS * 1000)
 		atomic_store(&r->first_us, now_us);
 	atomic_fetch_add(&r->times, 1);
 	atomic_fetch_add(&r->us, (uint64_t)us);
-	while (us > worst &&
-	    !atomic_compare_exchange_weak(&r->worst_us, &worst, us))
-		;
+	quota_raise(&r->worst_us, us);
 }
 
 static void
@@ -94,7 +91,6 @@ notice(struct quota_holder *h, enum quota_dimension d, struct quota_gauge *g,
 	quota_tell(h->account->quota, &(struct quota_event){ .holder = h,
 	    .which = (int32_t)d });
 }
-
 
 int64_t
 quota_wait_us(const struct quota_who *w, const struct quota_cost *c,
@@ -177,12 +173,10 @@ quota_spend(const struct quota_who *w, const struct quota_cost *c,
  * principal's others who wait, and as much for each other principal, since all
  * get the same. The holder's own limit is its own matter. */
 static int64_t
-turn_us(const struct quota_who *w, const struct quota_holder *h,
-    enum quota_dimension d, int64_t tokens, enum quota_lane lane,
-    int64_t now_us)
+turn_us(const struct quota_who *w, enum quota_scope scope,
+    enum quota_dimension d, struct quota_gauge *g, int64_t tokens,
+    enum quota_lane lane, int64_t now_us)
 {
-	struct quota_gauge *g = gauge_in_force((struct quota_holder *)
-	    (uintptr_t)h, d);
 	bool bytes = d == QUOTA_DIM_INGRESS || d == QUOTA_DIM_EGRESS;
 	int64_t balance = bucket_look(&g->bucket, quota_gauge_rate(g),
 	    now_us);
@@ -193,9 +187,9 @@ turn_us(const struct quota_who *w, const struct quota_holder *h,
 	if (balance >= 0)
 		return 0;
 	owed = atomic_load(bytes ? &p->owed_bytes[lane] : &p->owed[lane]);
-	if (h->scope == QUOTA_TENANT)
+	if (scope == QUOTA_TENANT)
 		others = atomic_load(&w->account->owing[lane]) - (owed > 0);
-	if (h->scope == QUOTA_NODE)
+	if (scope == QUOTA_NODE)
 		owed = 0;
 	debt = (__int128)-balance + ((__int128)owed * (others + 1) +
 	    (__int128)tokens * others) * BUCKET_UNIT;
@@ -217,11 +211,10 @@ quota_throttle_us(const struct quota_who *w, const struct quota_cost *c,
 			struct quota_gauge *g = gauge_in_force(h, d);
 			int64_t us;
 
-			if (g == NULL)
+			if (g == NULL || mode_of(g) != QUOTA_ENFORCE)
 				continue;
-			if (mode_of(g) != QUOTA_ENFORCE)
-				continue;
-			us = turn_us(w, h, d, c->v[i].tokens, lane, now_us);
+			us = turn_us(w, h->scope, d, g, c->v[i].tokens, lane,
+			    now_us);
 			if (us <= longest)
 				continue;
 			longest = us;

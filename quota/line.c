@@ -50,15 +50,6 @@ show_sign(struct quota_line *q, const struct line_party *p)
 	    load(&p->holder->tag[q->lane]) : INT64_MAX);
 }
 
-static void
-raise_to(_Atomic int64_t *v, int64_t to)
-{
-	int64_t was = load(v);
-
-	while (was < to && !atomic_compare_exchange_weak(v, &was, to))
-		;
-}
-
 /* ---- lines and who is in them ---- */
 
 void
@@ -130,7 +121,7 @@ party_of(struct quota_line *q, struct quota_holder *h)
 	list_init(&p->entries);
 	list_append(&q->parties, &p->link);
 	/* Who was away does not come back with credit. */
-	raise_to(&h->tag[q->lane], load(&q->account->turn[q->lane]));
+	quota_raise(&h->tag[q->lane], load(&q->account->turn[q->lane]));
 	return p;
 }
 
@@ -176,7 +167,7 @@ line_given(const struct quota_who *w, enum quota_lane lane, int64_t tokens)
 {
 	struct quota_holder *h = w->holders[QUOTA_PRINCIPAL];
 
-	raise_to(&w->account->turn[lane], load(&h->tag[lane]));
+	quota_raise(&w->account->turn[lane], load(&h->tag[lane]));
 	atomic_fetch_add_explicit(&h->tag[lane], tokens, memory_order_relaxed);
 	atomic_fetch_add_explicit(&w->account->turns[lane], 1,
 	    memory_order_relaxed);

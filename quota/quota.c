@@ -347,7 +347,6 @@ quota_set_node(struct quota *q, struct limits *l)
 
 /* ---- sessions ---- */
 
-
 /* With the account's lock held. */
 static struct quota_holder *
 rest_of(struct quota_account *a, enum quota_scope scope)

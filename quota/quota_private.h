@@ -157,6 +157,16 @@ quota_gauge_rate(struct quota_gauge *g)
 	return l != NULL ? &l->rate : &g->rate;
 }
 
+/* Makes it as much, unless it is more already. */
+static inline void
+quota_raise(_Atomic int64_t *v, int64_t to)
+{
+	int64_t was = atomic_load_explicit(v, memory_order_relaxed);
+
+	while (was < to && !atomic_compare_exchange_weak(v, &was, to))
+		;
+}
+
 /* Has each gauge of it follow the limits. With the account's lock held. */
 void	 quota_holder_follow(struct quota_holder *h, const struct limits *l);
 void	 quota_made_init(struct quota_account *a);

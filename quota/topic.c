@@ -368,22 +368,12 @@ quota_topic_limited(const struct quota_topic *t, bool out)
 }
 
 static void
-raise_to(_Atomic int64_t *at, int64_t us)
-{
-	int64_t was = atomic_load_explicit(at, memory_order_relaxed);
-
-	while (was < us && !atomic_compare_exchange_weak_explicit(at, &was, us,
-	    memory_order_relaxed, memory_order_relaxed))
-		;
-}
-
-static void
 owes(struct quota_topic *t, bool out, int64_t us, int64_t now_us)
 {
 	int64_t until = us > INT64_MAX - now_us ? INT64_MAX : now_us + us;
 
-	raise_to(&t->owes_until_us[out], until);
-	raise_to(&t->account->parts_owe_until_us[out], until);
+	quota_raise(&t->owes_until_us[out], until);
+	quota_raise(&t->account->parts_owe_until_us[out], until);
 }
 
 void

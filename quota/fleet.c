@@ -284,11 +284,7 @@ static void
 limits_changed(struct quota_fleet *f, struct quota_account *a)
 {
 	pthread_mutex_lock(&a->lock);
-	follow_leases(f, a->tenant);
-	for (int i = 0; i < 2; i++)
-		if (a->rest[i] != NULL)
-			follow_leases(f, a->rest[i]);
-	htab_each(a->holders, follow_holder, f);
+	quota_account_holders(a, follow_holder, f);
 	htab_each(a->topics, follow_topic, f);
 	pthread_mutex_unlock(&a->lock);
 }
@@ -410,13 +406,8 @@ pressed_elsewhere(void *arg, struct slice group, struct slice name)
 	if (a == NULL)
 		return;
 	pthread_mutex_lock(&a->lock);
-	if (!seek_part(&s, a)) {
-		seek_holder(&s, SLICE_NULL, a->tenant);
-		for (int i = 0; i < 2; i++)
-			if (a->rest[i] != NULL)
-				seek_holder(&s, SLICE_NULL, a->rest[i]);
-		htab_each(a->holders, seek_holder, &s);
-	}
+	if (!seek_part(&s, a))
+		quota_account_holders(a, seek_holder, &s);
 	pthread_mutex_unlock(&a->lock);
 }
 
@@ -441,8 +432,7 @@ nodes_changed(void *arg)
 	struct bucket_rate r;
 
 	lease_unleased(f->node, REFERENCE, 1, REFERENCE, &r);
-	atomic_store(&f->quota->share, (int64_t)((__int128)atomic_load(
-	    &r.rate) * BUCKET_UNIT / ((__int128)REFERENCE * BUCKET_UNIT)));
+	atomic_store(&f->quota->share, atomic_load(&r.rate) / REFERENCE);
 	pthread_mutex_lock(&f->quota->lock);
 	htab_each(f->quota->accounts, share_account, NULL);
 	pthread_mutex_unlock(&f->quota->lock);
@@ -488,11 +478,7 @@ unlease_account(void *arg, struct slice key, void *value)
 	struct quota_account *a = value;
 
 	(void)arg, (void)key;
-	quota_holder_unlease(a->tenant);
-	for (int i = 0; i < 2; i++)
-		if (a->rest[i] != NULL)
-			quota_holder_unlease(a->rest[i]);
-	htab_each(a->holders, unlease_holder, NULL);
+	quota_account_holders(a, unlease_holder, NULL);
 	htab_each(a->topics, unlease_topic, NULL);
 	return true;
 }

@@ -248,15 +248,22 @@ follow_topic(void *arg, struct slice key, void *value)
 }
 
 void
+quota_account_holders(struct quota_account *a,
+    bool (*cb)(void *arg, struct slice key, void *holder), void *arg)
+{
+	cb(arg, SLICE_NULL, a->tenant);
+	htab_each(a->holders, cb, arg);
+	for (int i = 0; i < 2; i++)
+		if (a->rest[i] != NULL)
+			cb(arg, SLICE_NULL, a->rest[i]);
+}
+
+void
 quota_account_follow(struct quota_account *a)
 {
 	struct limits *l = a->limits;
 
-	quota_holder_follow(a->tenant, l);
-	for (int i = 0; i < 2; i++)
-		if (a->rest[i] != NULL)
-			quota_holder_follow(a->rest[i], l);
-	htab_each(a->holders, follow_holder, l);
+	quota_account_holders(a, follow_holder, l);
 	htab_each(a->topics, follow_topic, l);
 	atomic_store(&a->limits_partitions, has_scope(l, QUOTA_PARTITION));
 	atomic_store(&a->limits_clients, has_scope(l, QUOTA_CLIENT));

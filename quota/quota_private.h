@@ -180,6 +180,10 @@ struct quota_holder *quota_client_holder(struct quota_account *a,
 void	 quota_gauge_bridge(struct quota_gauge *g);
 /* Other limits hold: what was no debt may be one now. */
 void	 quota_topic_unsure(struct quota_topic *t, int64_t now_us);
+/* Calls cb, which returns true, for the tenant, each principal and client id,
+ * and what stands for the rest of them. With its lock held. */
+void	 quota_account_holders(struct quota_account *a,
+	    bool (*cb)(void *arg, struct slice key, void *holder), void *arg);
 /* All its gauges and topics follow its limits anew. With its lock held. */
 void	 quota_account_follow(struct quota_account *a);
 /* Calls cb for each partition that has buckets. */

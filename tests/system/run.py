@@ -71,7 +71,9 @@ def run_one(env, name, test):
     except Exception as e:  # pylint: disable=broad-except
         with open(env.path("failures.log"), "a", encoding="utf-8") as f:
             f.write(f"== {name}\n{traceback.format_exc()}\n")
-        fault = f"{type(e).__name__}: {e}"
+        where = traceback.extract_tb(e.__traceback__)[-1]
+        place = f"{os.path.basename(where.filename)}:{where.lineno}: {where.line}"
+        fault = f"{type(e).__name__}: {e}\n{place}"
         note = None
     if fault and not env.driver.stop_all():
         env.start_driver()

@@ -555,16 +555,17 @@ def test_java_clients_at_their_limits(env):
         if not env.options.kafka.startswith("3."):
             groups.append(Group(env, [topic], 1, protocol="consumer", **at))
         for group in groups:
-            group.wait_assigned()
+            group.wait_all_assigned(3)
+        before = [group.assignments() for group in groups]
         task = env.begin(
             "produce", topic=[topic], producer="pressing", count=count, partitions=3, size=1000,
             config={"buffer.memory": 4 * MB}, **at,
         )  # fmt: skip
         result = task.result(PRESSED * 4 + 60)
         assert result["failed"] == 0, result
-        for group in groups:
+        for group, first in zip(groups, before):
             group.wait_for(count, PRESSED * 6 + 60)
-            assert len([e for e in group.tasks[0].events if e["event"] == "assigned"]) == 1
+            assert group.assignments() == first, (first, group.assignments())
             group.stop()
         held = {d: row(node, d)["held_up"] for d in ("ingress_bytes", "egress_bytes")}
         assert all(h and h["times"] > 0 for h in held.values()), held

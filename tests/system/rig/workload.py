@@ -40,6 +40,16 @@ class Group:
             task.wait_event("assigned", seconds)
         return self
 
+    def wait_all_assigned(self, partitions, seconds=60):
+        """Until the only member has them all. A KIP-848 group that is made just after its topic
+        may begin with none: its coordinator hears of a topic later than Metadata tells it."""
+        self.tasks[0].wait_event("assigned", seconds, lambda e: len(e["partitions"]) == partitions)
+        return self
+
+    def assignments(self):
+        """What the first member was given, one after the other."""
+        return [e["partitions"] for e in self.tasks[0].events if e["event"] == "assigned"]
+
     def distinct(self):
         """How many different records have come so far."""
         for task in self.tasks:

@@ -210,10 +210,16 @@ $(O)/system/%: $(O)/tests/system/clients/%.o $(O)/libweir.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(SANFLAGS) $^ -o $@ $(LIBS)
 
-system: all $(O)/system/redis_driver ## real Kafka, real clients, real faults
+$(B)/obj/system/moved_clock.so: tests/system/clients/moved_clock.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=c11 -O1 -Wall -Wextra -Werror -fPIC -shared $< -o $@
+
+FOR_SYSTEM = $(O)/system/redis_driver $(B)/obj/system/moved_clock.so
+
+system: all $(FOR_SYSTEM) ## real Kafka, real clients, real faults
 	@$(PYTHON) tests/system/run.py $(ARGS)
 
-test-matrix: setup all $(O)/system/redis_driver ## the system tests in front of Kafka 3.9.1 too
+test-matrix: setup all $(FOR_SYSTEM) ## the system tests in front of Kafka 3.9.1 too
 	@tests/setup/setup.sh matrix
 	@$(PYTHON) tests/run_all.py \
 		'$(PYTHON) tests/system/run.py --kafka 4.3.1' \

@@ -387,7 +387,7 @@ throttle_admit(struct request *r)
 		t->group_us = at_us;
 	us = wait_us(t, r, at_us, &why);
 	if (us == 0 && (r->api->class == CLASS_GROUP ||
-	    !line_waits(&t->who, lane_of(r)))) {
+	    line_waiting(&t->who, lane_of(r)) == 0)) {
 		run(r);
 		return true;
 	}

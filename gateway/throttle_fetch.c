@@ -16,9 +16,12 @@
 
 enum {
 	SIZE_SINCE = 3,			/* version with max_bytes at the top */
-	/* An answer is at most that part of a second's bytes, but not less than
-	 * a client's usual batch. */
+	/* All that wait have that part of a second's bytes together, so that
+	 * few large answers do not make a window uneven. Beyond so many of them
+	 * an answer is no smaller: one that is far away asks seldom. And it is
+	 * not less than a client's usual batch. */
 	PARTS_OF_SECOND = 4,
+	PARTED_MAX = 10,
 	ANSWER_MIN = 64 * 1024,
 	REST_MAX_US = 1000000,
 	WAIT_MAX_US = 1000000000,
@@ -69,14 +72,19 @@ int32_t
 throttle_fetch_most(const struct request *r, int32_t max_bytes)
 {
 	const struct quota_who *w = throttle_who(r->session);
-	int64_t most;
+	int64_t most, among;
 
 	if (w == NULL)
 		return max_bytes;
 	most = quota_rate_limit(w, QUOTA_DIM_EGRESS);
 	if (most < 0)
 		return max_bytes;
-	most /= PARTS_OF_SECOND;
+	among = line_waiting(w, QUOTA_OUT);
+	if (among < 1)
+		among = 1;
+	if (among > PARTED_MAX)
+		among = PARTED_MAX;
+	most /= PARTS_OF_SECOND * among;
 	if (most < ANSWER_MIN)
 		most = ANSWER_MIN;
 	return max_bytes < most ? max_bytes : (int32_t)most;
@@ -93,7 +101,7 @@ throttle_fetch_may(const struct request *r)
 {
 	const struct quota_who *w = throttle_who(r->session);
 
-	return w == NULL || (!line_waits(w, QUOTA_OUT) &&
+	return w == NULL || (line_waiting(w, QUOTA_OUT) == 0 &&
 	    wait_us(r->session, NULL) == 0);
 }
 
@@ -176,22 +184,28 @@ capped(int64_t us)
 	return us < REST_MAX_US ? us : REST_MAX_US;
 }
 
-int64_t
-throttle_part_read(struct request *r, struct fetch_topic *t,
-    int32_t partition, uint32_t bytes)
+/* How long it is to rest. */
+static int64_t
+part_read(struct request *r, struct quota_topic *q, int32_t partition,
+    uint32_t bytes)
 {
-	struct quota_topic *q = limit_of(r, t);
 	struct quota_reason why = { .us = 0 };
 	int64_t at_us, us;
 
 	if (!quota_topic_limited(q, true))
 		return 0;
 	at_us = now_us(r->session);
-	us = capped(quota_part_spend(q, partition, true, bytes, at_us,
-	    &why));
+	us = capped(quota_part_spend(q, partition, true, bytes, at_us, &why));
 	if (us > 0)
 		quota_note(why.record, us, at_us);
 	return us;
+}
+
+int64_t
+throttle_part_read(struct request *r, struct fetch_topic *t,
+    int32_t partition, uint32_t bytes)
+{
+	return part_read(r, limit_of(r, t), partition, bytes);
 }
 
 /* The least that any of them waits is what its client is told. */
@@ -230,16 +244,7 @@ void
 throttle_share_read(struct request *r, const struct uuid *topic,
     int32_t partition, uint32_t bytes)
 {
-	struct quota_topic *q = topic_by_id(r, topic);
-	struct quota_reason why = { .us = 0 };
-	int64_t at_us, us;
-
-	if (q == NULL)
-		return;
-	at_us = now_us(r->session);
-	us = capped(quota_part_spend(q, partition, true, bytes, at_us, &why));
-	if (us > 0)
-		quota_note(why.record, us, at_us);
+	(void)part_read(r, topic_by_id(r, topic), partition, bytes);
 }
 
 bool

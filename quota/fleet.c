@@ -15,6 +15,9 @@ struct quota_fleet {
 	struct quota		*quota;
 	struct lease_node	*node;
 	int64_t			 weighed_us;
+	/* By tenant: names that others press and whose holders are not known
+	 * yet, in a table of their own. */
+	struct htab		*sought;
 };
 
 /* ---- names ---- */
@@ -45,9 +48,8 @@ static struct slice
 part_name(const struct quota_topic *t, int32_t partition, bool out,
     char to[NAME_SIZE])
 {
-	snprintf(to, NAME_SIZE, "%s/t/%s/%d", word_of(out ?
-	    QUOTA_DIM_PARTITION_EGRESS : QUOTA_DIM_PARTITION_INGRESS),
-	    t->name, (int)partition);
+	snprintf(to, NAME_SIZE, "%s/t/%s/%d", word_of(
+	    quota_part_dimension(out)), t->name, (int)partition);
 	return slice_of(to);
 }
 
@@ -97,6 +99,7 @@ lease_part(struct quota_fleet *f, struct quota_topic *t, int32_t partition,
     bool out)
 {
 	struct quota_part *p = quota_topic_part(t, partition);
+	struct quota_way *way = &t->way[out];
 	struct quota_more *m;
 	char name[NAME_SIZE];
 
@@ -108,9 +111,8 @@ lease_part(struct quota_fleet *f, struct quota_topic *t, int32_t partition,
 	atomic_store(&m->queued[out], true);
 	atomic_store_explicit(&m->lease[out], lease_add(f->node,
 	    group_of(t->account), part_name(t, partition, out, name),
-	    out ? &p->out : &p->in, atomic_load(out ? &t->value_out :
-	    &t->value_in), 1, atomic_load(out ? &t->burst_out :
-	    &t->burst_in)), memory_order_release);
+	    &p->bucket[out], atomic_load(&way->value), 1,
+	    atomic_load(&way->burst)), memory_order_release);
 	lease_press(atomic_load(&m->lease[out]));
 }
 
@@ -266,9 +268,8 @@ follow_part(void *arg, struct quota_topic *t, int32_t partition,
 		struct lease *l = atomic_load(&m->lease[out]);
 
 		if (l != NULL && quota_topic_limited(t, out))
-			lease_set(l, atomic_load(out ? &t->value_out :
-			    &t->value_in), 1, atomic_load(out ?
-			    &t->burst_out : &t->burst_in));
+			lease_set(l, atomic_load(&t->way[out].value), 1,
+			    atomic_load(&t->way[out].burst));
 	}
 }
 
@@ -335,18 +336,19 @@ quota_fleet_hear(struct quota_fleet *f)
 
 /* ---- what the fleet says ---- */
 
+/* Of one tenant. */
 struct sought {
 	struct quota_fleet	*fleet;
-	struct slice		 name;		/* as lease_id has it */
+	struct htab		*ids;		/* as lease_id has them */
 };
 
 static bool
-is_it(const struct sought *s, struct slice name)
+is_sought(const struct sought *s, struct slice name)
 {
 	char id[LEASE_ID_MAX + 1];
 
 	lease_id(name, false, id);
-	return slice_eq(s->name, slice_of(id));
+	return htab_get(s->ids, slice_of(id)) != NULL;
 }
 
 static bool
@@ -361,22 +363,60 @@ seek_holder(void *arg, struct slice key, void *value)
 		char name[NAME_SIZE];
 
 		if ((atomic_load(&h->active) >> d & 1) && is_bucket(d) &&
-		    is_it(s, gauge_name(h, d, name)))
+		    is_sought(s, gauge_name(h, d, name)))
 			lease_gauge(s->fleet, h, d);
 	}
 	return true;
 }
 
+/* The tenant as the fleet's store has it. */
+static struct quota_account *
+account_of(struct quota_fleet *f, struct slice group)
+{
+	return quota_account_find(f->quota, slice_is(group, "-") ?
+	    SLICE_LIT("") : group);
+}
+
+static bool
+seek_in(void *arg, struct slice group, void *value)
+{
+	struct sought s = { arg, value };
+	struct quota_account *a = account_of(arg, group);
+
+	pthread_mutex_lock(&a->lock);
+	quota_account_holders(a, seek_holder, &s);
+	pthread_mutex_unlock(&a->lock);
+	return true;
+}
+
+static void
+ids_free(void *value)
+{
+	htab_free(value, NULL);
+}
+
+/* Names may be sums of what they stand for, so a tenant's holders are walked
+ * for them: once, however many have come. */
+static void
+seek(struct quota_fleet *f)
+{
+	if (htab_count(f->sought) == 0)
+		return;
+	htab_each(f->sought, seek_in, f);
+	htab_free(f->sought, ids_free);
+	f->sought = htab_new();
+}
+
 /* Partitions' names are their own ids: topics have plain ones. */
 static bool
-seek_part(const struct sought *s, struct quota_account *a)
+seek_part(struct quota_fleet *f, struct quota_account *a, struct slice name)
 {
 	char text[LEASE_ID_MAX + 1], *topic, *number;
 	int32_t partition;
 	bool out;
 	struct quota_topic *t;
 
-	snprintf(text, sizeof(text), "%.*s", SLICE_FMT(s->name));
+	snprintf(text, sizeof(text), "%.*s", SLICE_FMT(name));
 	topic = strstr(text, "/t/");
 	number = strrchr(text, '/');
 	if (topic == NULL || number <= topic + 2)
@@ -388,7 +428,7 @@ seek_part(const struct sought *s, struct quota_account *a)
 	/* Of a partition that nobody uses here there is no bucket; who uses
 	 * it first asks whether it is pressed. */
 	if (t != NULL && quota_topic_has(t, partition))
-		lease_part(s->fleet, t, partition, out);
+		lease_part(f, t, partition, out);
 	return true;
 }
 
@@ -396,34 +436,26 @@ static void
 pressed_elsewhere(void *arg, struct slice group, struct slice name)
 {
 	struct quota_fleet *f = arg;
-	struct sought s = { f, name };
-	struct quota_account *a;
+	struct quota_account *a = account_of(f, group);
+	struct htab *ids;
+	bool done;
 
-	pthread_mutex_lock(&f->quota->lock);
-	a = htab_get(f->quota->accounts, slice_is(group, "-") ?
-	    SLICE_LIT("") : group);
-	pthread_mutex_unlock(&f->quota->lock);
 	if (a == NULL)
 		return;
 	pthread_mutex_lock(&a->lock);
-	if (!seek_part(&s, a))
-		quota_account_holders(a, seek_holder, &s);
+	done = seek_part(f, a, name);
 	pthread_mutex_unlock(&a->lock);
+	if (done)
+		return;
+	ids = htab_get(f->sought, group);
+	if (ids == NULL) {
+		ids = htab_new();
+		htab_set(f->sought, group, ids);
+	}
+	htab_set(ids, name, f);
 }
 
 /* ---- how many there are ---- */
-
-static bool
-share_account(void *arg, struct slice key, void *value)
-{
-	struct quota_account *a = value;
-
-	(void)arg, (void)key;
-	pthread_mutex_lock(&a->lock);
-	quota_account_follow(a);
-	pthread_mutex_unlock(&a->lock);
-	return true;
-}
 
 static void
 nodes_changed(void *arg)
@@ -433,9 +465,11 @@ nodes_changed(void *arg)
 
 	lease_unleased(f->node, REFERENCE, 1, REFERENCE, &r);
 	atomic_store(&f->quota->share, atomic_load(&r.rate) / REFERENCE);
-	pthread_mutex_lock(&f->quota->lock);
-	htab_each(f->quota->accounts, share_account, NULL);
-	pthread_mutex_unlock(&f->quota->lock);
+	QUOTA_EACH_ACCOUNT(a, f->quota) {
+		pthread_mutex_lock(&a->lock);
+		quota_account_follow(a);
+		pthread_mutex_unlock(&a->lock);
+	}
 }
 
 /* ---- all of it ---- */
@@ -450,6 +484,7 @@ quota_fleet_new(struct quota *q, const struct lease_options *o)
 	with.on_nodes = nodes_changed;
 	with.arg = f;
 	f->quota = q;
+	f->sought = htab_new();
 	f->node = lease_node_new(&with);
 	atomic_store(&q->fleet, true);
 	nodes_changed(f);
@@ -472,17 +507,6 @@ unlease_topic(void *arg, struct slice key, void *value)
 	return true;
 }
 
-static bool
-unlease_account(void *arg, struct slice key, void *value)
-{
-	struct quota_account *a = value;
-
-	(void)arg, (void)key;
-	quota_account_holders(a, unlease_holder, NULL);
-	htab_each(a->topics, unlease_topic, NULL);
-	return true;
-}
-
 void
 quota_fleet_free(struct quota_fleet *f)
 {
@@ -490,8 +514,12 @@ quota_fleet_free(struct quota_fleet *f)
 		return;
 	quota_fleet_hear(f);
 	atomic_store(&f->quota->fleet, false);
-	htab_each(f->quota->accounts, unlease_account, NULL);
+	QUOTA_EACH_ACCOUNT(a, f->quota) {
+		quota_account_holders(a, unlease_holder, NULL);
+		htab_each(a->topics, unlease_topic, NULL);
+	}
 	lease_node_free(f->node);
+	htab_free(f->sought, ids_free);
 	free(f);
 }
 
@@ -532,19 +560,15 @@ weigh_holder(void *arg, struct slice key, void *value)
 	return true;
 }
 
-static bool
-weigh_account(void *arg, struct slice key, void *value)
+static void
+weigh_account(struct quota_account *a)
 {
-	struct quota_account *a = value;
-
-	(void)arg, (void)key;
 	if (!a->leased)
-		return true;
+		return;
 	weigh(a->tenant);
 	pthread_mutex_lock(&a->lock);
 	htab_each(a->holders, weigh_holder, NULL);
 	pthread_mutex_unlock(&a->lock);
-	return true;
 }
 
 void
@@ -552,12 +576,12 @@ quota_fleet_tick(struct quota_fleet *f, int64_t now_us)
 {
 	if (now_us - f->weighed_us >= WEIGH_MS * 1000) {
 		f->weighed_us = now_us;
-		pthread_mutex_lock(&f->quota->lock);
-		htab_each(f->quota->accounts, weigh_account, NULL);
-		pthread_mutex_unlock(&f->quota->lock);
+		QUOTA_EACH_ACCOUNT(a, f->quota)
+			weigh_account(a);
 	}
 	quota_fleet_hear(f);
 	lease_tick(f->node, now_us);
+	seek(f);
 }
 
 void

@@ -155,11 +155,11 @@ entry_out(struct line_entry *e)
 	}
 }
 
-bool
-line_waits(const struct quota_who *w, enum quota_lane lane)
+int32_t
+line_waiting(const struct quota_who *w, enum quota_lane lane)
 {
 	return atomic_load_explicit(&w->account->waiting[lane],
-	    memory_order_relaxed) > 0;
+	    memory_order_relaxed);
 }
 
 void

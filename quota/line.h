@@ -56,9 +56,9 @@ struct lines {
 void	 lines_init(struct lines *l, struct loop *loop, int worker);
 /* Their entries must have left. */
 void	 lines_fini(struct lines *l);
-/* Whether something of that account waits already, at any worker: then who
- * comes now must wait behind it. */
-bool	 line_waits(const struct quota_who *w, enum quota_lane lane);
+/* How many of that account wait for what is the tenant's or the node's, at all
+ * workers: who comes now must wait behind them. */
+int32_t	 line_waiting(const struct quota_who *w, enum quota_lane lane);
 /* Joins. wait, turn and late_us are set. turn() never comes from inside. */
 void	 line_join(struct lines *l, const struct quota_who *w,
 	    enum quota_lane lane, struct line_entry *e);

@@ -225,7 +225,20 @@ quota_account(struct quota *q, const char *tenant, struct limits *l)
 	if (a == NULL) {
 		a = account_new(q, tenant, l);
 		htab_set(q->accounts, slice_of(tenant), a);
+		a->next = atomic_load(&q->last);
+		atomic_store_explicit(&q->last, a, memory_order_release);
 	}
+	pthread_mutex_unlock(&q->lock);
+	return a;
+}
+
+struct quota_account *
+quota_account_find(struct quota *q, struct slice tenant)
+{
+	struct quota_account *a;
+
+	pthread_mutex_lock(&q->lock);
+	a = htab_get(q->accounts, tenant);
 	pthread_mutex_unlock(&q->lock);
 	return a;
 }
@@ -292,11 +305,8 @@ quota_account_set(struct quota_account *a, struct limits *l)
 void
 quota_account_renew(struct quota *q, const char *tenant, struct limits *l)
 {
-	struct quota_account *a;
+	struct quota_account *a = quota_account_find(q, slice_of(tenant));
 
-	pthread_mutex_lock(&q->lock);
-	a = htab_get(q->accounts, slice_of(tenant));
-	pthread_mutex_unlock(&q->lock);
 	if (a != NULL)
 		quota_account_set(a, l);
 }
@@ -616,36 +626,11 @@ tick_account(struct quota_account *a, int64_t now_us)
 	pthread_mutex_unlock(&a->lock);
 }
 
-struct accounts {
-	struct quota_account	**v;
-	size_t			  n;
-};
-
-static bool
-add_account(void *arg, struct slice key, void *value)
-{
-	struct accounts *all = arg;
-
-	(void)key;
-	all->v[all->n++] = value;
-	return true;
-}
-
 void
 quota_tick(struct quota *q, int64_t now_us)
 {
-	struct accounts all = { NULL, 0 };
-
 	holder_tick(q->node, now_us);
 	view_node(q, now_us);
-	/* Sessions begin meanwhile: accounts live as long as all of it, and
-	 * each has a lock of its own. */
-	pthread_mutex_lock(&q->lock);
-	all.v = mem_alloc(sizeof(struct quota_account *) *
-	    (htab_count(q->accounts) + 1));
-	htab_each(q->accounts, add_account, &all);
-	pthread_mutex_unlock(&q->lock);
-	for (size_t i = 0; i < all.n; i++)
-		tick_account(all.v[i], now_us);
-	free(all.v);
+	QUOTA_EACH_ACCOUNT(a, q)
+		tick_account(a, now_us);
 }

@@ -121,11 +121,20 @@ struct quota_more {
 	_Atomic bool		 queued[2];
 };
 
-/* Its buckets. */
+/* Its buckets: [0] in, [1] out. */
 struct quota_part {
-	struct bucket		 in, out;
+	struct bucket		 bucket[2];
 	_Atomic(void *)		 more;		/* struct quota_more; NULL:
 						 * nothing befell it */
+};
+
+/* The limit of each of a topic's partitions, in one direction. */
+struct quota_way {
+	_Atomic unsigned char	 mode;		/* enum quota_mode */
+	_Atomic int64_t		 value, burst;
+	struct bucket_rate	 rate;		/* without a lease */
+	/* Until then a partition may be in debt. */
+	_Atomic int64_t		 owes_until_us;
 };
 
 struct quota_topic {
@@ -137,10 +146,7 @@ struct quota_topic {
 	 * to next, and whether it found that the topic is to stay. */
 	int32_t			 swept;
 	bool			 busy;
-	_Atomic unsigned char	 mode_in, mode_out;
-	_Atomic int64_t		 value_in, value_out, burst_in, burst_out;
-	struct bucket_rate	 rate_in, rate_out;	/* without a lease */
-	_Atomic int64_t		 owes_until_us[2];	/* [0] in, [1] out */
+	struct quota_way	 way[2];	/* [0] in, [1] out */
 	/* struct quota_part; level n has 2^n of them, from partition 2^n - 1
 	 * on; NULL: none of them was used. */
 	_Atomic(void *)		 levels[QUOTA_LEVELS];

@@ -31,6 +31,7 @@ struct quota_made {
 
 struct quota_account {
 	struct quota		*quota;
+	struct quota_account	*next;		/* made before it; or NULL */
 	char			*name;
 	pthread_mutex_t		 lock;		/* of what follows */
 	struct limits		*limits;
@@ -98,12 +99,21 @@ struct quota {
 	_Atomic int64_t		 share;
 	int64_t			 started_us;
 	int			 workers;
-	pthread_mutex_t		 lock;
-	struct htab		*accounts;
+	pthread_mutex_t		 lock;		/* of the table */
+	struct htab		*accounts;	/* by name */
+	/* The one made last. They live as long as all of it, so whoever walks
+	 * them holds no lock while each is dealt with. */
+	_Atomic(struct quota_account *) last;
 	struct quota_holder	*node;
 	struct limits		*node_limits;
 };
 
+#define QUOTA_EACH_ACCOUNT(a, q) \
+	for (struct quota_account *a = atomic_load_explicit(&(q)->last, \
+	    memory_order_acquire); (a) != NULL; (a) = (a)->next)
+
+/* NULL: there is none of that tenant. */
+struct quota_account *quota_account_find(struct quota *q, struct slice tenant);
 /* A reference to the holder or topic is kept until it is dealt with. Nothing
  * when there is no fleet. */
 void	 quota_tell(struct quota *q, const struct quota_event *e);
@@ -116,6 +126,7 @@ void	 quota_topic_unlease(struct quota_topic *t);
 /* Whoever fills that bucket of it. */
 struct bucket_rate *quota_part_rate(struct quota_topic *t,
 	    struct quota_part *p, bool out);
+enum quota_dimension quota_part_dimension(bool out);
 /* What there is of a COUNT. */
 int64_t	 quota_gauge_count(struct quota_gauge *g);
 /* What was spent of a WINDOW in it, to QUOTA_SLOT_S. */

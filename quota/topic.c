@@ -39,29 +39,28 @@ row_of(const struct limits *l, enum quota_dimension d, struct slice name)
 	return row != NULL && row->mode != QUOTA_OFF ? row : NULL;
 }
 
-static unsigned char
-follow(struct quota_topic *t, struct bucket_rate *r, const struct limits *l,
-    enum quota_dimension d)
+enum quota_dimension
+quota_part_dimension(bool out)
 {
-	const struct limit *row = row_of(l, d, slice_of(t->name));
-
-	if (row == NULL)
-		return QUOTA_OFF;
-	quota_rate_follow(t->account->quota, r, row->value, 1, row->burst);
-	atomic_store(d == QUOTA_DIM_PARTITION_EGRESS ? &t->value_out :
-	    &t->value_in, row->value);
-	atomic_store(d == QUOTA_DIM_PARTITION_EGRESS ? &t->burst_out :
-	    &t->burst_in, row->burst);
-	return row->mode;
+	return out ? QUOTA_DIM_PARTITION_EGRESS : QUOTA_DIM_PARTITION_INGRESS;
 }
 
 void
 quota_topic_follow(struct quota_topic *t, const struct limits *l)
 {
-	atomic_store(&t->mode_in, follow(t, &t->rate_in, l,
-	    QUOTA_DIM_PARTITION_INGRESS));
-	atomic_store(&t->mode_out, follow(t, &t->rate_out, l,
-	    QUOTA_DIM_PARTITION_EGRESS));
+	for (int out = 0; out < 2; out++) {
+		struct quota_way *way = &t->way[out];
+		const struct limit *row = row_of(l, quota_part_dimension(out),
+		    slice_of(t->name));
+
+		if (row != NULL) {
+			quota_rate_follow(t->account->quota, &way->rate,
+			    row->value, 1, row->burst);
+			atomic_store(&way->value, row->value);
+			atomic_store(&way->burst, row->burst);
+		}
+		atomic_store(&way->mode, row != NULL ? row->mode : QUOTA_OFF);
+	}
 }
 
 bool
@@ -263,13 +262,7 @@ quota_part_rate(struct quota_topic *t, struct quota_part *p, bool out)
 {
 	struct lease *l = lease_of(p, out);
 
-	return l != NULL ? &l->rate : out ? &t->rate_out : &t->rate_in;
-}
-
-static struct bucket *
-bucket_of(struct quota_part *p, bool out)
-{
-	return out ? &p->out : &p->in;
+	return l != NULL ? &l->rate : &t->way[out].rate;
 }
 
 /* As in charge.c. */
@@ -299,7 +292,7 @@ is_full(struct quota_topic *t, struct quota_part *p, int64_t now_us)
 {
 	for (int out = 0; out < 2; out++) {
 		struct bucket_rate *r = quota_part_rate(t, p, out);
-		struct bucket *b = bucket_of(p, out);
+		struct bucket *b = &p->bucket[out];
 
 		if (atomic_load(&b->at_us) != 0 && bucket_look(b, r, now_us) <
 		    atomic_load(&r->burst))
@@ -357,8 +350,7 @@ quota_topics_sweep(struct quota_account *a, const struct quota_view *v)
 static unsigned char
 mode_of(const struct quota_topic *t, bool out)
 {
-	return atomic_load_explicit(out ? &t->mode_out : &t->mode_in,
-	    memory_order_relaxed);
+	return atomic_load_explicit(&t->way[out].mode, memory_order_relaxed);
 }
 
 bool
@@ -372,7 +364,7 @@ owes(struct quota_topic *t, bool out, int64_t us, int64_t now_us)
 {
 	int64_t until = us > INT64_MAX - now_us ? INT64_MAX : now_us + us;
 
-	quota_raise(&t->owes_until_us[out], until);
+	quota_raise(&t->way[out].owes_until_us, until);
 	quota_raise(&t->account->parts_owe_until_us[out], until);
 }
 
@@ -394,7 +386,7 @@ quota_parts_owe(const struct quota_account *a, bool out, int64_t now_us)
 bool
 quota_topic_owes(const struct quota_topic *t, bool out, int64_t now_us)
 {
-	return atomic_load_explicit(&t->owes_until_us[out],
+	return atomic_load_explicit(&t->way[out].owes_until_us,
 	    memory_order_relaxed) > now_us;
 }
 
@@ -403,10 +395,9 @@ static int64_t
 verdict(struct quota_topic *t, struct quota_part *p, bool out,
     int64_t balance, bool spent, int64_t now_us, struct quota_reason *why)
 {
-	struct bucket_rate *r = out ? &t->rate_out : &t->rate_in;
 	struct lease *l = lease_of(p, out);
 	int64_t us = bucket_wait_us(balance, atomic_load(l != NULL ?
-	    &l->pace : &r->rate));
+	    &l->pace : &t->way[out].rate.rate));
 	struct quota_record *rec;
 
 	if (us == 0)
@@ -420,9 +411,8 @@ verdict(struct quota_topic *t, struct quota_part *p, bool out,
 	owes(t, out, l != NULL && us < QUOTA_UNSURE_MS * 1000 ?
 	    QUOTA_UNSURE_MS * 1000 : us, now_us);
 	if (why != NULL && us > why->us)
-		*why = (struct quota_reason){ out ? QUOTA_DIM_PARTITION_EGRESS :
-		    QUOTA_DIM_PARTITION_INGRESS, QUOTA_PARTITION,
-		    atomic_load(out ? &t->value_out : &t->value_in), us, rec };
+		*why = (struct quota_reason){ quota_part_dimension(out),
+		    QUOTA_PARTITION, atomic_load(&t->way[out].value), us, rec };
 	return us;
 }
 
@@ -436,7 +426,7 @@ quota_part_spend(struct quota_topic *t, int32_t partition, bool out,
 	if (!quota_topic_limited(t, out) ||
 	    (p = quota_topic_part(t, partition)) == NULL)
 		return 0;
-	balance = bucket_spend(bucket_of(p, out), quota_part_rate(t, p, out),
+	balance = bucket_spend(&p->bucket[out], quota_part_rate(t, p, out),
 	    bytes, now_us);
 	notice(t, p, partition, out, balance);
 	return verdict(t, p, out, balance, true, now_us, why);
@@ -451,6 +441,6 @@ quota_part_wait_us(struct quota_topic *t, int32_t partition, bool out,
 	if (!quota_topic_limited(t, out) || mode_of(t, out) == QUOTA_SHADOW ||
 	    (p = part_of(t, partition)) == NULL)
 		return 0;
-	return verdict(t, p, out, bucket_look(bucket_of(p, out),
+	return verdict(t, p, out, bucket_look(&p->bucket[out],
 	    quota_part_rate(t, p, out), now_us), false, now_us, why);
 }

@@ -77,23 +77,22 @@ show_part(const struct quota_view *v, struct quota_topic *t,
     int32_t partition, struct quota_part *p, bool out)
 {
 	struct quota_more *more = atomic_load(&p->more);
+	struct quota_way *way = &t->way[out];
 	struct quota_row r = {
-		.dimension = out ? QUOTA_DIM_PARTITION_EGRESS :
-		    QUOTA_DIM_PARTITION_INGRESS,
+		.dimension = quota_part_dimension(out),
 		.scope = QUOTA_PARTITION,
-		.mode = (enum quota_mode)atomic_load(out ? &t->mode_out :
-		    &t->mode_in),
+		.mode = (enum quota_mode)atomic_load(&way->mode),
 		.topic = t->name, .partition = partition,
-		.value = atomic_load(out ? &t->value_out : &t->value_in),
-		.burst = atomic_load(out ? &t->burst_out : &t->burst_in),
+		.value = atomic_load(&way->value),
+		.burst = atomic_load(&way->burst),
 		.use = -1, .peak = -1,
 		.record = more != NULL ? &more->record[out] : NULL,
 	};
 
 	if (r.mode == QUOTA_OFF)
 		return;
-	r.headroom = bucket_look(out ? &p->out : &p->in,
-	    quota_part_rate(t, p, out), v->now_us) / BUCKET_UNIT;
+	r.headroom = bucket_look(&p->bucket[out], quota_part_rate(t, p, out),
+	    v->now_us) / BUCKET_UNIT;
 	v->row(v->arg, &r);
 }
 
@@ -154,11 +153,8 @@ quota_show(struct quota *q, const char *tenant,
     void (*user)(void *arg, const struct quota_user *u), void *arg)
 {
 	struct quota_view v = { asked, now_us, row, user, arg };
-	struct quota_account *a;
+	struct quota_account *a = quota_account_find(q, slice_of(tenant));
 
-	pthread_mutex_lock(&q->lock);
-	a = htab_get(q->accounts, slice_of(tenant));
-	pthread_mutex_unlock(&q->lock);
 	if (a == NULL)
 		return false;
 	pthread_mutex_lock(&a->lock);
@@ -171,35 +167,10 @@ quota_show(struct quota *q, const char *tenant,
 	return true;
 }
 
-/* ---- all of them ---- */
-
-struct names {
-	char	**v;
-	size_t	  n;
-};
-
-static bool
-add_name(void *arg, struct slice key, void *value)
-{
-	struct names *l = arg;
-
-	(void)key;
-	l->v[l->n++] = ((struct quota_account *)value)->name;
-	return true;
-}
-
 void
 quota_accounts(struct quota *q, void (*cb)(void *arg, const char *tenant),
     void *arg)
 {
-	struct names l = { NULL, 0 };
-
-	/* Accounts, and so their names, live as long as all of it. */
-	pthread_mutex_lock(&q->lock);
-	l.v = mem_alloc(sizeof(*l.v) * (htab_count(q->accounts) + 1));
-	htab_each(q->accounts, add_name, &l);
-	pthread_mutex_unlock(&q->lock);
-	for (size_t i = 0; i < l.n; i++)
-		cb(arg, l.v[i]);
-	free(l.v);
+	QUOTA_EACH_ACCOUNT(a, q)
+		cb(arg, a->name);
 }

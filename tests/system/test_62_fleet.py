@@ -8,6 +8,7 @@ import time
 
 from rig import proc
 from rig.caller import Caller
+from rig.clock import Clock
 from rig.env import only
 from rig.login import reload
 from rig.records import batch
@@ -152,11 +153,16 @@ class Presser(threading.Thread):
 
 @contextlib.contextmanager
 def fleet(env, name, nodes=3, limits=None, **quota):
-    redis = None if "store" in quota else Server(env).start()
+    redis = None if "store" in quota else Server(env)
     store = quota.pop("store", None) or {"addresses": [redis.address]}
     limits = limits or [{"dimension": "ingress_bytes", "value": LIMIT}]
+    clocks = quota.pop("clocks", None)
     f = Fleet(env, name, store, nodes, limits, **quota)
     f.redis = redis
+    for process, clock in zip([redis, *f.nodes], clocks or []):
+        process.environment = clock.environment
+    if redis:
+        redis.start()
     try:
         yield f.start()
     finally:
@@ -408,3 +414,29 @@ def test_a_cluster_of_redis(env):
     finally:
         redis.kill_all()
     return f"{note}; {rate / LIMIT:.3f} of the limit"
+
+
+@only(through_weir=True)
+def test_clocks_jump(env):
+    """Nodes whose clocks are an hour apart and jump, and a Redis whose clock does: time that was
+    not brings nobody a byte."""
+    clocks = [Clock(env, f"clock{n}") for n in range(3)]
+    clocks[1].move(3600)
+    clocks[2].move(-3600)
+    notes = []
+    with fleet(env, "clocks", nodes=2, clocks=clocks) as f:
+        since = time.monotonic()
+        f.press((3, 1))
+        proc.wait_until("the limit is pressed", lambda: f.acked() > 2 * LIMIT, 30)
+        for which, off, note in ([1, 2], 0, "nodes"), ([0], 3600, "forward"), ([0], -3600, "back"):
+            for n in which:
+                clocks[n].move(off)
+            shown = int(f.redis.cli("TIME").split()[0])
+            assert abs(shown - time.time() - off) < 60, (note, shown)
+            before = time.monotonic()
+            rate = f.rate(5)
+            notes.append(f"{note} {rate / LIMIT:.3f}, at most {f.most(before, 2) / LIMIT:.3f} in 2 s")
+            holds(f, since, note)
+        assert not f.release()
+        assert all(n.metric("weir_requests_refused_total") == 0 for n in f.nodes)
+    return "of the limit: " + "; ".join(notes)

@@ -291,7 +291,7 @@ own_waits_hold_up_nobody(void **state)
 	own->once = true;
 	own->own_until = now + 3 * SECOND;
 	ask(own);
-	assert_false(line_waits(&own->who, QUOTA_IN));
+	assert_int_equal(line_waiting(&own->who, QUOTA_IN), 0);
 	other = add("p", 0, 10);
 	other->once = true;
 	ask(other);

@@ -635,6 +635,7 @@ a_tick_looks_at_some_partitions(void **state)
 {
 	enum { LAST = QUOTA_PARTITIONS_MAX - 1 };
 	struct quota_reason why = { .us = 0 };
+	const struct quota_part *last;
 	struct quota_topic *t;
 	struct fixture f;
 	int ticks = 0;
@@ -648,8 +649,10 @@ a_tick_looks_at_some_partitions(void **state)
 	/* Somebody has come in the middle of it, and gone. */
 	quota_tick(f.quota, f.now);
 	assert_true(t->swept > 0);
-	assert_int_equal(atomic_load(&((struct quota_part *)atomic_load(
-	    &t->levels[15]))[LAST - 32767].in.at_us), f.now - 10 * SECOND);
+	last = &((struct quota_part *)atomic_load(&t->levels[15]))[LAST -
+	    32767];
+	assert_int_equal(atomic_load(&last->bucket[0].at_us), f.now -
+	    10 * SECOND);
 	assert_ptr_equal(quota_topic(f.account, SLICE_LIT("hot")), t);
 	quota_part_spend(t, 32767, false, 1001, f.now, &why);
 	quota_topic_unref(t);

@@ -43,6 +43,7 @@ class Server:
         with open(self.conf, "w", encoding="utf-8") as f:
             f.write("\n".join(lines) + "\n" + conf + "\n")
         self.process = None
+        self.environment = None
 
     @property
     def address(self):
@@ -50,7 +51,7 @@ class Server:
 
     def start(self, ready=True):
         argv = ["redis-server", self.conf] + (["--sentinel"] if self.sentinel else [])
-        self.process = proc.Process(self.name, argv, self.log)
+        self.process = proc.Process(self.name, argv, self.log, self.environment)
         if ready:
             proc.wait_until(f"{self.name} to answer", self.answers, pause=0.02)
         return self

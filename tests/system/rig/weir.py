@@ -42,6 +42,7 @@ class Weir:
             if advertise:
                 self.argv += ["--advertise", advertise]
         self.process = None
+        self.environment = None
 
     def write_config(self, config):
         with open(self.config_file, "w", encoding="utf-8") as f:
@@ -54,7 +55,7 @@ class Weir:
     def start(self, ready=True, seconds=20):
         if not os.access(self.binary, os.X_OK):
             raise RuntimeError(f"no weir at {self.binary}: run make")
-        self.process = proc.Process(self.name, self.argv, self.log)
+        self.process = proc.Process(self.name, self.argv, self.log, self.environment)
         if ready:
             self.wait_ready(seconds)
         return self

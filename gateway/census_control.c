@@ -10,13 +10,15 @@
 #include "gateway/census.h"
 #include "gateway/census_gather.h"
 #include "gateway/config.h"
+#include "gateway/fleet_control.h"
 #include "gateway/gateway.h"
 #include "gateway/tenants.h"
 #include "quota/stock.h"
 #include "routing/snapshot.h"
 #include "routing/upstream.h"
+#include "routing/watch.h"
 
-enum { WISH_SOON = 1, WISH_NOW = 2, GAP_FACTOR = 10 };
+enum { WISH_SOON = 1, WISH_NOW = 2, WISH_NEWS = 4, GAP_FACTOR = 10 };
 
 struct census_control {
 	struct gateway		*gateway;
@@ -65,6 +67,15 @@ census_wish(struct gateway *g, bool now)
 {
 	atomic_fetch_or_explicit(&g->census_wished, now ? WISH_NOW : WISH_SOON,
 	    memory_order_relaxed);
+}
+
+/* Topics as well. */
+void
+census_news(struct gateway *g)
+{
+	atomic_fetch_or_explicit(&g->census_wished, WISH_NEWS,
+	    memory_order_relaxed);
+	watch_wish(g->watch);
 }
 
 /* ---- doubts ---- */
@@ -308,11 +319,13 @@ census_control_tick(struct gateway *g)
 	if (limits_changed(k))
 		k->due_us = 0;
 	wish = atomic_exchange(&g->census_wished, 0);
+	if (wish & WISH_SOON)
+		fleet_control_news(g);
 	if (topics_changed(k))
 		wish |= WISH_SOON;
-	if (wish & WISH_NOW)
+	if (wish & (WISH_NOW | WISH_NEWS))
 		k->due_us = 0;
-	else if (wish != 0)
+	if (wish != 0 && !(wish & WISH_NOW))
 		wish_soon(k);
 	if (k->draft == NULL && loop_now_us(g->control) >= k->due_us &&
 	    loop_now_us(g->control) >= k->not_before_us)

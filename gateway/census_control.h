@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * When a census is held (census.h): at once at the start and when limits have
- * changed, then each quota.census_ms, earlier when a worker wishes or topics
- * have changed, and soon again where brokers did not answer. Never while nobody
- * has a limit that needs one.
+ * changed, then each quota.census_ms, earlier when a worker wishes, when topics
+ * have changed or another node of the fleet has news, and soon again where
+ * brokers did not answer. Never while nobody has a limit that needs one.
  *
  * Ownership: the gateway's; made at the first tick. Thread: control, but for
  * census_wish and census_doubt.
@@ -31,6 +31,8 @@ enum {
 };
 
 void	 census_control_tick(struct gateway *g);
+/* Another node of the fleet has made or deleted something. Thread: control. */
+void	 census_news(struct gateway *g);
 /* Something was made or deleted; `now`: a request waits for it. Thread: any. */
 void	 census_wish(struct gateway *g, bool now);
 /* Whether that (physical) topic is compacted may have changed. Thread: any. */

@@ -10,6 +10,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/metric.h"
+#include "gateway/census_control.h"
 #include "gateway/config.h"
 #include "gateway/gateway.h"
 #include "gateway/net/loop.h"
@@ -82,6 +83,12 @@ shards_changed(void *arg)
 /* ---- its life ---- */
 
 static void
+news_came(void *arg)
+{
+	census_news(arg);
+}
+
+static void
 turn(struct timer *t)
 {
 	struct fleet_control *c = LIST_ENTRY(t, struct fleet_control, timer);
@@ -127,6 +134,8 @@ fleet_control_start(struct gateway *g, struct error *err)
 	o.node_id = c->id;
 	o.prefix = c->prefix;
 	o.store = c->store;
+	o.on_news = news_came;
+	o.arg = g;
 	c->fleet = quota_fleet_new(g->quota, &o);
 	log_info("limits are shared with a fleet", "node=%s prefix=%s", c->id,
 	    q->redis.key_prefix);
@@ -165,6 +174,13 @@ fleet_control_tenants(struct gateway *g)
 			quota_account(g->quota, t->id, t->limits);
 	}
 	quota_fleet_hear(g->fleet->fleet);
+}
+
+void
+fleet_control_news(struct gateway *g)
+{
+	if (g->fleet != NULL && g->fleet->fleet != NULL)
+		quota_fleet_news(g->fleet->fleet);
 }
 
 void

@@ -24,6 +24,8 @@ bool	 fleet_control_start(struct gateway *g, struct error *err) MUST_CHECK;
 /* The tenants are others: accounts that there are follow their limits, and what
  * counts connections in a fleet is there before they come. */
 void	 fleet_control_tenants(struct gateway *g);
+/* Something was made or deleted here that the others count as well. */
+void	 fleet_control_news(struct gateway *g);
 /* Its metrics. Once a tick of the control loop. */
 void	 fleet_control_tick(struct gateway *g);
 /* The others need not find out that it goes. */

@@ -78,16 +78,36 @@ unsure(struct request *r)
 	return true;
 }
 
+/* When it has waited long enough. */
+static int64_t
+deadline_us(const struct request *r)
+{
+	return r->uncounted_us + CENSUS_WAIT_MS * 1000;
+}
+
+static struct quota_since
+since_of(const struct request *r)
+{
+	struct quota_since since = { r->start_us, r->start_us };
+
+	if (r->uncounted_us != 0)
+		since.last_us = loop_now_us(r->worker->loop) < deadline_us(r) ?
+		    r->recounted_us : INT64_MIN;
+	return since;
+}
+
 static bool
 await(struct request *r, void (*resume)(struct request *r))
 {
 	struct worker *w = r->worker;
+	int64_t now = loop_now_us(w->loop);
 
-	if (r->counted)
+	if (r->uncounted_us == 0)
+		r->uncounted_us = now;
+	else if (now >= deadline_us(r))
 		return false;
-	r->counted = true;
-	request_wait(r, &w->uncounted, loop_now_us(w->loop) +
-	    CENSUS_WAIT_MS * 1000, resume);
+	r->recounted_us = now;
+	request_wait(r, &w->uncounted, deadline_us(r), resume);
 	census_wish(w->gateway, true);
 	return true;
 }
@@ -102,7 +122,7 @@ throttle_make(struct request *r, enum quota_named kind, struct slice name,
 	if (w == NULL || !quota_is_limited(w, quota_named_dimension(kind)) ||
 	    is_known(r, kind, name))
 		return true;
-	switch (quota_make(w, kind, name, r->start_us,
+	switch (quota_make(w, kind, name, since_of(r),
 	    loop_now_us(r->worker->loop), &why)) {
 	case QUOTA_THERE:
 		return true;

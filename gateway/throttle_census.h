@@ -5,10 +5,12 @@
  * What exists always goes on; what would be new is refused when there is no
  * room for it. Before that a census is awaited that began after the request
  * came: it may have been made through another node, or there may be room again.
+ * One is awaited too, perhaps several times, when a node of a fleet has made
+ * its part of what was left.
  * What nobody can know passes, and is counted.
  *
  * Thread: worker.
- * Bounds: a request waits CENSUS_WAIT_MS at most, once.
+ * Bounds: a request waits CENSUS_WAIT_MS at most.
  */
 #ifndef WEIR_THROTTLE_CENSUS_H
 #define WEIR_THROTTLE_CENSUS_H

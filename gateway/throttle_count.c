@@ -2,6 +2,7 @@
 #include "gateway/throttle_count.h"
 
 #include "gateway/census.h"
+#include "gateway/census_control.h"
 #include "gateway/census_policies.h"
 #include "gateway/session.h"
 #include "gateway/tenancy.h"
@@ -94,8 +95,11 @@ throttle_may_be(struct request *r, const struct quota_who *w,
 	if (!throttle_counts_partitions(w))
 		return true;
 	memcpy(m->there, counts_of(r, w)->n, sizeof(m->there));
-	if (quota_made(w, m, loop_now_us(r->worker->loop), &why))
+	if (quota_made(w, m, loop_now_us(r->worker->loop), &why)) {
+		if (m->noted)
+			census_wish(r->worker->gateway, false);
 		return true;
+	}
 	throttle_refused(r, &why);
 	return false;
 }

@@ -14,6 +14,8 @@ enum { NAME_SIZE = 2400, REFERENCE = 1000000, WEIGH_MS = 200 };
 struct quota_fleet {
 	struct quota		*quota;
 	struct lease_node	*node;
+	void			(*on_news)(void *arg);
+	void			*arg;
 	int64_t			 weighed_us;
 	/* By tenant: names that others press and whose holders are not known
 	 * yet, in a table of their own. */
@@ -461,8 +463,11 @@ static void
 nodes_changed(void *arg)
 {
 	struct quota_fleet *f = arg;
+	struct lease_node_view v;
 	struct bucket_rate r;
 
+	lease_node_view(f->node, &v);
+	atomic_store(&f->quota->nodes, v.nodes);
 	lease_unleased(f->node, REFERENCE, 1, REFERENCE, &r);
 	atomic_store(&f->quota->share, atomic_load(&r.rate) / REFERENCE);
 	QUOTA_EACH_ACCOUNT(a, f->quota) {
@@ -470,6 +475,15 @@ nodes_changed(void *arg)
 		quota_account_follow(a);
 		pthread_mutex_unlock(&a->lock);
 	}
+}
+
+static void
+news_came(void *arg)
+{
+	struct quota_fleet *f = arg;
+
+	if (f->on_news != NULL)
+		f->on_news(f->arg);
 }
 
 /* ---- all of it ---- */
@@ -482,9 +496,12 @@ quota_fleet_new(struct quota *q, const struct lease_options *o)
 
 	with.on_pressed = pressed_elsewhere;
 	with.on_nodes = nodes_changed;
+	with.on_news = news_came;
 	with.arg = f;
 	f->quota = q;
 	f->sought = htab_new();
+	f->on_news = o->on_news;
+	f->arg = o->arg;
 	f->node = lease_node_new(&with);
 	atomic_store(&q->fleet, true);
 	nodes_changed(f);
@@ -582,6 +599,12 @@ quota_fleet_tick(struct quota_fleet *f, int64_t now_us)
 	quota_fleet_hear(f);
 	lease_tick(f->node, now_us);
 	seek(f);
+}
+
+void
+quota_fleet_news(struct quota_fleet *f)
+{
+	lease_news(f->node);
 }
 
 void

@@ -23,7 +23,8 @@
 struct quota;
 struct quota_fleet;
 
-/* o->on_pressed and on_nodes are set by it. Before workers begin. */
+/* o->on_pressed and on_nodes are set by it; on_news is called with o->arg.
+ * Before workers begin. */
 struct quota_fleet *quota_fleet_new(struct quota *q,
 		    const struct lease_options *o);
 void		 quota_fleet_free(struct quota_fleet *f);
@@ -31,6 +32,8 @@ void		 quota_fleet_free(struct quota_fleet *f);
 void		 quota_fleet_hear(struct quota_fleet *f);
 /* Each 10 to 20 ms. Does so too. */
 void		 quota_fleet_tick(struct quota_fleet *f, int64_t now_us);
+/* lease_news. */
+void		 quota_fleet_news(struct quota_fleet *f);
 /* Says goodbye to the others. */
 void		 quota_fleet_leave(struct quota_fleet *f);
 const struct lease_node *quota_fleet_node(const struct quota_fleet *f);

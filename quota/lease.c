@@ -340,6 +340,12 @@ lease_leave(struct lease_node *n)
 	n->leaving = true;
 }
 
+void
+lease_news(struct lease_node *n)
+{
+	n->news = true;
+}
+
 /* ---- to be shown ---- */
 
 void

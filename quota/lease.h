@@ -67,6 +67,9 @@ struct lease_options {
 	 * bucket here, a lease for it is due now. Names are as of lease_id. */
 	void			(*on_pressed)(void *arg, struct slice group,
 				    struct slice name);
+	/* Another node said lease_news; or some may have, which the store has
+	 * forgotten. */
+	void			(*on_news)(void *arg);
 	/* lease_unleased gives another answer from now on. */
 	void			(*on_nodes)(void *arg);
 	void			*arg;
@@ -93,6 +96,10 @@ void		 lease_node_free(struct lease_node *n);
 void		 lease_tick(struct lease_node *n, int64_t now_us);
 /* Says that it leaves the fleet, which then need not find out. */
 void		 lease_leave(struct lease_node *n);
+
+/* Something was made or deleted here that others count as well: they hear of it
+ * with their next heartbeat. */
+void		 lease_news(struct lease_node *n);
 
 /* ---- rates ---- */
 

@@ -14,11 +14,12 @@ enum {
 	BEAT_FAST_US = 50 * 1000,	/* while a change goes round */
 	BEAT_FAST_NODE_US = 2000,	/* but slower where there are many */
 	AGE_MAX_MS = INT32_MAX,
-	BEAT_KEYS = 6, BEAT_ARGS = 5,
+	NEWS_US = 200 * 1000,		/* said so often at most */
+	BEAT_KEYS = 6, BEAT_ARGS = 6,
 	/* A node that is gone has its counts for so long (TTL of
 	 * lua/count.lua). */
 	COUNTS_TTL_US = 5000 * 1000,
-	BEAT_NUMBERS = 9,
+	BEAT_NUMBERS = 10,
 };
 
 /* ---- what is sent ---- */
@@ -86,6 +87,9 @@ send_beat(struct lease_node *n, int64_t now)
 	args[2] = node_arg(n, n->upto);
 	args[3] = node_arg(n, !n->started);
 	args[4] = node_arg(n, n->leaving);
+	args[5] = node_arg(n, n->news);
+	n->news_sent = n->news;
+	n->news = false;
 	c->node = n;
 	c->sent_us = now;
 	n->told = n->upto;
@@ -108,6 +112,8 @@ beat_interval(const struct lease_node *n)
 
 	if (n->say)
 		return 0;
+	if (n->news && !n->lost && usual > NEWS_US)
+		usual = NEWS_US;
 	if (n->lost || (n->upto == n->told && n->upto == n->version &&
 	    n->incomplete == 0))
 		return usual;
@@ -322,13 +328,26 @@ look_complete(struct leased *l, int64_t now)
 	leased_hold(l);
 }
 
-/* epoch age_ms resumed_ms virgin version upto nodes least whole */
+/* Others have made or deleted something. */
+static void
+take_news(struct lease_node *n, int64_t news, bool another_epoch)
+{
+	bool told = !another_epoch && n->news_known + n->news_sent == news;
+
+	n->news_known = news;
+	n->news_sent = false;
+	if (!told && n->o.on_news != NULL)
+		n->o.on_news(n->o.arg);
+}
+
+/* epoch age_ms resumed_ms virgin version upto nodes least whole news */
 static bool
 take_answer(struct lease_node *n, struct slice answer, int64_t now)
 {
 	int64_t v[BEAT_NUMBERS];
 	struct slice line;
 	char epoch[sizeof(n->epoch)];
+	bool another_epoch;
 
 	if (!answer_line(&answer, &line))
 		return false;
@@ -336,7 +355,8 @@ take_answer(struct lease_node *n, struct slice answer, int64_t now)
 		if (!answer_int(&line, &v[i]) || v[i] < 0)
 			return false;
 	snprintf(epoch, sizeof(epoch), "%lld", (long long)v[0]);
-	if (strcmp(epoch, n->epoch) != 0) {
+	another_epoch = strcmp(epoch, n->epoch) != 0;
+	if (another_epoch) {
 		if (n->started)
 			log_warn("the quota store has forgotten what it knew",
 			    "epoch=%s", epoch);
@@ -357,6 +377,7 @@ take_answer(struct lease_node *n, struct slice answer, int64_t now)
 		n->told = n->upto;
 	}
 	take_nodes(n, v[6], now);
+	take_news(n, v[9], another_epoch);
 	if (!take_changes(n, answer, now))
 		return false;
 	if (n->incomplete > 0)
@@ -376,6 +397,7 @@ beat_done(void *arg, bool lost, struct slice answer)
 	if (n == NULL)
 		return;
 	n->beat = NULL;
+	n->news |= n->news_sent && lost;
 	if (lost) {
 		n->seen.losses += !late;
 		beat_lost(n, answer, now);

@@ -99,6 +99,9 @@ struct lease_node {
 	bool			 lost, leaving;
 	int64_t			 lost_us;
 	bool			 say;		/* a press to be said at once */
+	bool			 news;		/* some are to be said */
+	bool			 news_sent;	/* and are being said */
+	int64_t			 news_known;	/* how often there were any */
 	char			 epoch[24];	/* "0": none */
 	bool			 virgin;
 	int64_t			 epoch_us;	/* since when, at most */

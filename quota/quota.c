@@ -328,6 +328,7 @@ quota_new(int workers)
 	q->workers = workers;
 	q->started_us = clock_now_us();
 	atomic_store(&q->share, BUCKET_UNIT);
+	atomic_store(&q->nodes, 1);
 	q->accounts = htab_new();
 	pthread_mutex_init(&q->lock, NULL);
 	q->node = holder_new(NULL, QUOTA_NODE, SLICE_NULL, SLICE_NULL, NULL);

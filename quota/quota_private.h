@@ -97,6 +97,7 @@ struct quota {
 	 * millionths. */
 	_Atomic bool		 fleet;
 	_Atomic int64_t		 share;
+	_Atomic uint32_t	 nodes;		/* of the fleet, or 1 */
 	int64_t			 started_us;
 	int			 workers;
 	pthread_mutex_t		 lock;		/* of the table */

@@ -258,10 +258,24 @@ note_made(struct quota_account *a, enum quota_named kind, uint64_t hash,
 	show_count(a, kind);
 }
 
+/* Each node of a fleet makes its part of what is left, until brokers are asked
+ * anew: whatever the others make, there is room for it then. One it makes in
+ * any case. */
+static bool
+is_part(const struct quota_account *a, enum quota_named kind, int64_t n,
+    int64_t most)
+{
+	int64_t nodes = atomic_load_explicit(&a->quota->nodes,
+	    memory_order_relaxed);
+	int64_t had = quota_stock_count(a->stock, kind);
+
+	return nodes <= 1 || n - had <= 1 || n - had <= (most - had) / nodes;
+}
+
 /* It is new: whether it may be. */
 static enum quota_making
-judge(const struct quota_who *w, enum quota_named kind, int64_t since_us,
-    int64_t now_us, struct quota_reason *why)
+judge(const struct quota_who *w, enum quota_named kind,
+    struct quota_since since, int64_t now_us, struct quota_reason *why)
 {
 	const struct quota_account *a = w->account;
 	int64_t asked_us = a->stock != NULL ?
@@ -272,7 +286,10 @@ judge(const struct quota_who *w, enum quota_named kind, int64_t since_us,
 		return QUOTA_UNSURE;
 	/* Nothing is noted for that size. */
 	most = quota_size_limit(w, dimensions[kind], INT64_MIN, now_us, why);
-	if (most >= 0 && n > most && asked_us < since_us)
+	if (most >= 0 && n > most && asked_us < since.came_us)
+		return QUOTA_STALE;
+	if (most >= 0 && n <= most && asked_us < since.last_us &&
+	    !is_part(a, kind, n, most))
 		return QUOTA_STALE;
 	/* Noted in shadow too. */
 	most = quota_size_limit(w, dimensions[kind], n, now_us, why);
@@ -281,7 +298,7 @@ judge(const struct quota_who *w, enum quota_named kind, int64_t since_us,
 
 enum quota_making
 quota_make(const struct quota_who *w, enum quota_named kind,
-    struct slice name, int64_t since_us, int64_t now_us,
+    struct slice name, struct quota_since since, int64_t now_us,
     struct quota_reason *why)
 {
 	struct quota_account *a = w->account;
@@ -294,7 +311,7 @@ quota_make(const struct quota_who *w, enum quota_named kind,
 	if (m != NULL) {
 		m->at_us = now_us;
 	} else if (!has_hash(a->stock, kind, hash)) {
-		verdict = judge(w, kind, since_us, now_us, why);
+		verdict = judge(w, kind, since, now_us, why);
 		if (verdict == QUOTA_MADE || verdict == QUOTA_UNSURE)
 			note_made(a, kind, hash, now_us);
 	}

@@ -66,16 +66,24 @@ enum quota_making {
 	QUOTA_MADE,	/* it counts from now on */
 	QUOTA_UNSURE,	/* as QUOTA_MADE, but nobody knows whether there is
 			 * room */
-	QUOTA_STALE,	/* there is no room, as far as was known then */
+	QUOTA_STALE,	/* what is known is too old to say */
 	QUOTA_OVER,	/* there is no room */
 };
 
-/* Somebody makes something of that name, or uses it. STALE: what is known is
- * from before since_us, so it may have been made elsewhere since, or there may
- * be room again. *why is set for OVER. */
+/* When it came that wants to make something, and when it last waited for what
+ * brokers say (or came); `last` is INT64_MIN when it has waited enough. */
+struct quota_since {
+	int64_t	 came_us, last_us;
+};
+
+/* Somebody makes something of that name, or uses it. STALE: there is no room,
+ * and what is known is from before it came, so it may have been made elsewhere
+ * since, or there may be room again; or others of a fleet may make as much
+ * meanwhile, and what is known is from before it last waited. *why is set for
+ * OVER. */
 enum quota_making quota_make(const struct quota_who *w, enum quota_named kind,
-		    struct slice name, int64_t since_us, int64_t now_us,
-		    struct quota_reason *why);
+		    struct slice name, struct quota_since since,
+		    int64_t now_us, struct quota_reason *why);
 /* It is gone. */
 void		 quota_unmake(const struct quota_who *w, enum quota_named kind,
 		    struct slice name);

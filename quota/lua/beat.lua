@@ -5,14 +5,16 @@
 --	ms of the last refresh), changes (limit that is pressed to version), gone
 --	(limit that is pressed no more to version); sorted sets but for meta
 -- ARGV	node, epoch and version that it knows (0: none), whether it never saw an
---	epoch (1), whether it leaves (1), then the limits that it presses
+--	epoch (1), whether it leaves (1), whether it has news (1), then the
+--	limits that it presses
 -- Returns lines: "epoch age_ms resumed_ms virgin version upto nodes
---	least whole", then "+version limit" and "-version limit" for each change
+--	least whole news", then "+version limit" and "-version limit" for each change
 --	after the version that the node knows, or for all that is pressed (whole).
 --
 -- A version is one change of the list, or one node more. A node that tells a
 -- version acts on all up to it, so `least` is what the whole fleet acts on. One
 -- that is new acts on what it is sent before it lets anything through.
+-- News have no text: how often there were any is told to all.
 -- Whatever is kept here may be lost: it is another epoch then, and the nodes say
 -- again what they press.
 local TTL, KEEP, MOST, PIECE, WHOLE = 1000, 3000, 200000, 200, 2000
@@ -25,9 +27,10 @@ local node = ARGV[1]
 local function int(n) return string.format('%.0f', n) end
 
 local m = redis.call('HMGET', meta, 'epoch', 'since', 'last', 'version',
-	'virgin', 'trimmed')
+	'virgin', 'trimmed', 'news')
 local epoch, since, last = m[1], tonumber(m[2]), tonumber(m[3])
 local version, virgin, trimmed = tonumber(m[4]), m[5], tonumber(m[6])
+local news = (tonumber(m[7]) or 0) + (ARGV[6] == '1' and 1 or 0)
 if not (epoch and since and last and version and virgin and trimmed) then
 	redis.call('DEL', meta, seen, acks, pressed, changes, gone)
 	epoch, since, version, trimmed = int(us), ms, 1, 0
@@ -47,7 +50,7 @@ end
 local acked = redis.call('ZSCORE', acks, node)
 if redis.call('ZADD', seen, ms, node) == 1 then version = version + 1 end
 
-for i = 6, #ARGV do
+for i = 7, #ARGV do
 	if redis.call('ZADD', pressed, ms, ARGV[i]) == 1 then
 		if redis.call('ZCARD', pressed) > MOST then
 			redis.call('ZREM', pressed, ARGV[i])
@@ -109,9 +112,9 @@ if least > trimmed and
 	redis.call('HSET', meta, 'trimmed', int(least))
 end
 redis.call('HSET', meta, 'since', int(since), 'last', int(ms), 'version',
-	int(version))
+	int(version), 'news', int(news))
 table.insert(lines, 1, table.concat({epoch,
 	int(math.max(0, us - epoch) / 1000), int(ms - since), virgin,
 	int(version), int(upto), redis.call('ZCARD', seen), int(least),
-	whole and 1 or 0}, ' '))
+	whole and 1 or 0, int(news)}, ' '))
 return table.concat(lines, '\n')

@@ -19,6 +19,9 @@ And beside each other, before that:
     unlimited  a weir without limits
     limited    one with every limit at every scope, none of which is reached
 
+    alone      a tenant whose neighbour is silent
+    beside     the same while its neighbour presses a limit from 60 connections
+
 The ways take turns in each round; the table has medians over the rounds, and ratios to HAProxy's.
 CPU is the proxy's own, user and system time of its threads. A busy machine widens everything: look at
 the ratios, and at the spread that --all shows.
@@ -52,6 +55,7 @@ NAMED = ["-n", "apache-kafka-java", "-v", "4.3.1"]
 WAYS = ("direct", "haproxy", "weir", "weir/1")
 TENANTS, TENANT, TENANTS_WAYS = 1000, "team-500", ("none", "tenant")
 LIMITS_WAYS = ("unlimited", "limited")
+NEIGHBOUR_WAYS, NEIGHBOUR_LIMIT = ("alone", "beside"), 2000000
 TEAM_TOPICS, TEAM_GROUPS = 10, 5  # of each, as load.c makes them
 GOAL = 1.3
 
@@ -80,7 +84,7 @@ def arguments():
     p.add_argument("--megabytes", type=int, default=300, help="produced and consumed a turn")
     p.add_argument("--small", type=int, default=20000, help="small requests a turn")
     p.add_argument("--single", type=int, default=2000, help="requests one by one a turn")
-    p.add_argument("--only", default=".", help="regular expression over: bulk small single idle metadata tenants")
+    p.add_argument("--only", default=".", help="regular expression over: bulk small single idle metadata limits neighbours tenants")
     p.add_argument("--all", action="store_true", help="show each round's figures too")
     p.add_argument("--check", action="store_true", help=f"fail when a ratio is over {GOAL}")
     p.add_argument("--perf", metavar="FILE", help="perf record -g of weir during the turns")
@@ -128,6 +132,7 @@ class Proxy:
 
     def stop(self):
         self.process.kill()
+        self.process = None
 
     def cpu(self):
         return cpu_seconds(self.process.pid)
@@ -447,6 +452,68 @@ class Bench:
             proxy.start()
         self.turns("limits", LIMITS_WAYS, self.limits, 2 * self.options.rounds)
 
+    def make_neighbours(self):
+        """Two tenants, each with a port of its own; the first may write little."""
+        ports = [proc.free_port(), proc.free_port()]
+        directory = os.path.join(self.folder, "neighbours.d")
+        os.mkdir(directory)
+        listeners = []
+        for name, port in zip(("noisy", "quiet"), ports):
+            listeners.append({"name": name, "address": f"127.0.0.1:{port}"})
+            tenant = {"members": [{"listener": name}]}
+            if name == "noisy":
+                limit = {"dimension": "ingress_bytes", "value": NEIGHBOUR_LIMIT}
+                tenant["quota"] = {"limits": [limit]}
+            with open(os.path.join(directory, name + ".json"), "w", encoding="ascii") as f:
+                json.dump(tenant, f)
+        config = {
+            "cluster": {"bootstrap": self.cluster.bootstrap()},
+            "listeners": listeners,
+            "tenants_dir": directory,
+            "workers": THREADS,
+        }
+        path = os.path.join(self.folder, "neighbours.json")
+        with open(path, "w", encoding="ascii") as f:
+            json.dump(config, f)
+        log = os.path.join(self.folder, "neighbours.log")
+        argv = [self.options.weir, "run", "-c", path]
+        self.noisy = Proxy("noisy", argv, log, ports[:1])
+        return Proxy("neighbours", argv, log, ports[1:])
+
+    def neighbours(self, way):
+        noise = None
+        if way == "beside":
+            flags = ["-t", "noise", "-l", "20", "-s", "1000", "-r", "10"]
+            argv = [self.options.load, *NAMED, *flags, self.noisy.addresses, "produce", "100000000"]
+            noise = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(2)  # the burst
+        try:
+            report = self.measured(way, "produce", self.options.single, "-t", "quiet")
+        finally:
+            if noise:
+                noise.kill()
+                noise.wait()
+        if noise and noise.returncode != -9:
+            raise SystemExit("bench: the noisy tenant's load ended by itself")
+        for what in ("p50", "p99"):
+            self.note("neighbour_" + what, way, report[what])
+
+    def all_neighbours(self):
+        if not re.search(self.options.only, "neighbours"):
+            return
+        weir = self.make_neighbours()
+        self.with_limits.update(dict.fromkeys(NEIGHBOUR_WAYS, weir))
+        weir.start()
+        for topic, proxy in (("noise", self.noisy), ("quiet", weir)):
+            argv = [self.options.load, "-t", topic, proxy.addresses]
+            subprocess.run([*argv, "create", "0"], check=True, capture_output=True)
+            writes = [*argv, "produce", "6"]
+            proc.wait_until(
+                f"{topic} can be written",
+                lambda w=writes: subprocess.run(w, capture_output=True).returncode == 0, 30, 0.2,
+            )  # fmt: skip
+        self.turns("neighbours", NEIGHBOUR_WAYS, self.neighbours, 4 * self.options.rounds)
+
     def refreshes(self):
         with os.popen(f"curl -s http://127.0.0.1:{self.admin}/metrics") as f:
             found = re.search(r"^weir_refreshes_total (\d+)", f.read(), re.M)
@@ -485,6 +552,7 @@ class Bench:
             recorder.send_signal(2)
             recorder.wait()
         self.all_limits()
+        self.all_neighbours()
         self.all_tenants()
 
     def record(self):
@@ -605,6 +673,20 @@ def show_limits(figures, everything):
             show_each(values, LIMITS_WAYS, form)
 
 
+def show_neighbours(figures, everything):
+    if "neighbour_p99" not in figures:
+        return
+    head = "a tenant beside one that presses its limit"
+    print(f"\n{head:54}" + "".join(f"{w:>10}{'':8}" for w in (*NEIGHBOUR_WAYS, "ratio")).rstrip())
+    for what in ("p50", "p99"):
+        values = figures["neighbour_" + what]
+        alone, beside = (statistics.median(values[w]) for w in NEIGHBOUR_WAYS)
+        line = f"{alone:>10.0f}{'':8}{beside:>10.0f}{'':8}{beside / alone:>10.3f}"
+        print(f"{what + ' us of a Produce, one in flight':54}{line}")
+        if everything:
+            show_each(values, NEIGHBOUR_WAYS, "{:.0f}")
+
+
 def page(url, posted=None):
     """The text there, or None when nobody answers (well)."""
     try:
@@ -639,6 +721,7 @@ def main():
         shutil.rmtree(folder, ignore_errors=True)
     over = show(bench.figures, options.all)
     show_limits(bench.figures, options.all)
+    show_neighbours(bench.figures, options.all)
     show_tenants(bench.figures, options.all)
     print(f"\nbench: {time.monotonic() - begun:.0f} s")
     for line in over:

@@ -274,6 +274,7 @@ world_start_node(struct world *w, int node)
 	struct lease_options o = {
 		.node_id = n->name, .store = &n->store,
 		.on_loss = w->o.on_loss, .on_pressed = w->o.on_pressed,
+		.on_news = w->o.on_news,
 		.arg = n, .full = w->now_us == w->begin_us,
 	};
 

@@ -69,6 +69,7 @@ struct world_options {
 	enum lease_on_loss on_loss;
 	void		(*on_pressed)(void *arg, struct slice group,
 			    struct slice name);
+	void		(*on_news)(void *arg);
 };
 
 struct world {

@@ -5,12 +5,14 @@ cluster. Nothing here waits for a time: what a census must show is asked for unt
 import contextlib
 import json
 import os
+import threading
 
 from rig import kafka, proc, tenants, wire
 from rig.caller import AGAIN, Caller
 from rig.driver import ScenarioFailed
 from rig.env import only
 from rig.records import batch
+from rig.redis import Server
 from rig.weir import Weir
 from rig.workload import Group
 from test_60_quotas import MB, limit, produce, records
@@ -20,7 +22,7 @@ NEW_GROUPS = "4.0.0"
 
 
 @contextlib.contextmanager
-def node_for(env, tenant, *limits, census_ms=30000, tenants_dir=None, rules=None):
+def node_for(env, tenant, *limits, census_ms=30000, tenants_dir=None, rules=None, store=None):
     """A node whose clients are all of that tenant, without a login."""
     node = Weir(env, config={}, name=f"census-{env.name(tenant)}")
     node.folder_of_tenants = tenants.Folder(tenants_dir or env.path(node.name + "-tenants"))
@@ -30,7 +32,7 @@ def node_for(env, tenant, *limits, census_ms=30000, tenants_dir=None, rules=None
             "cluster": {"bootstrap": env.cluster.bootstrap()},
             "listeners": [{"address": node.address, "advertised": node.address}],
             "tenants_dir": node.folder_of_tenants.path,
-            "quota": {"census_ms": census_ms},
+            "quota": {"census_ms": census_ms, **(store or {})},
             "admin": {"address": f"127.0.0.1:{node.admin_port}"},
         }
     )
@@ -200,6 +202,85 @@ def test_groups_of_each_kind(env):
         used(node, tenant, "groups", 4)
         assert node.metric("weir_census_unsure_total") == 0
     return f"{node.name} was content"
+
+
+def as_a_fleet(stack, env, tenant, *limits):
+    """Three nodes of it."""
+    redis = Server(env).start()
+    stack.callback(redis.stop)
+    shared = env.path(f"{tenant}-tenants")
+    addresses = {"addresses": [redis.address], "key_prefix": env.name("weir")}
+    store = {"store": "redis", "redis": addresses}
+    nodes = [
+        stack.enter_context(
+            node_for(env, tenant, *limits, census_ms=600000, tenants_dir=shared, store=store)
+        )
+        for _ in range(3)
+    ]
+    for node in nodes:
+        proc.wait_until(
+            f"{node.name} to know the others",
+            lambda n=node: json.loads(n.get("/status")[1])["store"]["nodes"] == 3, 20,
+        )  # fmt: skip
+    return nodes
+
+
+@only(through_weir=True)
+def test_groups_of_a_fleet(env):
+    """What one gateway has made the others know of, though their censuses are ten minutes apart;
+    and all at once make as many groups as there is room for, but for a few."""
+    tenant, most, first = "fgroups", 12, 6
+    with contextlib.ExitStack() as stack:
+        nodes = as_a_fleet(stack, env, tenant, limit("groups", most))
+        callers = [stack.enter_context(client(n)) for n in nodes]
+        topic = topic_of(env, tenant)
+        for k in range(first):
+            assert commit(callers[k % 2], f"first-{k}", topic).errors() == [0]
+        for node in nodes:
+            used(node, tenant, "groups", first)
+        said = []
+
+        def press(n):
+            with client(nodes[n]) as c:
+                said.extend(commit(c, f"more-{n}-{k}", topic).errors() for k in range(most))
+
+        threads = [threading.Thread(target=press, args=(n,)) for n in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(said) == 3 * most and all(e in ([0], [FULL]) for e in said), said
+        total = first + said.count([0])
+        # Two may have made their part of what was left before they heard of the third one's.
+        assert most <= total <= most + 2 * ((most - first) // 3), total
+        for node, c in zip(nodes, callers):
+            used(node, tenant, "groups", total)
+            assert commit(c, "late", topic).errors() == [FULL]
+            assert commit(c, "first-0", topic).errors() == [0]
+        # Room that one node makes another uses.
+        for k in range(total - most + 1):
+            deleted(callers[0], f"first-{k}")
+        for node in nodes:
+            used(node, tenant, "groups", most - 1)
+        assert commit(callers[2], "late", topic).errors() == [0]
+    return f"{total} of {most} groups"
+
+
+@only(through_weir=True)
+def test_partitions_of_a_fleet(env):
+    """Topics that one gateway has made count at the others at once."""
+    tenant = "fparts"
+    with contextlib.ExitStack() as stack:
+        nodes = as_a_fleet(stack, env, tenant, limit("partitions", 10))
+        callers = [stack.enter_context(client(n)) for n in nodes]
+        assert made(callers[0], "one", 6)["error_code"] == 0
+        for node in nodes:
+            used(node, tenant, "partitions", 6)
+        for c in callers[1:]:
+            assert made(c, "two", 5)["error_code"] == INVALID
+        assert made(callers[2], "two", 4)["error_code"] == 0
+        for node in nodes:
+            used(node, tenant, "partitions", 10)
 
 
 @only(through_weir=True)

@@ -530,8 +530,8 @@ asks_again_for_what_does_not_show(void **state)
 	a = quota_account(world.gateway.quota, "pay", NULL);
 	quota_who_open(world.gateway.quota, a, SLICE_LIT(""), SLICE_LIT(""),
 	    &w);
-	assert_int_equal(quota_make(&w, groups, SLICE_LIT("pay.late"), 0,
-	    fake_us, &why), QUOTA_MADE);
+	assert_int_equal(quota_make(&w, groups, SLICE_LIT("pay.late"),
+	    (struct quota_since){ 0 }, fake_us, &why), QUOTA_MADE);
 	assert_int_equal(shown("pay", QUOTA_DIM_GROUPS), 4);
 	census_wish(&world.gateway, false);
 	pass(1200);
@@ -622,8 +622,8 @@ is_not_sure_while_brokers_are_silent(void **state)
 		char name[16];
 
 		snprintf(name, sizeof(name), "pay.%d", i);
-		assert_int_equal(quota_make(&w, groups, slice_of(name), 0,
-		    fake_us, &why), QUOTA_UNSURE);
+		assert_int_equal(quota_make(&w, groups, slice_of(name),
+		    (struct quota_since){ 0 }, fake_us, &why), QUOTA_UNSURE);
 	}
 	quota_who_close(&w);
 }

@@ -924,6 +924,68 @@ test_unleased(void **state)
 	world_limit_fini(&limit);
 }
 
+/* ---- news ---- */
+
+static int news[3];
+
+static void
+on_news(void *arg)
+{
+	const struct world_node *n = arg;
+
+	news[n - n->world->nodes]++;
+}
+
+static void
+assert_news(int first, int second, int third)
+{
+	assert_int_equal(news[0], first);
+	assert_int_equal(news[1], second);
+	assert_int_equal(news[2], third);
+	memset(news, 0, sizeof(news));
+}
+
+/* What one has made the others hear of, whatever becomes of the store. */
+static void
+test_news(void **state)
+{
+	struct world_options o = { .nodes = 3, .seconds = 40, .seed = 1,
+	    .on_news = on_news };
+	struct fleet f;
+
+	(void)state;
+	fleet_begin_with(&f, &o, RATE, 1, RATE, SIZE);
+	world_run(f.w, 3);
+	memset(news, 0, sizeof(news));
+	world_run(f.w, 3);
+	assert_news(0, 0, 0);
+	for (int i = 0; i < 5; i++)
+		lease_news(f.w->nodes[1].lease);
+	world_run(f.w, 1.2);
+	assert_news(1, 0, 1);
+	/* Two at once hear of each other. */
+	lease_news(f.w->nodes[0].lease);
+	lease_news(f.w->nodes[1].lease);
+	world_run(f.w, 2.2);
+	assert_true(news[0] >= 1 && news[1] >= 1 && news[2] >= 1);
+	memset(news, 0, sizeof(news));
+	world_run(f.w, 2);
+	assert_news(0, 0, 0);
+	/* What could not be said is said later. */
+	fail_store(&f, REFUSES, true);
+	lease_news(f.w->nodes[2].lease);
+	world_run(f.w, 3);
+	assert_news(0, 0, 0);
+	fail_store(&f, REFUSES, false);
+	world_run(f.w, 3);
+	assert_news(1, 1, 0);
+	/* Nobody knows what a store has forgotten. */
+	lua_redis_flush(f.w->redis);
+	world_run(f.w, 3);
+	assert_news(1, 1, 1);
+	fleet_end(&f);
+}
+
 /* ---- without a fleet ---- */
 
 static void
@@ -1423,6 +1485,7 @@ main(void)
 		cmocka_unit_test(test_removed),
 		cmocka_unit_test(test_slow_limit),
 		cmocka_unit_test(test_unleased),
+		cmocka_unit_test(test_news),
 		cmocka_unit_test(test_own),
 		cmocka_unit_test(test_ids),
 		cmocka_unit_test(test_count_free),

@@ -78,7 +78,17 @@ census(const char *names)
 static enum quota_making
 make(const char *name)
 {
-	return quota_make(&f.who, G, slice_of(name), 0, f.now, &f.why);
+	return quota_make(&f.who, G, slice_of(name), (struct quota_since){ 0 },
+	    f.now, &f.why);
+}
+
+/* By what came `later` than now and waited since then. */
+static enum quota_making
+make_later(const char *name, int64_t came, int64_t last)
+{
+	struct quota_since since = { f.now + came, f.now + last };
+
+	return quota_make(&f.who, G, slice_of(name), since, f.now, &f.why);
 }
 
 static int64_t
@@ -149,8 +159,8 @@ counts_what_is_made(void **state)
 	assert_int_equal(count(), 5);
 	assert_int_equal(make("a"), QUOTA_THERE);
 	/* Other kinds have nothing to do with it. */
-	assert_int_equal(quota_make(&f.who, T, SLICE_LIT("f"), 0, f.now,
-	    &f.why), QUOTA_UNSURE);
+	assert_int_equal(quota_make(&f.who, T, SLICE_LIT("f"),
+	    (struct quota_since){ 0 }, f.now, &f.why), QUOTA_UNSURE);
 	end();
 }
 
@@ -219,18 +229,47 @@ doubts_what_is_old(void **state)
 	(void)state;
 	begin(1, QUOTA_ENFORCE);
 	census("a");
-	assert_int_equal(quota_make(&f.who, G, SLICE_LIT("b"), f.now + 1,
-	    f.now + 1, &f.why), QUOTA_STALE);
+	assert_int_equal(make_later("b", 1, 1), QUOTA_STALE);
 	assert_int_equal(noted(), 0);
 	assert_int_equal(count(), 1);
-	assert_int_equal(quota_make(&f.who, G, SLICE_LIT("a"), f.now + 1,
-	    f.now + 1, &f.why), QUOTA_THERE);
-	assert_int_equal(quota_make(&f.who, G, SLICE_LIT("b"), f.now, f.now,
-	    &f.why), QUOTA_OVER);
+	assert_int_equal(make_later("a", 1, 1), QUOTA_THERE);
+	assert_int_equal(make_later("b", 0, 0), QUOTA_OVER);
 	f.now += SECOND;
 	census("b");
-	assert_int_equal(quota_make(&f.who, G, SLICE_LIT("b"), f.now, f.now,
-	    &f.why), QUOTA_THERE);
+	assert_int_equal(make_later("b", 0, 0), QUOTA_THERE);
+	end();
+}
+
+/* One of three makes a third of what is left, then asks what the others have
+ * made; and goes on in the end, when there is room. */
+static void
+a_fleet_shares_what_is_left(void **state)
+{
+	(void)state;
+	begin(10, QUOTA_ENFORCE);
+	atomic_store(&f.quota->nodes, 3);
+	census("a");
+	for (const char *c = "bcd"; *c != '\0'; c++) {
+		char name[2] = { *c, '\0' };
+
+		assert_int_equal(make_later(name, 1, 1), QUOTA_MADE);
+	}
+	assert_int_equal(make_later("e", 1, 1), QUOTA_STALE);
+	assert_int_equal(make_later("d", 1, 1), QUOTA_THERE);
+	assert_int_equal(noted(), 0);
+	/* It has waited; others have made five. */
+	f.now += SECOND;
+	census("a b c d v w x y z");
+	assert_int_equal(make_later("e", -SECOND, 0), QUOTA_MADE);
+	assert_int_equal(make_later("g", -SECOND, 1), QUOTA_OVER);
+	/* There was room all the time, and it is tired of waiting. */
+	f.now += SECOND;
+	census("a b c d e");
+	assert_int_equal(make_later("g", 1, 1), QUOTA_MADE);
+	assert_int_equal(make_later("h", 1, 1), QUOTA_STALE);
+	assert_int_equal(quota_make(&f.who, G, SLICE_LIT("h"),
+	    (struct quota_since){ f.now + 1, INT64_MIN }, f.now, &f.why),
+	    QUOTA_MADE);
 	end();
 }
 
@@ -240,8 +279,7 @@ shadow_refuses_nobody(void **state)
 	(void)state;
 	begin(1, QUOTA_SHADOW);
 	census("a");
-	assert_int_equal(quota_make(&f.who, G, SLICE_LIT("b"), f.now + 1,
-	    f.now + 1, &f.why), QUOTA_MADE);
+	assert_int_equal(make_later("b", 1, 1), QUOTA_MADE);
 	assert_int_equal(make("c"), QUOTA_MADE);
 	assert_int_equal(make("c"), QUOTA_THERE);
 	assert_int_equal(noted(), 2);
@@ -280,6 +318,7 @@ main(void)
 		cmocka_unit_test(forgets_what_was_made),
 		cmocka_unit_test(passes_what_nobody_knows),
 		cmocka_unit_test(doubts_what_is_old),
+		cmocka_unit_test(a_fleet_shares_what_is_left),
 		cmocka_unit_test(shadow_refuses_nobody),
 		cmocka_unit_test(keeps_no_more_names_than_it_may),
 	};

@@ -119,8 +119,8 @@ def test_produce_is_slowed_down(env):
     topic = env.topic("ingress", 1)
     with node_with(env, "q-in", limit("ingress_bytes", MB)) as node, client(node) as c:
         took, told = produced(c, topic, 40)
-        # 4 MB, of which the burst is 1 and the last one goes into debt.
-        assert took >= 2.8, took
+        # 4 MB, of which the burst is 1 and the last one goes into debt; 2 % are allowed.
+        assert took >= 2.9 * 0.98, took
         assert max(told) > 0 and told[0] == 0, told
         held = row(node, "ingress_bytes")["held_up"]
         assert held["times"] >= 10 and held["now"], held
@@ -144,7 +144,7 @@ def test_no_acks_are_slowed_down(env):
         # Behind all of them.
         c.ask("metadata", 9, {"topics": [{"name": topic}]})
         took = time.monotonic() - began
-        assert took >= 2.8, took
+        assert took >= 2.9 * 0.98, took
     return f"4 MB at 1 MB/s took {took:.2f} s"
 
 
@@ -158,7 +158,7 @@ def test_coming_back_brings_nothing(env):
             with client(node) as c:
                 produced(c, topic, 1)
         took = time.monotonic() - began
-        assert took >= 2.8, took
+        assert took >= 2.9 * 0.98, took
         callers = [client(node) for _ in range(20)]
         began = time.monotonic()
         for c in callers:
@@ -170,7 +170,7 @@ def test_coming_back_brings_nothing(env):
             c.sock.settimeout(20)
             assert c.sock.recv(1)
         many = time.monotonic() - began
-        assert many >= 1.7, many
+        assert many >= 1.9 * 0.98, many
         for c in callers:
             c.close()
     return f"40 connections took {took:.2f} s, 20 at once {many:.2f} s"
@@ -196,7 +196,8 @@ def test_fetch_is_held_and_heartbeats_are_not(env):
                 assert not any(c.ask("metadata", 9, {"topics": []}).errors())
                 assert time.monotonic() - before < 5
         took = time.monotonic() - began
-        assert took >= 2.5, took
+        # The last answer is a quarter of a second's at most.
+        assert took >= 2.75 * 0.98, took
         assert told > 0
         assert row(node, "egress_bytes")["held_up"]["times"] > 0
     return f"4 MB at 1 MB/s took {took:.2f} s; {empty} empty answers, told at most {told} ms"

@@ -20,8 +20,8 @@ enum {
 	 * few large answers do not make a window uneven. Beyond so many of them
 	 * an answer is no smaller: one that is far away asks seldom. And it is
 	 * not less than a client's usual batch. */
-	PARTS_OF_SECOND = 4,
-	PARTED_MAX = 10,
+	PARTS_OF_SECOND = 8,
+	PARTED_MAX = 5,
 	ANSWER_MIN = 64 * 1024,
 	REST_MAX_US = 1000000,
 	WAIT_MAX_US = 1000000000,

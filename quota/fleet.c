@@ -78,6 +78,27 @@ seconds_of(enum quota_dimension d)
 	return quota_dimension(d)->kind == QUOTA_WINDOW ? QUOTA_WINDOW_S : 1;
 }
 
+bool
+quota_gauge_pressed(const struct quota_holder *h, enum quota_dimension d)
+{
+	char name[NAME_SIZE];
+
+	return h->account != NULL && atomic_load_explicit(
+	    &h->account->quota->fleet, memory_order_acquire) &&
+	    lease_pressed(h->account->quota->leases, group_of(h->account),
+	    gauge_name(h, d, name));
+}
+
+bool
+quota_part_pressed(const struct quota_topic *t, int32_t partition, bool out)
+{
+	char name[NAME_SIZE];
+
+	return atomic_load_explicit(&t->account->quota->fleet,
+	    memory_order_acquire) && lease_pressed(t->account->quota->leases,
+	    group_of(t->account), part_name(t, partition, out, name));
+}
+
 static void
 lease_gauge(struct quota_fleet *f, struct quota_holder *h,
     enum quota_dimension d)
@@ -203,14 +224,12 @@ holder_is_new(struct quota_fleet *f, struct quota_holder *h)
 
 	for (int i = 0; i < QUOTA_DIMENSIONS; i++) {
 		enum quota_dimension d = (enum quota_dimension)i;
-		char name[NAME_SIZE];
 
 		if (!(active >> d & 1))
 			continue;
 		if (has_counter(d))
 			give_counter(f, h, d);
-		else if (is_bucket(d) && lease_pressed(f->node,
-		    group_of(h->account), gauge_name(h, d, name)))
+		else if (is_bucket(d) && quota_gauge_pressed(h, d))
 			lease_gauge(f, h, d);
 	}
 }
@@ -221,14 +240,10 @@ parts_are_new(struct quota_fleet *f, struct quota_topic *t, int level)
 	int32_t first = (1 << level) - 1;
 
 	for (int32_t i = first; i < first + (1 << level); i++)
-		for (int out = 0; out < 2; out++) {
-			char name[NAME_SIZE];
-
+		for (int out = 0; out < 2; out++)
 			if (quota_topic_limited(t, out) &&
-			    lease_pressed(f->node, group_of(t->account),
-			    part_name(t, i, out, name)))
+			    quota_part_pressed(t, i, out))
 				lease_part(f, t, i, out);
-		}
 }
 
 static void
@@ -503,6 +518,7 @@ quota_fleet_new(struct quota *q, const struct lease_options *o)
 	f->on_news = o->on_news;
 	f->arg = o->arg;
 	f->node = lease_node_new(&with);
+	q->leases = f->node;
 	atomic_store(&q->fleet, true);
 	nodes_changed(f);
 	return f;

@@ -34,6 +34,7 @@ lease_node_new(const struct lease_options *o)
 	n->groups = htab_new();
 	n->limits_by_id = htab_new();
 	n->known = htab_new();
+	pthread_mutex_init(&n->known_lock, NULL);
 	list_init(&n->limits);
 	list_init(&n->groups_asking);
 	list_init(&n->calls);
@@ -71,6 +72,7 @@ lease_node_free(struct lease_node *n)
 	if (n->beat != NULL)
 		n->beat->node = NULL;
 	htab_free(n->known, NULL);
+	pthread_mutex_destroy(&n->known_lock);
 	htab_free(n->limits_by_id, NULL);
 	htab_free(n->groups, NULL);
 	free(n->batch);
@@ -368,11 +370,14 @@ lease_mode_word(enum lease_mode m)
 }
 
 bool
-lease_pressed(const struct lease_node *n, struct slice group,
-    struct slice name)
+lease_pressed(struct lease_node *n, struct slice group, struct slice name)
 {
 	char id[2 * LEASE_ID_MAX + 2];
+	bool pressed;
 
 	leased_join_id(group, name, id);
-	return known_version(n, slice_of(id)) != 0;
+	pthread_mutex_lock(&n->known_lock);
+	pressed = known_version(n, slice_of(id)) != 0;
+	pthread_mutex_unlock(&n->known_lock);
+	return pressed;
 }

@@ -130,8 +130,9 @@ lease_notice(struct lease *l, int64_t balance)
  * a limit without asking. Under half of that burst a lease is due. */
 void		 lease_unleased(const struct lease_node *n, int64_t value,
 		    int64_t seconds, int64_t burst, struct bucket_rate *to);
-/* Whether some node presses it: a bucket that is new needs a lease then. */
-bool		 lease_pressed(const struct lease_node *n, struct slice group,
+/* Whether some node presses it: a bucket that is new has nothing then, and
+ * needs a lease. Thread: any. */
+bool		 lease_pressed(struct lease_node *n, struct slice group,
 		    struct slice name);
 
 /* ---- counts ---- */

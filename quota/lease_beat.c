@@ -213,8 +213,10 @@ beat_back(struct lease_node *n, int64_t now)
 static void
 forget_known(struct lease_node *n)
 {
+	pthread_mutex_lock(&n->known_lock);
 	htab_free(n->known, NULL);
 	n->known = htab_new();
+	pthread_mutex_unlock(&n->known_lock);
 	LIST_FOREACH(it, &n->limits) {
 		struct leased *l = LIST_ENTRY(it, struct leased, link);
 
@@ -234,7 +236,9 @@ pressed(struct lease_node *n, struct slice id, int64_t version, int64_t now)
 	if (htab_count(n->known) >= LEASE_KNOWN_MAX &&
 	    known_version(n, id) == 0)
 		return;
+	pthread_mutex_lock(&n->known_lock);
 	htab_set(n->known, id, (void *)(intptr_t)version);
+	pthread_mutex_unlock(&n->known_lock);
 	if (l == NULL) {
 		/* lease_add looks at what is known. */
 		if (n->o.on_pressed != NULL)
@@ -255,7 +259,9 @@ released(struct lease_node *n, struct slice id, int64_t now)
 {
 	struct leased *l = htab_get(n->limits_by_id, id);
 
+	pthread_mutex_lock(&n->known_lock);
 	htab_take(n->known, id);
+	pthread_mutex_unlock(&n->known_lock);
 	if (l == NULL || !l->asks)
 		return;
 	leased_incomplete(l);

@@ -7,6 +7,8 @@
 #ifndef WEIR_QUOTA_LEASE_PRIVATE_H
 #define WEIR_QUOTA_LEASE_PRIVATE_H
 
+#include <pthread.h>
+
 #include "gateway/base/arena.h"
 #include "gateway/base/list.h"
 #include "quota/lease.h"
@@ -85,8 +87,10 @@ struct lease_node {
 	int64_t			 began_us;
 	struct htab		*groups;	/* id to struct lease_group */
 	struct htab		*limits_by_id;	/* id to struct leased */
-	/* What is pressed: id to the version of that, as a pointer. */
+	/* What is pressed: id to the version of that, as a pointer. Control
+	 * changes it with the lock, and others look with it. */
 	struct htab		*known;
+	pthread_mutex_t		 known_lock;
 	struct list		 limits;
 	struct list		 groups_asking;
 	struct list		 calls, late;

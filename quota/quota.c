@@ -92,6 +92,17 @@ gauge_follow(struct quota *q, struct quota_gauge *g,
 	atomic_store(&g->mode, mode);
 }
 
+/* A bucket that nobody used begins full, unless others use it. */
+static void
+begin_bucket(struct quota_holder *h, enum quota_dimension d)
+{
+	_Atomic int64_t *at_us = &h->gauges[d].bucket.at_us;
+
+	if (quota_dimension(d)->kind == QUOTA_RATE &&
+	    atomic_load(at_us) == 0 && quota_gauge_pressed(h, d))
+		atomic_store(at_us, clock_now_us());
+}
+
 void
 quota_holder_follow(struct quota_holder *h, const struct limits *l)
 {
@@ -107,8 +118,10 @@ quota_holder_follow(struct quota_holder *h, const struct limits *l)
 
 		gauge_follow(h->account != NULL ? h->account->quota : NULL,
 		    &h->gauges[d], row, found);
-		if (found != NULL && found->mode != QUOTA_OFF)
-			active |= 1u << d;
+		if (found == NULL || found->mode == QUOTA_OFF)
+			continue;
+		active |= 1u << d;
+		begin_bucket(h, (enum quota_dimension)d);
 	}
 	atomic_store(&h->active, active);
 }

@@ -96,6 +96,7 @@ struct quota {
 	/* There is a fleet; and what of a limit a node may use unasked,
 	 * millionths. */
 	_Atomic bool		 fleet;
+	struct lease_node	*leases;	/* set before workers begin */
 	_Atomic int64_t		 share;
 	_Atomic uint32_t	 nodes;		/* of the fleet, or 1 */
 	int64_t			 started_us;
@@ -118,6 +119,12 @@ struct quota_account *quota_account_find(struct quota *q, struct slice tenant);
 /* A reference to the holder or topic is kept until it is dealt with. Nothing
  * when there is no fleet. */
 void	 quota_tell(struct quota *q, const struct quota_event *e);
+/* Whether others of the fleet press it, so that a bucket which begins now has
+ * nothing. */
+bool	 quota_gauge_pressed(const struct quota_holder *h,
+	    enum quota_dimension d);
+bool	 quota_part_pressed(const struct quota_topic *t, int32_t partition,
+	    bool out);
 /* Limits, as far as this node may use them unasked. */
 void	 quota_rate_follow(struct quota *q, struct bucket_rate *r,
 	    int64_t value, int64_t seconds, int64_t burst);

@@ -265,6 +265,20 @@ quota_part_rate(struct quota_topic *t, struct quota_part *p, bool out)
 	return l != NULL ? &l->rate : &t->way[out].rate;
 }
 
+/* That begins now, if nobody used it: with nothing when others use it. */
+static struct bucket *
+bucket_of(struct quota_topic *t, struct quota_part *p, int32_t partition,
+    bool out, int64_t now_us)
+{
+	struct bucket *b = &p->bucket[out];
+	int64_t never = 0;
+
+	if (atomic_load_explicit(&b->at_us, memory_order_relaxed) == 0 &&
+	    quota_part_pressed(t, partition, out))
+		atomic_compare_exchange_strong(&b->at_us, &never, now_us);
+	return b;
+}
+
 /* As in charge.c. */
 static void
 notice(struct quota_topic *t, struct quota_part *p, int32_t partition,
@@ -426,8 +440,8 @@ quota_part_spend(struct quota_topic *t, int32_t partition, bool out,
 	if (!quota_topic_limited(t, out) ||
 	    (p = quota_topic_part(t, partition)) == NULL)
 		return 0;
-	balance = bucket_spend(&p->bucket[out], quota_part_rate(t, p, out),
-	    bytes, now_us);
+	balance = bucket_spend(bucket_of(t, p, partition, out, now_us),
+	    quota_part_rate(t, p, out), bytes, now_us);
 	notice(t, p, partition, out, balance);
 	return verdict(t, p, out, balance, true, now_us, why);
 }
@@ -441,6 +455,6 @@ quota_part_wait_us(struct quota_topic *t, int32_t partition, bool out,
 	if (!quota_topic_limited(t, out) || mode_of(t, out) == QUOTA_SHADOW ||
 	    (p = part_of(t, partition)) == NULL)
 		return 0;
-	return verdict(t, p, out, bucket_look(&p->bucket[out],
-	    quota_part_rate(t, p, out), now_us), false, now_us, why);
+	return verdict(t, p, out, bucket_look(bucket_of(t, p, partition, out,
+	    now_us), quota_part_rate(t, p, out), now_us), false, now_us, why);
 }

@@ -7,6 +7,9 @@ its metrics ten times a second (bytes of requests and replies, requests: counted
 not where limits are), and shown as the least and the most that passed in any 10 seconds and in any
 single one, of the limit. The first three seconds, with the burst, are left out.
 
+Then the same of fleets: three gateways which share the limit in a redis-server, with that many
+connections at each; "wanders" moves all of them to the next one each five seconds.
+
     tests/bench/exact.py [--only PATTERN] [--seconds N]
 """
 
@@ -26,6 +29,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tests", "system"))
 
 from rig import kafka, proc  # noqa: E402
+from rig.redis import Server  # noqa: E402
 
 KB, MB = 1000, 1000000
 LOAD = os.path.join(ROOT, "build", "obj", "bench", "load")
@@ -57,15 +61,32 @@ ROWS = [
     ("egress_bytes", 20 * MB, 10, 1000 * KB),
 ]
 
+# Of fleets: lanes (connections a broker) at each gateway, or how the load goes round.
+FLEETS = [
+    ("ingress_bytes", 5 * MB, (4, 4, 4), 10 * KB),
+    ("ingress_bytes", 5 * MB, (18, 2, 1), 10 * KB),
+    ("ingress_bytes", 5 * MB, (10, 0, 0), 10 * KB),
+    ("ingress_bytes", 5 * MB, "wanders", 10 * KB),
+    ("egress_bytes", 5 * MB, (4, 4, 4), 10 * KB),
+    ("egress_bytes", 5 * MB, (9, 2, 1), 10 * KB),
+    ("requests", 300, (4, 4, 4), 100),
+]
+
 
 class Sample:
-    def __init__(self, admin, pattern):
-        self.url, self.pattern, self.points = f"http://{admin}/metrics", pattern, []
+    """Of one gateway or several together."""
+
+    def __init__(self, admins, pattern):
+        self.urls = [f"http://{admin}/metrics" for admin in admins]
+        self.pattern, self.points = pattern, []
 
     def take(self):
-        with urllib.request.urlopen(self.url, timeout=10) as reply:
-            found = re.search(self.pattern, reply.read().decode(), re.M)
-        self.points.append((time.monotonic(), float(found.group(1)) if found else 0.0))
+        total = 0.0
+        for url in self.urls:
+            with urllib.request.urlopen(url, timeout=10) as reply:
+                found = re.search(self.pattern, reply.read().decode(), re.M)
+            total += float(found.group(1)) if found else 0.0
+        self.points.append((time.monotonic(), total))
 
     def windows(self, seconds, skip):
         """The least and the most a second in any window of so many seconds."""
@@ -87,20 +108,23 @@ class Bench:
         self.cluster = kafka.Cluster("4.3.1", os.path.join(folder, "kafka"))
         self.count = 0
 
-    def weir(self, limit):
+    def path(self, what):
+        return os.path.join(self.folder, what)
+
+    def weir(self, limit, name="weir", store=None):
         port, admin = proc.free_port(), proc.free_port()
-        path = os.path.join(self.folder, "weir.json")
+        path = os.path.join(self.folder, name + ".json")
         config = {
             "cluster": {"bootstrap": self.cluster.bootstrap()},
             "listeners": [{"address": f"127.0.0.1:{port}"}],
-            "quota": {"limits": [limit]},
+            "quota": {"limits": [limit], **(store or {})},
             "admin": {"address": f"127.0.0.1:{admin}"},
-            "workers": 2,
+            "workers": 1 if store else 2,
         }
         with open(path, "w", encoding="ascii") as f:
             json.dump(config, f)
-        log = os.path.join(self.folder, "weir.log")
-        process = proc.Process("weir", [WEIR, "run", "-c", path], log)
+        log = os.path.join(self.folder, name + ".log")
+        process = proc.Process(name, [WEIR, "run", "-c", path], log)
         try:
             proc.wait_until("weir", lambda: self.ready(f"127.0.0.1:{admin}"), 20)
         except proc.Timeout:
@@ -138,7 +162,7 @@ class Bench:
         if what == "egress_bytes":
             self.direct("produce", total // min(lanes, 4) // size, *flags, "-l", 4)
         process, boot, admin = self.weir({"dimension": what, "value": limit})
-        sample = Sample(admin, COUNTED[what])
+        sample = Sample([admin], COUNTED[what])
         if what == "egress_bytes":
             loads = [self.load(boot, "consume", (total // lanes) >> 20, *flags)
                      for _ in range(lanes)]  # fmt: skip
@@ -153,12 +177,64 @@ class Bench:
             load.kill()
             load.communicate()
         process.stop(5)
+        self.show(what, limit, lanes * (1 if what == "egress_bytes" else 3), size, sample)
+
+    @staticmethod
+    def show(what, limit, who, size, sample):
         ten, one = sample.windows(10, 3), sample.windows(1, 3)
         print(
-            f"{what:14} {limit:>9} {lanes * (1 if what == 'egress_bytes' else 3):>5} {size:>8}  "
+            f"{what:14} {limit:>9} {who:>9} {size:>8}  "
             f"{ten[0] / limit:.3f} {ten[1] / limit:.3f}  {one[0] / limit:.3f} {one[1] / limit:.3f}",
             flush=True,
         )
+
+    def loads(self, what, boot, lanes, flags, total):
+        """Those of one gateway."""
+        if what == "egress_bytes":
+            return [self.load(boot, "consume", total >> 20, *flags) for _ in range(lanes)]
+        return [self.load(boot, "produce", total, *flags, "-l", lanes)] if lanes else []
+
+    def fleet(self, what, limit, lanes, size):
+        self.count += 1
+        flags = ["-t", f"exact{self.count}-", *self.shape(size)]
+        self.direct("create", 0, *flags)
+        total = limit * (self.seconds + 10)
+        if what == "egress_bytes":
+            self.direct("produce", total // 4 // size, *flags, "-l", 4)
+        redis = Server(self).start()
+        store = {
+            "store": "redis",
+            "redis": {"addresses": [redis.address], "key_prefix": f"exact{self.count}"},
+        }
+        limited = {"dimension": what, "value": limit}
+        nodes = [self.weir(limited, f"weir{n}", store) for n in range(3)]
+        time.sleep(2)  # they hear of each other
+        sample = Sample([admin for _, _, admin in nodes], COUNTED[what])
+        moves = lanes == "wanders"
+        parts, at = (4, 0, 0) if moves else lanes, 0
+        loads, gone, moved = [], [], time.monotonic()
+        for (_, boot, _), n in zip(nodes, parts):
+            loads += self.loads(what, boot, n, flags, total)
+        end = time.monotonic() + self.seconds + 3
+        while time.monotonic() < end:
+            sample.take()
+            time.sleep(0.1)
+            if moves and time.monotonic() > moved + 5:
+                # The last ones go when the next ones press: nothing is saved up between.
+                at, moved, gone = (at + 1) % 3, time.monotonic(), loads
+                loads = self.loads(what, nodes[at][1], 4, flags, total)
+            elif gone and time.monotonic() > moved + 1:
+                for load in gone:
+                    load.kill()
+                    load.communicate()
+                gone = []
+        for load in loads + gone:
+            load.kill()
+            load.communicate()
+        for process, _, _ in nodes:
+            process.stop(5)
+        redis.stop()
+        self.show(what, limit, lanes if moves else "/".join(map(str, lanes)), size, sample)
 
 
 def main():
@@ -170,10 +246,13 @@ def main():
     bench = Bench(folder, options.seconds)
     try:
         bench.cluster.start()
-        print(f"{'limit':14} {'value':>9} {'conns':>5} {'size':>8}  {'10 s':11}  1 s", flush=True)
+        print(f"{'limit':14} {'value':>9} {'conns':>9} {'size':>8}  {'10 s':11}  1 s", flush=True)
         for row in ROWS:
             if re.search(options.only, " ".join(map(str, row))):
                 bench.row(*row)
+        for row in FLEETS:
+            if re.search(options.only, " ".join(map(str, ("fleet", *row)))):
+                bench.fleet(*row)
     finally:
         proc.kill_all()
         shutil.rmtree(folder, ignore_errors=True)

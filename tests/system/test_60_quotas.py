@@ -196,8 +196,8 @@ def test_fetch_is_held_and_heartbeats_are_not(env):
                 assert not any(c.ask("metadata", 9, {"topics": []}).errors())
                 assert time.monotonic() - before < 5
         took = time.monotonic() - began
-        # The last answer is a quarter of a second's at most.
-        assert took >= 2.75 * 0.98, took
+        # The last answer is an eighth of a second's at most.
+        assert took >= 2.87 * 0.98, took
         assert told > 0
         assert row(node, "egress_bytes")["held_up"]["times"] > 0
     return f"4 MB at 1 MB/s took {took:.2f} s; {empty} empty answers, told at most {told} ms"

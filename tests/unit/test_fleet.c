@@ -304,6 +304,64 @@ partitions_are_leased(void **state)
 	end();
 }
 
+static struct quota_who
+bob_at(struct node *n)
+{
+	struct quota_who w;
+
+	quota_who_open(n->quota, n->account, SLICE_LIT("arn:bob"),
+	    SLICE_LIT(""), &w);
+	return w;
+}
+
+static int
+requests_of(struct quota_who *w)
+{
+	struct quota_cost c = cost(QUOTA_DIM_REQUESTS, 1);
+	int n = 0;
+
+	for (; quota_wait_us(w, &c, now, NULL) == 0; n++)
+		quota_spend(w, &c, now);
+	return n;
+}
+
+/* Where nobody came before, there is nothing left over of what others press. */
+static void
+coming_late_brings_nothing(void **state)
+{
+	struct quota_who here, there;
+	struct quota_topic *t;
+	int64_t bytes = 0;
+
+	(void)state;
+	begin();
+	here = bob_at(&nodes[0]);
+	/* Nobody pressed yet: a part of the burst. */
+	assert_in_range(requests_of(&here), 30, 50);
+	t = quota_topic(nodes[0].account, SLICE_LIT("clicks"));
+	for (int i = 0; i < 200; i++) {
+		tick();
+		requests_of(&here);
+		while (quota_part_wait_us(t, 3, false, now, NULL) == 0)
+			quota_part_spend(t, 3, false, 100, now, NULL);
+	}
+	quota_topic_unref(t);
+	there = bob_at(&nodes[1]);
+	assert_in_range(requests_of(&there), 0, 1);
+	t = quota_topic(nodes[1].account, SLICE_LIT("clicks"));
+	for (; quota_part_wait_us(t, 3, false, now, NULL) == 0; bytes += 100)
+		quota_part_spend(t, 3, false, 100, now, NULL);
+	assert_in_range(bytes, 0, 100);
+	/* Its neighbour is nobody's. */
+	for (; quota_part_wait_us(t, 4, false, now, NULL) == 0; bytes += 100)
+		quota_part_spend(t, 4, false, 100, now, NULL);
+	assert_in_range(bytes, 3000, 5000);
+	quota_topic_unref(t);
+	quota_who_close(&here);
+	quota_who_close(&there);
+	end();
+}
+
 static void
 connections_are_counted_together(void **state)
 {
@@ -500,6 +558,7 @@ main(void)
 		cmocka_unit_test(a_principals_limit_too),
 		cmocka_unit_test(nobody_presses_nobody_leases),
 		cmocka_unit_test(partitions_are_leased),
+		cmocka_unit_test(coming_late_brings_nothing),
 		cmocka_unit_test(connections_are_counted_together),
 		cmocka_unit_test(the_store_goes_and_comes_back),
 		cmocka_unit_test(a_change_acts_on_both),

@@ -31,7 +31,9 @@ struct census_control {
 	bool			 doubt_all;
 	bool			 failed[CENSUS_PARTS];	/* last time: told */
 	bool			 ending;
+	bool			 news;		/* since the last one began */
 	int64_t			 due_us, not_before_us;
+	int64_t			 begun_us;	/* the last one */
 	int64_t			 soon_us;	/* what was wished last shows */
 	/* What there was then; references. */
 	struct cluster		*cluster;	/* NULL: no snapshot yet */
@@ -69,13 +71,11 @@ census_wish(struct gateway *g, bool now)
 	    memory_order_relaxed);
 }
 
-/* Topics as well. */
 void
 census_news(struct gateway *g)
 {
 	atomic_fetch_or_explicit(&g->census_wished, WISH_NEWS,
 	    memory_order_relaxed);
-	watch_wish(g->watch);
 }
 
 /* ---- doubts ---- */
@@ -243,6 +243,7 @@ begin(struct census_control *k)
 	struct census *c = census_new(now, g->tenants, g->config->quota.made);
 	struct census_job job;
 
+	k->begun_us = now;
 	k->due_us = now + (int64_t)g->config->quota.census_ms * 1000;
 	/* This one is too early for what was wished last. */
 	if (k->soon_us > now && k->soon_us < k->due_us)
@@ -252,6 +253,10 @@ begin(struct census_control *k)
 			publish(k, NULL);
 		return;
 	}
+	/* Topics may be the news. */
+	if (k->news)
+		watch_wish(g->watch);
+	k->news = false;
 	k->draft = c;
 	pool_set_cluster(k->pool, g->cluster);
 	job = (struct census_job){
@@ -289,6 +294,19 @@ wish_soon(struct census_control *k)
 		k->due_us = k->soon_us;
 }
 
+/* At once, if the last one is not from just now; and again when all of it
+ * shows. */
+static void
+take_news(struct census_control *k)
+{
+	int64_t at_us = k->begun_us + (int64_t)CENSUS_SOON_MS * 1000;
+
+	wish_soon(k);
+	k->news = true;
+	if (at_us < k->due_us)
+		k->due_us = at_us;
+}
+
 /* What others made or deleted, or what shows late. */
 static bool
 topics_changed(struct census_control *k)
@@ -323,9 +341,11 @@ census_control_tick(struct gateway *g)
 		fleet_control_news(g);
 	if (topics_changed(k))
 		wish |= WISH_SOON;
-	if (wish & (WISH_NOW | WISH_NEWS))
+	if (wish & WISH_NEWS)
+		take_news(k);
+	if (wish & WISH_NOW)
 		k->due_us = 0;
-	if (wish != 0 && !(wish & WISH_NOW))
+	else if (wish & WISH_SOON)
 		wish_soon(k);
 	if (k->draft == NULL && loop_now_us(g->control) >= k->due_us &&
 	    loop_now_us(g->control) >= k->not_before_us)

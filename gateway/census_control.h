@@ -24,9 +24,9 @@ enum {
 	CENSUS_SOON_MS = 1000,	/* what was made shows by then */
 	CENSUS_AGAIN_MS = 5000,	/* after a failure, or while what was made does
 				 * not show */
-	/* How long a request waits for one: a broker may be silent for
-	 * ASK_MS. */
-	CENSUS_WAIT_MS = 6000,
+	/* How long a request waits for one: until one that takes 1.5 s is over,
+	 * then the gap after it, and the next one. */
+	CENSUS_WAIT_MS = 8000,
 	CENSUS_DOUBTS_MAX = 1000,	/* then all are */
 };
 

@@ -256,11 +256,12 @@ fleet_control_status(const struct gateway *g)
 	if (g->fleet == NULL || g->fleet->fleet == NULL)
 		return json_pack("{s:s}", "kind", "local");
 	lease_node_view(quota_fleet_node(g->fleet->fleet), &v);
-	return json_pack("{s:s, s:s, s:b, s:i, s:i, s:i, s:I, s:I, s:o}",
+	return json_pack("{s:s, s:s, s:b, s:i, s:i, s:i, s:I, s:I, s:I, s:o}",
 	    "kind", "redis", "node", g->fleet->id,
 	    "up", v.started && !v.lost, "nodes", (int)v.nodes,
 	    "leases", (int)v.leases, "asking", (int)v.asking,
 	    "calls", (json_int_t)v.calls,
+	    "news", (json_int_t)v.news,
 	    "losses", (json_int_t)(v.losses + v.late + v.bad),
 	    "shards", shards_json(g->fleet->redis));
 }

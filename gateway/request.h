@@ -109,8 +109,8 @@ struct request {
 	void			(*resume)(struct request *r);
 	int64_t			 parked_us;
 	int64_t			 park_until_us;	/* 0: never parked */
-	/* It began to wait for a census first, and last; 0: it has not. */
-	int64_t			 uncounted_us, recounted_us;
+	int64_t			 uncounted_us;	/* it began to wait for a
+						 * census; 0: it did not */
 	bool			 done;		/* reply is whole (or none) */
 	struct chain		 reply;
 	int64_t			 start_us;

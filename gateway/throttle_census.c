@@ -88,28 +88,22 @@ deadline_us(const struct request *r)
 static struct quota_since
 since_of(const struct request *r)
 {
-	struct quota_since since = { r->start_us, r->start_us };
+	bool waited = r->uncounted_us != 0;
 
-	if (r->uncounted_us != 0)
-		since.last_us = loop_now_us(r->worker->loop) < deadline_us(r) ?
-		    r->recounted_us : INT64_MIN;
-	return since;
+	return (struct quota_since){ .came_us = r->start_us, .waited = waited,
+		.tired = waited && loop_now_us(r->worker->loop) >=
+		    deadline_us(r) };
 }
 
-static bool
+static void
 await(struct request *r, void (*resume)(struct request *r))
 {
 	struct worker *w = r->worker;
-	int64_t now = loop_now_us(w->loop);
 
 	if (r->uncounted_us == 0)
-		r->uncounted_us = now;
-	else if (now >= deadline_us(r))
-		return false;
-	r->recounted_us = now;
+		r->uncounted_us = loop_now_us(w->loop);
 	request_wait(r, &w->uncounted, deadline_us(r), resume);
 	census_wish(w->gateway, true);
-	return true;
 }
 
 bool
@@ -132,8 +126,8 @@ throttle_make(struct request *r, enum quota_named kind, struct slice name,
 	case QUOTA_UNSURE:
 		return unsure(r);
 	case QUOTA_STALE:
-		/* Brokers have been silent all the time. */
-		return await(r, resume) ? false : unsure(r);
+		await(r, resume);
+		return false;
 	case QUOTA_OVER:
 		break;
 	}

@@ -83,9 +83,7 @@ quota_gauge_pressed(const struct quota_holder *h, enum quota_dimension d)
 {
 	char name[NAME_SIZE];
 
-	return h->account != NULL && atomic_load_explicit(
-	    &h->account->quota->fleet, memory_order_acquire) &&
-	    lease_pressed(h->account->quota->leases, group_of(h->account),
+	return lease_pressed(h->account->quota->leases, group_of(h->account),
 	    gauge_name(h, d, name));
 }
 
@@ -94,9 +92,8 @@ quota_part_pressed(const struct quota_topic *t, int32_t partition, bool out)
 {
 	char name[NAME_SIZE];
 
-	return atomic_load_explicit(&t->account->quota->fleet,
-	    memory_order_acquire) && lease_pressed(t->account->quota->leases,
-	    group_of(t->account), part_name(t, partition, out, name));
+	return lease_pressed(t->account->quota->leases, group_of(t->account),
+	    part_name(t, partition, out, name));
 }
 
 static void
@@ -229,7 +226,8 @@ holder_is_new(struct quota_fleet *f, struct quota_holder *h)
 			continue;
 		if (has_counter(d))
 			give_counter(f, h, d);
-		else if (is_bucket(d) && quota_gauge_pressed(h, d))
+		else if (is_bucket(d) && h->account != NULL &&
+		    quota_gauge_pressed(h, d))
 			lease_gauge(f, h, d);
 	}
 }
@@ -485,6 +483,9 @@ nodes_changed(void *arg)
 	atomic_store(&f->quota->nodes, v.nodes);
 	lease_unleased(f->node, REFERENCE, 1, REFERENCE, &r);
 	atomic_store(&f->quota->share, atomic_load(&r.rate) / REFERENCE);
+	/* One that is being made with the share of before is seen then. */
+	pthread_mutex_lock(&f->quota->lock);
+	pthread_mutex_unlock(&f->quota->lock);
 	QUOTA_EACH_ACCOUNT(a, f->quota) {
 		pthread_mutex_lock(&a->lock);
 		quota_account_follow(a);
@@ -613,8 +614,9 @@ quota_fleet_tick(struct quota_fleet *f, int64_t now_us)
 			weigh_account(a);
 	}
 	quota_fleet_hear(f);
-	lease_tick(f->node, now_us);
+	/* Before a heartbeat says that it is done. */
 	seek(f);
+	lease_tick(f->node, now_us);
 }
 
 void

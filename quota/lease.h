@@ -172,6 +172,7 @@ struct lease_node_view {
 	uint32_t	 nodes;
 	uint32_t	 leases, asking, known;
 	uint64_t	 batches, calls, beats;
+	uint64_t	 news;		/* how often it heard of others' */
 	uint64_t	 losses, late, bad;	/* calls */
 };
 void		 lease_node_view(const struct lease_node *n,

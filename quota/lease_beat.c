@@ -213,10 +213,12 @@ beat_back(struct lease_node *n, int64_t now)
 static void
 forget_known(struct lease_node *n)
 {
+	struct htab *was = n->known;
+
 	pthread_mutex_lock(&n->known_lock);
-	htab_free(n->known, NULL);
 	n->known = htab_new();
 	pthread_mutex_unlock(&n->known_lock);
+	htab_free(was, NULL);
 	LIST_FOREACH(it, &n->limits) {
 		struct leased *l = LIST_ENTRY(it, struct leased, link);
 
@@ -342,6 +344,7 @@ take_news(struct lease_node *n, int64_t news, bool another_epoch)
 
 	n->news_known = news;
 	n->news_sent = false;
+	n->seen.news += !told;
 	if (!told && n->o.on_news != NULL)
 		n->o.on_news(n->o.arg);
 }

@@ -92,15 +92,18 @@ gauge_follow(struct quota *q, struct quota_gauge *g,
 	atomic_store(&g->mode, mode);
 }
 
-/* A bucket that nobody used begins full, unless others use it. */
+/* A bucket that nobody used begins full. In a fleet it has what it would have
+ * got since the node began, or else each start would bring a burst; and nothing
+ * when others use it. */
 static void
 begin_bucket(struct quota_holder *h, enum quota_dimension d)
 {
 	_Atomic int64_t *at_us = &h->gauges[d].bucket.at_us;
 
-	if (quota_dimension(d)->kind == QUOTA_RATE &&
-	    atomic_load(at_us) == 0 && quota_gauge_pressed(h, d))
-		atomic_store(at_us, clock_now_us());
+	if (quota_dimension(d)->kind == QUOTA_RATE && h->account != NULL &&
+	    atomic_load(&h->account->quota->fleet) && atomic_load(at_us) == 0)
+		atomic_store(at_us, quota_gauge_pressed(h, d) ?
+		    clock_now_us() : h->account->quota->started_us);
 }
 
 void

@@ -119,8 +119,8 @@ struct quota_account *quota_account_find(struct quota *q, struct slice tenant);
 /* A reference to the holder or topic is kept until it is dealt with. Nothing
  * when there is no fleet. */
 void	 quota_tell(struct quota *q, const struct quota_event *e);
-/* Whether others of the fleet press it, so that a bucket which begins now has
- * nothing. */
+/* Whether others of the fleet, which there is, press it: a bucket that begins
+ * now has nothing then. Thread: any. */
 bool	 quota_gauge_pressed(const struct quota_holder *h,
 	    enum quota_dimension d);
 bool	 quota_part_pressed(const struct quota_topic *t, int32_t partition,

@@ -259,17 +259,18 @@ note_made(struct quota_account *a, enum quota_named kind, uint64_t hash,
 }
 
 /* Each node of a fleet makes its part of what is left, until brokers are asked
- * anew: whatever the others make, there is room for it then. One it makes in
- * any case. */
+ * anew: whatever the others make, there is room for it then. Of less than one
+ * each, who has waited may make one. */
 static bool
 is_part(const struct quota_account *a, enum quota_named kind, int64_t n,
-    int64_t most)
+    int64_t most, bool waited)
 {
 	int64_t nodes = atomic_load_explicit(&a->quota->nodes,
 	    memory_order_relaxed);
 	int64_t had = quota_stock_count(a->stock, kind);
+	int64_t part = nodes <= 1 ? most - had : (most - had) / nodes;
 
-	return nodes <= 1 || n - had <= 1 || n - had <= (most - had) / nodes;
+	return n - had <= (part == 0 && waited ? 1 : part);
 }
 
 /* It is new: whether it may be. */
@@ -286,10 +287,9 @@ judge(const struct quota_who *w, enum quota_named kind,
 		return QUOTA_UNSURE;
 	/* Nothing is noted for that size. */
 	most = quota_size_limit(w, dimensions[kind], INT64_MIN, now_us, why);
-	if (most >= 0 && n > most && asked_us < since.came_us)
-		return QUOTA_STALE;
-	if (most >= 0 && n <= most && asked_us < since.last_us &&
-	    !is_part(a, kind, n, most))
+	if (most >= 0 && !since.tired && (n > most ?
+	    asked_us < since.came_us :
+	    !is_part(a, kind, n, most, since.waited)))
 		return QUOTA_STALE;
 	/* Noted in shadow too. */
 	most = quota_size_limit(w, dimensions[kind], n, now_us, why);

@@ -70,17 +70,18 @@ enum quota_making {
 	QUOTA_OVER,	/* there is no room */
 };
 
-/* When it came that wants to make something, and when it last waited for what
- * brokers say (or came); `last` is INT64_MIN when it has waited enough. */
+/* Who wants to make something: when it came, and whether it has waited for what
+ * brokers say then; `tired` when it waits no more. */
 struct quota_since {
-	int64_t	 came_us, last_us;
+	int64_t	 came_us;
+	bool	 waited, tired;
 };
 
-/* Somebody makes something of that name, or uses it. STALE: there is no room,
- * and what is known is from before it came, so it may have been made elsewhere
- * since, or there may be room again; or others of a fleet may make as much
- * meanwhile, and what is known is from before it last waited. *why is set for
- * OVER. */
+/* Somebody makes something of that name, or uses it. STALE: it is to ask again
+ * when brokers have said more, unless it is tired. Either there is no room, and
+ * what is known is from before it came, so it may have been made elsewhere
+ * since, or there may be room again; or this node has made its part of what was
+ * left for the fleet. *why is set for OVER. */
 enum quota_making quota_make(const struct quota_who *w, enum quota_named kind,
 		    struct slice name, struct quota_since since,
 		    int64_t now_us, struct quota_reason *why);

@@ -265,7 +265,7 @@ quota_part_rate(struct quota_topic *t, struct quota_part *p, bool out)
 	return l != NULL ? &l->rate : &t->way[out].rate;
 }
 
-/* That begins now, if nobody used it: with nothing when others use it. */
+/* That begins now, if nobody used it, as holders' do. */
 static struct bucket *
 bucket_of(struct quota_topic *t, struct quota_part *p, int32_t partition,
     bool out, int64_t now_us)
@@ -274,8 +274,10 @@ bucket_of(struct quota_topic *t, struct quota_part *p, int32_t partition,
 	int64_t never = 0;
 
 	if (atomic_load_explicit(&b->at_us, memory_order_relaxed) == 0 &&
-	    quota_part_pressed(t, partition, out))
-		atomic_compare_exchange_strong(&b->at_us, &never, now_us);
+	    atomic_load(&t->account->quota->fleet))
+		atomic_compare_exchange_strong(&b->at_us, &never,
+		    quota_part_pressed(t, partition, out) ? now_us :
+		    t->account->quota->started_us);
 	return b;
 }
 

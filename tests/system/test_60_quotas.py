@@ -160,7 +160,6 @@ def test_coming_back_brings_nothing(env):
         took = time.monotonic() - began
         assert took >= 2.9 * 0.98, took
         callers = [client(node) for _ in range(20)]
-        began = time.monotonic()
         for c in callers:
             c._connect()
             c.sock.sendall(
@@ -170,10 +169,11 @@ def test_coming_back_brings_nothing(env):
             c.sock.settimeout(20)
             assert c.sock.recv(1)
         many = time.monotonic() - began
-        assert many >= 1.9 * 0.98, many
+        # All of them: 6 MB, of which the burst is 1 and the last one goes into debt.
+        assert many >= 4.9 * 0.98, many
         for c in callers:
             c.close()
-    return f"40 connections took {took:.2f} s, 20 at once {many:.2f} s"
+    return f"40 connections took {took:.2f} s, with 20 at once {many:.2f} s"
 
 
 @only(through_weir=True)

@@ -225,6 +225,11 @@ def as_a_fleet(stack, env, tenant, *limits):
     return nodes
 
 
+def heard(node):
+    """How often it was told that others had made something."""
+    return json.loads(node.get("/status")[1])["store"]["news"]
+
+
 @only(through_weir=True)
 def test_groups_of_a_fleet(env):
     """What one gateway has made the others know of, though their censuses are ten minutes apart;
@@ -268,12 +273,15 @@ def test_groups_of_a_fleet(env):
 
 @only(through_weir=True)
 def test_partitions_of_a_fleet(env):
-    """Topics that one gateway has made count at the others at once."""
+    """Topics that one gateway has made count at the others, which are told."""
     tenant = "fparts"
     with contextlib.ExitStack() as stack:
         nodes = as_a_fleet(stack, env, tenant, limit("partitions", 10))
         callers = [stack.enter_context(client(n)) for n in nodes]
+        before = [heard(node) for node in nodes]
         assert made(callers[0], "one", 6)["error_code"] == 0
+        for node, news in zip(nodes[1:], before[1:]):
+            proc.wait_until("news", lambda n=node, b=news: heard(n) > b, 20)
         for node in nodes:
             used(node, tenant, "partitions", 6)
         for c in callers[1:]:

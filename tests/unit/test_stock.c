@@ -82,11 +82,12 @@ make(const char *name)
 	    f.now, &f.why);
 }
 
-/* By what came `later` than now and waited since then. */
+/* By what came `later` than now. */
 static enum quota_making
-make_later(const char *name, int64_t came, int64_t last)
+make_later(const char *name, int64_t later, bool waited)
 {
-	struct quota_since since = { f.now + came, f.now + last };
+	struct quota_since since = { .came_us = f.now + later,
+		.waited = waited };
 
 	return quota_make(&f.who, G, slice_of(name), since, f.now, &f.why);
 }
@@ -229,14 +230,14 @@ doubts_what_is_old(void **state)
 	(void)state;
 	begin(1, QUOTA_ENFORCE);
 	census("a");
-	assert_int_equal(make_later("b", 1, 1), QUOTA_STALE);
+	assert_int_equal(make_later("b", 1, false), QUOTA_STALE);
 	assert_int_equal(noted(), 0);
 	assert_int_equal(count(), 1);
-	assert_int_equal(make_later("a", 1, 1), QUOTA_THERE);
-	assert_int_equal(make_later("b", 0, 0), QUOTA_OVER);
+	assert_int_equal(make_later("a", 1, false), QUOTA_THERE);
+	assert_int_equal(make_later("b", 0, false), QUOTA_OVER);
 	f.now += SECOND;
 	census("b");
-	assert_int_equal(make_later("b", 0, 0), QUOTA_THERE);
+	assert_int_equal(make_later("b", 0, false), QUOTA_THERE);
 	end();
 }
 
@@ -252,24 +253,36 @@ a_fleet_shares_what_is_left(void **state)
 	for (const char *c = "bcd"; *c != '\0'; c++) {
 		char name[2] = { *c, '\0' };
 
-		assert_int_equal(make_later(name, 1, 1), QUOTA_MADE);
+		assert_int_equal(make_later(name, 1, false), QUOTA_MADE);
 	}
-	assert_int_equal(make_later("e", 1, 1), QUOTA_STALE);
-	assert_int_equal(make_later("d", 1, 1), QUOTA_THERE);
+	assert_int_equal(make_later("e", 1, false), QUOTA_STALE);
+	assert_int_equal(make_later("d", 1, false), QUOTA_THERE);
 	assert_int_equal(noted(), 0);
 	/* It has waited; others have made five. */
 	f.now += SECOND;
 	census("a b c d v w x y z");
-	assert_int_equal(make_later("e", -SECOND, 0), QUOTA_MADE);
-	assert_int_equal(make_later("g", -SECOND, 1), QUOTA_OVER);
-	/* There was room all the time, and it is tired of waiting. */
+	assert_int_equal(make_later("e", 1, false), QUOTA_STALE);
+	assert_int_equal(make_later("e", -SECOND, true), QUOTA_MADE);
+	assert_int_equal(make_later("g", -SECOND, true), QUOTA_OVER);
+	/* There was room all the time: a part each time, until it is tired. */
 	f.now += SECOND;
 	census("a b c d e");
-	assert_int_equal(make_later("g", 1, 1), QUOTA_MADE);
-	assert_int_equal(make_later("h", 1, 1), QUOTA_STALE);
+	assert_int_equal(make_later("g", 1, false), QUOTA_MADE);
+	assert_int_equal(make_later("h", -SECOND, true), QUOTA_STALE);
 	assert_int_equal(quota_make(&f.who, G, SLICE_LIT("h"),
-	    (struct quota_since){ f.now + 1, INT64_MIN }, f.now, &f.why),
+	    (struct quota_since){ f.now + 1, true, true }, f.now, &f.why),
 	    QUOTA_MADE);
+	for (const char *c = "ijk"; *c != '\0'; c++) {
+		char name[2] = { *c, '\0' };
+
+		assert_int_equal(quota_make(&f.who, G, slice_of(name),
+		    (struct quota_since){ f.now + 1, true, true }, f.now,
+		    &f.why), QUOTA_MADE);
+	}
+	/* Tired, it is refused by what is known. */
+	assert_int_equal(quota_make(&f.who, G, SLICE_LIT("l"),
+	    (struct quota_since){ f.now + 1, true, true }, f.now, &f.why),
+	    QUOTA_OVER);
 	end();
 }
 
@@ -279,7 +292,7 @@ shadow_refuses_nobody(void **state)
 	(void)state;
 	begin(1, QUOTA_SHADOW);
 	census("a");
-	assert_int_equal(make_later("b", 1, 1), QUOTA_MADE);
+	assert_int_equal(make_later("b", 1, false), QUOTA_MADE);
 	assert_int_equal(make("c"), QUOTA_MADE);
 	assert_int_equal(make("c"), QUOTA_THERE);
 	assert_int_equal(noted(), 2);

@@ -200,6 +200,12 @@ def test_one_number_for_all(env):
 def test_nobody_presses(env):
     """A limit that nobody presses costs Redis nothing but heartbeats."""
     with fleet(env, "calm", limits=[{"dimension": "ingress_bytes", "value": 100 * MB}]) as f:
+        # A bucket that begins is as full as its node is old, up to a second.
+        for node in f.nodes:
+            proc.wait_until(
+                f"{node.name} to be two seconds old",
+                lambda n=node: json.loads(n.get("/status")[1])["uptime_seconds"] > 2, 20,
+            )  # fmt: skip
         f.press((1, 1, 1))
         proc.wait_until("some records", lambda: f.acked() > 10 * SIZE)
         assert not f.release()

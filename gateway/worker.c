@@ -348,15 +348,6 @@ accepted(void *arg, int fd, const struct sockaddr *peer, socklen_t len)
 	session_open(a->worker, fd, peer, len, a->listener);
 }
 
-static void
-set_port(struct sockaddr_storage *a, int port)
-{
-	if (a->ss_family == AF_INET6)
-		((struct sockaddr_in6 *)a)->sin6_port = htons((uint16_t)port);
-	else
-		((struct sockaddr_in *)a)->sin_port = htons((uint16_t)port);
-}
-
 static bool
 open_listeners(struct worker *w, struct error *err)
 {
@@ -372,7 +363,8 @@ open_listeners(struct worker *w, struct error *err)
 			return error_prefix(err, "listener %s", c->name);
 		/* Port 0: the first worker's socket decides for all. */
 		if (g->bound_port[i] != 0)
-			set_port(&a, g->bound_port[i]);
+			address_set_port((struct sockaddr *)&a,
+			    g->bound_port[i]);
 		w->accepting[i].worker = w;
 		w->accepting[i].listener = (int)i;
 		w->listeners[i] = listen_open(w->loop, (struct sockaddr *)&a,

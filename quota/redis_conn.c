@@ -21,6 +21,7 @@
 
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
+#include "gateway/net/listen.h"
 #include "gateway/net/lookup.h"
 #include "gateway/net/tls.h"
 #include "quota/redis_conn_private.h"
@@ -532,12 +533,7 @@ found_host(void *arg, const struct addrinfo *found, int fault)
 		a = a->ai_next;
 	memset(&to, 0, sizeof(to));
 	memcpy(&to, a->ai_addr, a->ai_addrlen);
-	if (to.ss_family == AF_INET6)
-		((struct sockaddr_in6 *)&to)->sin6_port =
-		    htons((uint16_t)c->to.port);
-	else
-		((struct sockaddr_in *)&to)->sin_port =
-		    htons((uint16_t)c->to.port);
+	address_set_port((struct sockaddr *)&to, c->to.port);
 	enter(c);
 	connect_to(c, (struct sockaddr *)&to, a->ai_addrlen);
 	leave(c);

@@ -371,12 +371,20 @@ join_offers(const struct watch *w)
 }
 
 static void
+resolved(void *arg)
+{
+	watch_wish(arg);
+}
+
+static void
 publish(struct watch *w, struct cluster *c)
 {
 	struct cluster *old = w->cluster;
 
 	c->generation = ++w->generation;
 	w->cluster = c;
+	if (old == NULL)
+		resolver_serve(w->resolver, w->loop, resolved, w);
 	w->publish(w->arg, c);
 	if (old != NULL)
 		cluster_unref(old);

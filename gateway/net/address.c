@@ -5,6 +5,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,6 +100,17 @@ address_parse(const char *text, struct sockaddr_storage *to, socklen_t *len,
 	*len = found->ai_addrlen;
 	freeaddrinfo(found);
 	return true;
+}
+
+void
+address_set_port(struct sockaddr *a, int port)
+{
+	uint16_t there = htons((uint16_t)port);
+
+	/* Both have it behind the family. */
+	if (a->sa_family == AF_INET || a->sa_family == AF_INET6)
+		memcpy((char *)a + offsetof(struct sockaddr_in, sin_port),
+		    &there, sizeof(there));
 }
 
 void

@@ -27,6 +27,8 @@ bool	 address_parse(const char *text, struct sockaddr_storage *to,
 /* Splits without resolving; host has no brackets. */
 bool	 address_split(const char *text, char *host, size_t host_size,
 	    int *port, struct error *err) MUST_CHECK;
+/* Of an IPv4 or IPv6 address; nothing of others. */
+void	 address_set_port(struct sockaddr *a, int port);
 /* "10.1.2.3:4567", "[::1]:9092". */
 void	 address_format(const struct sockaddr *a, char *to, size_t size);
 

@@ -76,6 +76,13 @@ session_mute(struct session *s, bool muted)
 	s->muted = muted;
 }
 
+void
+session_mute_idle(struct session *s)
+{
+	session_mute(s, true);
+	conn_watch_end(s->conn);
+}
+
 /* ---- requests ---- */
 
 static void

@@ -71,6 +71,8 @@ bool	 session_output_full(const struct session *s);
 void	 session_run(struct request *r);
 /* Does not read it, whatever else is so, until it is told otherwise. */
 void	 session_mute(struct session *s, bool muted);
+/* Nothing of it is under way here: it ends when its client does. */
+void	 session_mute_idle(struct session *s);
 void	 session_close(struct session *s, enum conn_reason reason,
 	    const char *detail);
 /* How many virtual brokers this client sees (chosen at first use). */

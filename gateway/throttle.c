@@ -412,7 +412,7 @@ mute(struct throttle *t, const struct request *r, int64_t us)
 	struct session *s = t->session;
 
 	owe(t, r);
-	session_mute(s, true);
+	session_mute_idle(s);
 	/* An earlier reply may have said longer. */
 	if (t->timer.slot == 0 || t->timer.at_us < now_us(s) + us)
 		timer_set(&t->timer, s->worker->loop, now_us(s) + us,
@@ -592,7 +592,7 @@ close_soon(struct throttle *t, enum conn_reason reason,
 	t->closing = reason;
 	quota_reason_text(why, t->why.text, sizeof(t->why.text));
 	quota_note(why->record, us, now_us(s));
-	session_mute(s, true);
+	session_mute_idle(s);
 	timer_set(&t->timer, s->worker->loop, now_us(s) + us, close_now);
 }
 

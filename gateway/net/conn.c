@@ -66,6 +66,19 @@ conn_dirty(struct conn *c)
 	loop_wake(c->loop);
 }
 
+/* An alert of TLS is something unread. */
+static bool
+has_ended(const struct conn *c)
+{
+	uint8_t byte;
+	ssize_t n;
+
+	if (!c->watches_end || reassembly_holds(&c->in))
+		return false;
+	n = recv(c->fd, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT);
+	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
 static void
 on_readable(evutil_socket_t fd, short what, void *arg)
 {
@@ -80,6 +93,8 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 		conn_setup_step(c);
 	else if (c->state == CONN_S_OPEN && !c->blocked)
 		conn_read(c);
+	else if (c->state == CONN_S_OPEN && has_ended(c))
+		conn_close(c, CONN_PEER, NULL);
 	else
 		conn_want_read(c, false);
 	loop_leave(l);
@@ -192,8 +207,15 @@ conn_pause(struct conn *c)
 }
 
 void
+conn_watch_end(struct conn *c)
+{
+	c->watches_end = (c->blocked & BLOCK_PAUSED) != 0;
+}
+
+void
 conn_resume(struct conn *c)
 {
+	c->watches_end = false;
 	if (c->state <= CONN_S_OPEN)
 		conn_unblock(c, BLOCK_PAUSED);
 }

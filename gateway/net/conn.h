@@ -118,6 +118,9 @@ size_t		 conn_queued(const struct conn *c);	/* bytes not sent yet */
  * from inside. */
 void		 conn_pause(struct conn *c);
 void		 conn_resume(struct conn *c);
+/* While it is paused: that the other side has ended is told at once, if nothing
+ * that it sent is unread. Else it is found out after conn_resume. */
+void		 conn_watch_end(struct conn *c);
 void		 conn_set_frame_max(struct conn *c, size_t max);
 /* As conn_options.frame_ms, from the next frame on. */
 void		 conn_set_frame_ms(struct conn *c, uint32_t ms);

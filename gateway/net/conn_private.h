@@ -69,6 +69,7 @@ struct conn {
 	bool			 had_frame;	/* in its life */
 	bool			 read_frame;	/* in this read */
 	bool			 queued;	/* on the loop's hellos */
+	bool			 watches_end;	/* while paused */
 	uint8_t			 why;		/* after flush: conn_reason */
 	int			 connect_errno;	/* it failed at once */
 

@@ -441,6 +441,21 @@ def test_connections(env):
 
 
 @only(through_weir=True)
+def test_a_muted_client_goes(env):
+    """It is muted for many minutes, and its place is free as soon as it has gone."""
+    topic = env.topic("goes", 1)
+    limits = limit("ingress_bytes", 1000), limit("connections", 1)
+    with node_with(env, "q-goes", *limits, throttle_max_ms=600000) as node:
+        with client(node) as c:
+            _, told = produced(c, topic, 1, size=500000)
+            assert told[0] > 300000, told
+            assert row(node, "connections")["use"] == 1
+        proc.wait_until("its place to be free", lambda: row(node, "connections")["use"] == 0, 30)
+        with client(node) as c:
+            assert not any(c.ask("metadata", 9, {"topics": []}).errors())
+
+
+@only(through_weir=True)
 def test_shadow(env):
     """What it would have done is told, and nobody is slowed down."""
     topic = env.topic("shadow", 1)

@@ -394,6 +394,54 @@ pause_between(struct world *w, size_t size, int wait)
 	free(f);
 }
 
+/* A client that goes while it is paused, with nothing unread. */
+static void
+test_pause_end(void **state)
+{
+	struct world *w = *state;
+	uint8_t *f = make_frame(30, 1);
+
+	w->e.on_frame = pause_each;
+	open_pair(w, &plain);
+	write_all(w, f, 34);
+	UNTIL(w->l, w->e.frames == 1);
+	conn_watch_end(w->e.c);
+	turns(w->l, 3);
+	assert_int_equal(w->e.closed, 0);
+	close(w->fd);
+	w->fd = -1;
+	UNTIL(w->l, w->e.closed == 1);
+	assert_int_equal(w->e.reason, CONN_PEER);
+	free(f);
+}
+
+/* What it sent before comes first. */
+static void
+test_pause_end_unread(void **state)
+{
+	struct world *w = *state;
+	uint8_t *f = make_frame(30, 1);
+
+	w->e.on_frame = pause_each;
+	open_pair(w, &plain);
+	write_all(w, f, 34);
+	UNTIL(w->l, w->e.frames == 1);
+	conn_watch_end(w->e.c);
+	write_all(w, f, 34);
+	close(w->fd);
+	w->fd = -1;
+	turns(w->l, 5);
+	assert_int_equal(w->e.closed, 0);
+	conn_resume(w->e.c);
+	UNTIL(w->l, w->e.frames == 2);
+	/* Not watched, it is not noticed. */
+	turns(w->l, 5);
+	assert_int_equal(w->e.closed, 0);
+	conn_resume(w->e.c);
+	UNTIL(w->l, w->e.closed == 1);
+	free(f);
+}
+
 static void
 test_pause_small(void **state)
 {
@@ -1103,6 +1151,8 @@ main(void)
 		T(test_close_in_frame),
 		T(test_close_in_frame_in_place),
 		T(test_close_in_big_frame),
+		T(test_pause_end),
+		T(test_pause_end_unread),
 		T(test_pause_small),
 		T(test_pause_in_place),
 		T(test_pause_for_no_time),

@@ -31,9 +31,10 @@ struct census_control {
 	bool			 doubt_all;
 	bool			 failed[CENSUS_PARTS];	/* last time: told */
 	bool			 ending;
-	bool			 news;		/* since the last one began */
 	int64_t			 due_us, not_before_us;
 	int64_t			 begun_us;	/* the last one */
+	bool			 news;		/* topics may be some of them */
+	int64_t			 wished_us;	/* a snapshot was, for that */
 	int64_t			 soon_us;	/* what was wished last shows */
 	/* What there was then; references. */
 	struct cluster		*cluster;	/* NULL: no snapshot yet */
@@ -253,10 +254,6 @@ begin(struct census_control *k)
 			publish(k, NULL);
 		return;
 	}
-	/* Topics may be the news. */
-	if (k->news)
-		watch_wish(g->watch);
-	k->news = false;
 	k->draft = c;
 	pool_set_cluster(k->pool, g->cluster);
 	job = (struct census_job){
@@ -307,6 +304,20 @@ take_news(struct census_control *k)
 		k->due_us = at_us;
 }
 
+/* Not more often than there are censuses, and without waiting for one. */
+static void
+wish_snapshot(struct census_control *k)
+{
+	int64_t now = loop_now_us(k->gateway->control);
+
+	if (k->wished_us != 0 &&
+	    now - k->wished_us < (int64_t)CENSUS_SOON_MS * 1000)
+		return;
+	k->wished_us = now;
+	k->news = false;
+	watch_wish(k->gateway->watch);
+}
+
 /* What others made or deleted, or what shows late. */
 static bool
 topics_changed(struct census_control *k)
@@ -343,6 +354,8 @@ census_control_tick(struct gateway *g)
 		wish |= WISH_SOON;
 	if (wish & WISH_NEWS)
 		take_news(k);
+	if (k->news)
+		wish_snapshot(k);
 	if (wish & WISH_NOW)
 		k->due_us = 0;
 	else if (wish & WISH_SOON)

@@ -382,7 +382,8 @@ begin(struct http_call *c, const struct http_options *o, struct error *err)
 	c->form = copy_of(o->form);
 	c->attempt = o->attempt;
 	c->body_max = o->body_max;
-	c->lookup = lookup_start(c->loop, c->url.host, found_host, c);
+	c->lookup = lookup_start(c->loop, c->url.host, AI_ADDRCONFIG,
+	    found_host, c);
 	return true;
 }
 

@@ -553,7 +553,8 @@ start(struct redis_conn *c)
 	timer_set(&c->timer, c->loop, loop_now_us(c->loop) +
 	    c->login->connect_ms * 1000LL, on_timer);
 	if (c->to.path[0] == '\0') {
-		c->lookup = lookup_start(c->loop, c->to.host, found_host, c);
+		c->lookup = lookup_start(c->loop, c->to.host, AI_ADDRCONFIG,
+		    found_host, c);
 		return;
 	}
 	memcpy(path.sun_path, c->to.path, sizeof(path.sun_path));

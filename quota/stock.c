@@ -287,9 +287,11 @@ judge(const struct quota_who *w, enum quota_named kind,
 		return QUOTA_UNSURE;
 	/* Nothing is noted for that size. */
 	most = quota_size_limit(w, dimensions[kind], INT64_MIN, now_us, why);
-	if (most >= 0 && !since.tired && (n > most ?
-	    asked_us < since.came_us :
-	    !is_part(a, kind, n, most, since.waited)))
+	/* Brokers have been silent all the time that it waited. */
+	if (most >= 0 && n > most && asked_us < since.came_us)
+		return since.tired ? QUOTA_UNSURE : QUOTA_STALE;
+	if (most >= 0 && n <= most && !since.tired &&
+	    !is_part(a, kind, n, most, since.waited))
 		return QUOTA_STALE;
 	/* Noted in shadow too. */
 	most = quota_size_limit(w, dimensions[kind], n, now_us, why);

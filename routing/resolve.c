@@ -189,7 +189,7 @@ start(struct name *n)
 	}
 	r->flying++;
 	n->asked_us = clock_now_us();
-	n->lookup = lookup_start(r->loop, n->host, looked_up, n);
+	n->lookup = lookup_start(r->loop, n->host, 0, looked_up, n);
 }
 
 static bool
@@ -237,7 +237,8 @@ resolver_find(struct resolver *r, const char *host, int port,
 	}
 	memcpy(to, n->v, sizeof(n->v));
 	if (n->n == 0)
-		error_set(err, "%s: %s", host, gai_strerror(n->fault ?
+		error_set(err, "%s: %s", host, n->due_us == 0 ?
+		    "it is being looked up" : gai_strerror(n->fault ?
 		    n->fault : EAI_NODATA));
 	return n->n;
 }

@@ -376,6 +376,17 @@ resolved(void *arg)
 	watch_wish(arg);
 }
 
+/* All of the bootstrap list is known before it is needed again. */
+static void
+begin_serving(struct watch *w)
+{
+	struct broker_address none;
+
+	resolver_serve(w->resolver, w->loop, resolved, w);
+	(void)bootstrap_find(w->bootstrap, w->resolver, 0, UINT32_MAX, &none,
+	    NULL);
+}
+
 static void
 publish(struct watch *w, struct cluster *c)
 {
@@ -384,7 +395,7 @@ publish(struct watch *w, struct cluster *c)
 	c->generation = ++w->generation;
 	w->cluster = c;
 	if (old == NULL)
-		resolver_serve(w->resolver, w->loop, resolved, w);
+		begin_serving(w);
 	w->publish(w->arg, c);
 	if (old != NULL)
 		cluster_unref(old);

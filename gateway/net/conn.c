@@ -73,7 +73,8 @@ has_ended(const struct conn *c)
 	uint8_t byte;
 	ssize_t n;
 
-	if (!c->watches_end || reassembly_holds(&c->in))
+	if (!c->watches_end || reassembly_holds(&c->in) ||
+	    (c->tls != NULL && conn_tls_pending(c, true)))
 		return false;
 	n = recv(c->fd, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT);
 	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
@@ -210,6 +211,9 @@ void
 conn_watch_end(struct conn *c)
 {
 	c->watches_end = (c->blocked & BLOCK_PAUSED) != 0;
+	/* What came meanwhile may have been the end. */
+	if (c->watches_end && c->state == CONN_S_OPEN)
+		conn_want_read(c, true);
 }
 
 void

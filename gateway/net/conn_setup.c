@@ -90,7 +90,7 @@ conn_opened(struct conn *c)
 		return;
 	if (c->out.bytes > 0)
 		conn_dirty(c);
-	conn_want_read(c, !c->blocked);
+	conn_want_read(c, !c->blocked || c->watches_end);
 	/* TLS may hold what came with the handshake's end. */
 	if (c->tls != NULL)
 		conn_pend(c);

@@ -19,6 +19,7 @@ struct lookup {
 	atomic_int	 refs;
 	atomic_bool	 there;
 	char		*host;
+	int		 flags;		/* getaddrinfo's */
 	struct addrinfo	*found;		/* or NULL */
 	int		 fault;
 	int		 fd;		/* an eventfd: it is there */
@@ -71,7 +72,7 @@ thread_main(void *arg)
 {
 	struct lookup *k = arg;
 
-	look_up(k, AI_ADDRCONFIG);
+	look_up(k, k->flags);
 	tell(k);
 	unref(k);
 	atomic_fetch_sub(&threads, 1);
@@ -132,14 +133,16 @@ settle(struct lookup *k)
 }
 
 struct lookup *
-lookup_start(struct loop *l, const char *host, void (*done)(void *arg,
-    const struct addrinfo *found, int fault), void *arg)
+lookup_start(struct loop *l, const char *host, int flags,
+    void (*done)(void *arg, const struct addrinfo *found, int fault),
+    void *arg)
 {
 	struct lookup *k = mem_zalloc(sizeof(*k));
 
 	atomic_init(&k->refs, 1);
 	atomic_init(&k->there, false);
 	k->host = mem_strdup(host);
+	k->flags = flags;
 	k->loop = l;
 	k->done = done;
 	k->arg = arg;

@@ -19,9 +19,9 @@ struct loop;
 
 enum { LOOKUPS_MAX = 16 };
 
-/* done() is called once, later: with what getaddrinfo found, valid during the
- * call, or NULL and its fault. */
-struct lookup	*lookup_start(struct loop *l, const char *host,
+/* flags are getaddrinfo's. done() is called once, later: with what it found,
+ * valid during the call, or NULL and its fault. */
+struct lookup	*lookup_start(struct loop *l, const char *host, int flags,
 		    void (*done)(void *arg, const struct addrinfo *found,
 		    int fault), void *arg);
 /* done() is not called any more. NULL is good. Before the loop is freed. */

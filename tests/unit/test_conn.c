@@ -415,6 +415,26 @@ test_pause_end(void **state)
 	free(f);
 }
 
+/* It goes, and only then it is paused in that way. */
+static void
+test_pause_ended(void **state)
+{
+	struct world *w = *state;
+	uint8_t *f = make_frame(30, 1);
+
+	w->e.on_frame = pause_each;
+	open_pair(w, &plain);
+	write_all(w, f, 34);
+	UNTIL(w->l, w->e.frames == 1);
+	close(w->fd);
+	w->fd = -1;
+	turns(w->l, 3);
+	assert_int_equal(w->e.closed, 0);
+	conn_watch_end(w->e.c);
+	UNTIL(w->l, w->e.closed == 1);
+	free(f);
+}
+
 /* What it sent before comes first. */
 static void
 test_pause_end_unread(void **state)
@@ -1152,6 +1172,7 @@ main(void)
 		T(test_close_in_frame_in_place),
 		T(test_close_in_big_frame),
 		T(test_pause_end),
+		T(test_pause_ended),
 		T(test_pause_end_unread),
 		T(test_pause_small),
 		T(test_pause_in_place),

@@ -279,10 +279,13 @@ a_fleet_shares_what_is_left(void **state)
 		    (struct quota_since){ f.now + 1, true, true }, f.now,
 		    &f.why), QUOTA_MADE);
 	}
-	/* Tired, it is refused by what is known. */
+	/* There is none, unless that is too old. */
+	assert_int_equal(quota_make(&f.who, G, SLICE_LIT("l"),
+	    (struct quota_since){ f.now, true, true }, f.now, &f.why),
+	    QUOTA_OVER);
 	assert_int_equal(quota_make(&f.who, G, SLICE_LIT("l"),
 	    (struct quota_since){ f.now + 1, true, true }, f.now, &f.why),
-	    QUOTA_OVER);
+	    QUOTA_UNSURE);
 	end();
 }
 

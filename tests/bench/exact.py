@@ -154,28 +154,47 @@ class Bench:
         each = min(size, KB)
         return ["-s", each, "-r", max(1, size // each)]
 
-    def row(self, what, limit, lanes, size):
+    def topic(self, what, size, count):
+        """load.c's flags for a new one; with so many requests in it, when it is to be read."""
         self.count += 1
         flags = ["-t", f"exact{self.count}-", *self.shape(size)]
         self.direct("create", 0, *flags)
-        total = limit * (self.seconds + 4)
+        writes = [LOAD, *NAMED, *map(str, flags), self.cluster.bootstrap(), "produce", "6"]
+        proc.wait_until(
+            "the topic is everywhere",
+            lambda: subprocess.run(writes, capture_output=True, check=False).returncode == 0, 30, 0.2,
+        )  # fmt: skip
         if what == "egress_bytes":
-            self.direct("produce", total // min(lanes, 4) // size, *flags, "-l", 4)
+            self.direct("produce", count, *flags, "-l", 4)
+        return flags
+
+    def loads(self, what, boot, lanes, flags, count):
+        """Those of one gateway: consumers of so many bytes each, or a producer of requests."""
+        if what == "egress_bytes":
+            return [self.load(boot, "consume", count >> 20, *flags) for _ in range(lanes)]
+        return [self.load(boot, "produce", count, *flags, "-l", lanes)] if lanes else []
+
+    @staticmethod
+    def kill(loads):
+        for load in loads:
+            status = load.poll()
+            load.kill()
+            _, err = load.communicate()
+            if status:
+                raise SystemExit(f"exact: a load has ended with {status}: {err}")
+
+    def row(self, what, limit, lanes, size):
+        total = limit * (self.seconds + 4)
+        flags = self.topic(what, size, total // min(lanes, 4) // size)
         process, boot, admin = self.weir({"dimension": what, "value": limit})
         sample = Sample([admin], COUNTED[what])
-        if what == "egress_bytes":
-            loads = [self.load(boot, "consume", (total // lanes) >> 20, *flags)
-                     for _ in range(lanes)]  # fmt: skip
-        else:
-            count = total if what == "requests" else total // size
-            loads = [self.load(boot, "produce", count, *flags, "-l", lanes)]
+        count = {"egress_bytes": total // lanes, "requests": total}.get(what, total // size)
+        loads = self.loads(what, boot, lanes, flags, count)
         end = time.monotonic() + self.seconds + 3
         while time.monotonic() < end and any(load.poll() is None for load in loads):
             sample.take()
             time.sleep(0.1)
-        for load in loads:
-            load.kill()
-            load.communicate()
+        self.kill(loads)
         process.stop(5)
         self.show(what, limit, lanes * (1 if what == "egress_bytes" else 3), size, sample)
 
@@ -188,19 +207,9 @@ class Bench:
             flush=True,
         )
 
-    def loads(self, what, boot, lanes, flags, total):
-        """Those of one gateway."""
-        if what == "egress_bytes":
-            return [self.load(boot, "consume", total >> 20, *flags) for _ in range(lanes)]
-        return [self.load(boot, "produce", total, *flags, "-l", lanes)] if lanes else []
-
     def fleet(self, what, limit, lanes, size):
-        self.count += 1
-        flags = ["-t", f"exact{self.count}-", *self.shape(size)]
-        self.direct("create", 0, *flags)
         total = limit * (self.seconds + 10)
-        if what == "egress_bytes":
-            self.direct("produce", total // 4 // size, *flags, "-l", 4)
+        flags = self.topic(what, size, total // 4 // size)
         redis = Server(self).start()
         store = {
             "store": "redis",
@@ -224,13 +233,9 @@ class Bench:
                 at, moved, gone = (at + 1) % 3, time.monotonic(), loads
                 loads = self.loads(what, nodes[at][1], 4, flags, total)
             elif gone and time.monotonic() > moved + 1:
-                for load in gone:
-                    load.kill()
-                    load.communicate()
+                self.kill(gone)
                 gone = []
-        for load in loads + gone:
-            load.kill()
-            load.communicate()
+        self.kill(loads + gone)
         for process, _, _ in nodes:
             process.stop(5)
         redis.stop()

@@ -185,29 +185,33 @@ class Bench:
         log = os.path.join(self.folder, "haproxy.log")
         return Proxy("haproxy", [tool, "-db", "-f", config], log, self.cluster.via)
 
+    def weir_with(self, name, ports, listeners, admin=None, **more):
+        """A weir of that configuration; ports are where its clients come."""
+        config = {
+            "cluster": {"bootstrap": self.cluster.bootstrap()},
+            "listeners": listeners,
+            "admin": {"address": f"127.0.0.1:{admin or proc.free_port()}"},
+            "workers": THREADS,
+            **more,
+        }
+        path = os.path.join(self.folder, name + ".json")
+        with open(path, "w", encoding="ascii") as f:
+            json.dump(config, f)
+        log = os.path.join(self.folder, name + ".log")
+        return Proxy(name, [self.options.weir, "run", "-c", path], log, ports)
+
     def make_weir(self):
         port, self.tls_port, self.admin = (proc.free_port() for _ in range(3))
         crt, key = certs.CA(os.path.join(self.folder, "ca")).issue("weir")
-        config = os.path.join(self.folder, "weir.json")
-        with open(config, "w", encoding="ascii") as f:
-            json.dump(
-                {
-                    "cluster": {"bootstrap": self.cluster.bootstrap()},
-                    "listeners": [
-                        {"address": f"127.0.0.1:{port}"},
-                        {
-                            "name": "tls", "address": f"127.0.0.1:{self.tls_port}",
-                            "tls": {"certificate_file": crt, "key_file": key},
-                        },
-                    ],
-                    "limits": {"handshake_rate": 0},
-                    "admin": {"address": f"127.0.0.1:{self.admin}"},
-                    "workers": THREADS,
-                },
-                f,
-            )
-        log = os.path.join(self.folder, "weir.log")
-        return Proxy("weir", [self.options.weir, "run", "-c", config], log, [port])
+        listeners = [
+            {"address": f"127.0.0.1:{port}"},
+            {
+                "name": "tls", "address": f"127.0.0.1:{self.tls_port}",
+                "tls": {"certificate_file": crt, "key_file": key},
+            },
+        ]  # fmt: skip
+        limits = {"handshake_rate": 0}
+        return self.weir_with("weir", [port], listeners, self.admin, limits=limits)
 
     def proxy(self, way):
         ways = {"haproxy": self.haproxy, "direct": None, **self.with_tenants, **self.with_limits}
@@ -217,38 +221,24 @@ class Bench:
         """A weir in front of everything, without tenants or with all of them; its clients are
         those of one."""
         port, admin = proc.free_port(), proc.free_port()
-        config = {
-            "cluster": {"bootstrap": self.cluster.bootstrap()},
-            "listeners": [{"name": "bench", "address": f"127.0.0.1:{port}"}],
-            "admin": {"address": f"127.0.0.1:{admin}"},
-            "workers": THREADS,
-        }
+        more = {}
         if way == "tenant":
-            config["tenants_dir"] = os.path.join(self.folder, "tenants.d")
-            os.mkdir(config["tenants_dir"])
+            more["tenants_dir"] = os.path.join(self.folder, "tenants.d")
+            os.mkdir(more["tenants_dir"])
             for i in range(TENANTS):
                 name = f"team-{i}"
                 user = f"arn:aws:iam::000000000000:user/{name}"
                 member = {"listener": "bench"} if name == TENANT else {"principal": user}
-                path = os.path.join(config["tenants_dir"], name + ".json")
+                path = os.path.join(more["tenants_dir"], name + ".json")
                 with open(path, "w", encoding="ascii") as f:
                     json.dump({"members": [member]}, f)
-        path = os.path.join(self.folder, way + ".json")
-        with open(path, "w", encoding="ascii") as f:
-            json.dump(config, f)
-        log = os.path.join(self.folder, way + ".log")
-        weir = Proxy(way, [self.options.weir, "run", "-c", path], log, [port])
+        listeners = [{"name": "bench", "address": f"127.0.0.1:{port}"}]
+        weir = self.weir_with(way, [port], listeners, admin, **more)
         weir.admin = f"http://127.0.0.1:{admin}"
         return weir
 
     def make_limits(self, way):
-        port = proc.free_port()
-        config = {
-            "cluster": {"bootstrap": self.cluster.bootstrap()},
-            "listeners": [{"name": "bench", "address": f"127.0.0.1:{port}"}],
-            "admin": {"address": f"127.0.0.1:{proc.free_port()}"},
-            "workers": THREADS,
-        }
+        port, more = proc.free_port(), {}
         if way == "limited":
             many = [
                 {"dimension": d, "scope": scope, "value": "900GB"}
@@ -260,12 +250,9 @@ class Bench:
             many += [{"dimension": f"partition_{way}_bytes", "value": "900GB"}
                      for way in ("ingress", "egress")]  # fmt: skip
             many += [{"dimension": "message_bytes", "value": "8MiB"}]
-            config["quota"] = {"limits": many}
-        path = os.path.join(self.folder, way + ".json")
-        with open(path, "w", encoding="ascii") as f:
-            json.dump(config, f)
-        log = os.path.join(self.folder, way + ".log")
-        return Proxy(way, [self.options.weir, "run", "-c", path], log, [port])
+            more["quota"] = {"limits": many}
+        listeners = [{"name": "bench", "address": f"127.0.0.1:{port}"}]
+        return self.weir_with(way, [port], listeners, **more)
 
     def load(self, way, mode, count, *flags):
         boot = self.proxy(way).addresses if way != "direct" else self.cluster.bootstrap()
@@ -454,11 +441,10 @@ class Bench:
         self.turns("limits", LIMITS_WAYS, self.limits, 2 * self.options.rounds)
 
     def make_neighbours(self):
-        """Two tenants, each with a port of its own; the first may write little."""
-        ports = [proc.free_port(), proc.free_port()]
+        """A weir of two tenants, each with a port of its own, as a way; "noisy" may write little."""
+        ports, listeners = [proc.free_port(), proc.free_port()], []
         directory = os.path.join(self.folder, "neighbours.d")
         os.mkdir(directory)
-        listeners = []
         for name, port in zip(("noisy", "quiet"), ports):
             listeners.append({"name": name, "address": f"127.0.0.1:{port}"})
             tenant = {"members": [{"listener": name}]}
@@ -467,26 +453,17 @@ class Bench:
                 tenant["quota"] = {"limits": [limit]}
             with open(os.path.join(directory, name + ".json"), "w", encoding="ascii") as f:
                 json.dump(tenant, f)
-        config = {
-            "cluster": {"bootstrap": self.cluster.bootstrap()},
-            "listeners": listeners,
-            "admin": {"address": f"127.0.0.1:{proc.free_port()}"},
-            "tenants_dir": directory,
-            "workers": THREADS,
-        }
-        path = os.path.join(self.folder, "neighbours.json")
-        with open(path, "w", encoding="ascii") as f:
-            json.dump(config, f)
-        log = os.path.join(self.folder, "neighbours.log")
-        argv = [self.options.weir, "run", "-c", path]
-        self.noisy = Proxy("noisy", argv, log, ports[:1])
-        return Proxy("neighbours", argv, log, ports[1:])
+        weir = self.weir_with("neighbours", ports[1:], listeners, tenants_dir=directory)
+        noisy = Proxy("noisy", weir.argv, weir.log, ports[:1])
+        self.with_limits.update({"noisy": noisy, **dict.fromkeys(NEIGHBOUR_WAYS, weir)})
+        weir.start()
 
     def neighbours(self, way):
         noise = None
         if way == "beside":
             flags = ["-t", "noise", "-l", "20", "-s", "1000", "-r", "10"]
-            argv = [self.options.load, *NAMED, *flags, self.noisy.addresses, "produce", "100000000"]
+            argv = [self.options.load, *NAMED, *flags, self.proxy("noisy").addresses]
+            argv += ["produce", "100000000"]
             noise = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             time.sleep(2)  # the burst
         try:
@@ -503,16 +480,12 @@ class Bench:
     def all_neighbours(self):
         if not re.search(self.options.only, "neighbours"):
             return
-        weir = self.make_neighbours()
-        self.with_limits.update(dict.fromkeys(NEIGHBOUR_WAYS, weir))
-        weir.start()
-        for topic, proxy in (("noise", self.noisy), ("quiet", weir)):
-            argv = [self.options.load, "-t", topic, proxy.addresses]
-            subprocess.run([*argv, "create", "0"], check=True, capture_output=True)
-            writes = [*argv, "produce", "6"]
+        self.make_neighbours()
+        for way, topic in (("noisy", "noise"), ("alone", "quiet")):
+            self.load(way, "create", 0, "-t", topic)
             proc.wait_until(
                 f"{topic} can be written",
-                lambda w=writes: subprocess.run(w, capture_output=True).returncode == 0, 30, 0.2,
+                lambda w=way, t=topic: self.works(w, "produce", 6, "-t", t), 30, 0.2,
             )  # fmt: skip
         self.turns("neighbours", NEIGHBOUR_WAYS, self.neighbours, 4 * self.options.rounds)
 

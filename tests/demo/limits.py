@@ -124,7 +124,7 @@ class Limits:
 
     @staticmethod
     def store(node):
-        return json.loads(node.get("/status")[1])["store"]
+        return node.status()["store"]
 
     def up(self, node):
         return self.store(node)["up"]

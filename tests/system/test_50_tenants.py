@@ -57,7 +57,7 @@ def refusal(node, key):
 def belongs(c, node, tenant):
     """Whether the one session there is, is the tenant's, and sees the tenant's cluster."""
     seen = c.metadata([])["cluster_id"]
-    sessions = [s for s in json.loads(node.get("/status")[1])["sessions"] if s["tenant"]]
+    sessions = [s for s in node.status()["sessions"] if s["tenant"]]
     assert [s["tenant"] for s in sessions] == [tenant], sessions
     assert seen == shown(node, tenant)["cluster_id"], seen
     assert shown(node, tenant)["sessions"] == 1
@@ -335,4 +335,4 @@ def test_tenants_command(env):
         assert said["allowed"] and said["tenant"] == "shop" and said["policy"] == "own", said
         said = json.loads(ids.ctl(*ask, "--tenant", "other", "-c", node.config_file, code=1))
         assert not said["allowed"] and said["tenant"] == "other", said
-        assert json.loads(node.get("/status")[1])["tenants"] == 2
+        assert node.status()["tenants"] == 2

@@ -220,14 +220,14 @@ def as_a_fleet(stack, env, tenant, *limits):
     for node in nodes:
         proc.wait_until(
             f"{node.name} to know the others",
-            lambda n=node: json.loads(n.get("/status")[1])["store"]["nodes"] == 3, 20,
+            lambda n=node: n.status()["store"]["nodes"] == 3, 20,
         )  # fmt: skip
     return nodes
 
 
 def heard(node):
     """How often it was told that others had made something."""
-    return json.loads(node.get("/status")[1])["store"]["news"]
+    return node.status()["store"]["news"]
 
 
 @only(through_weir=True)

@@ -2,7 +2,6 @@
 allows, however the load lies and whatever befalls Redis; how near to it, the notes say."""
 
 import contextlib
-import json
 import threading
 import time
 
@@ -63,7 +62,7 @@ class Fleet:
         )
 
     def store(self, node):
-        return json.loads(node.get("/status")[1])["store"]
+        return node.status()["store"]
 
     def press(self, weights):
         """Clients in those proportions, each as fast as it may."""
@@ -204,7 +203,7 @@ def test_nobody_presses(env):
         for node in f.nodes:
             proc.wait_until(
                 f"{node.name} to be two seconds old",
-                lambda n=node: json.loads(n.get("/status")[1])["uptime_seconds"] > 2, 20,
+                lambda n=node: n.status()["uptime_seconds"] > 2, 20,
             )  # fmt: skip
         f.press((1, 1, 1))
         proc.wait_until("some records", lambda: f.acked() > 10 * SIZE)

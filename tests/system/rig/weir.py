@@ -84,6 +84,9 @@ class Weir:
         except OSError:
             return 0, ""
 
+    def status(self):
+        return json.loads(self.get("/status")[1])
+
     def metrics(self):
         """{'name{labels}': value}"""
         found = {}

@@ -67,6 +67,14 @@ teardown(void **state)
 }
 
 /* Writes all, turning the loop when the socket is full. */
+/* The other side goes. */
+static void
+close_fd(struct world *w)
+{
+	close(w->fd);
+	w->fd = -1;
+}
+
 static void
 write_all(struct world *w, const void *p, size_t n)
 {
@@ -297,8 +305,7 @@ test_peer_closes_after_frame(void **state)
 	open_pair(w, &plain);
 	write_all(w, f, 14);
 	write_all(w, f, 8);
-	close(w->fd);
-	w->fd = -1;
+	close_fd(w);
 	UNTIL(w->l, w->e.closed == 1);
 	assert_int_equal(w->e.frames, 1);
 	assert_int_equal(w->e.reason, CONN_PEER);
@@ -394,25 +401,32 @@ pause_between(struct world *w, size_t size, int wait)
 	free(f);
 }
 
-/* A client that goes while it is paused, with nothing unread. */
+/* Its first frame has paused it. */
 static void
-test_pause_end(void **state)
+open_paused(struct world *w)
 {
-	struct world *w = *state;
 	uint8_t *f = make_frame(30, 1);
 
 	w->e.on_frame = pause_each;
 	open_pair(w, &plain);
 	write_all(w, f, 34);
 	UNTIL(w->l, w->e.frames == 1);
+	free(f);
+}
+
+/* A client that goes while it is paused, with nothing unread. */
+static void
+test_pause_end(void **state)
+{
+	struct world *w = *state;
+
+	open_paused(w);
 	conn_watch_end(w->e.c);
 	turns(w->l, 3);
 	assert_int_equal(w->e.closed, 0);
-	close(w->fd);
-	w->fd = -1;
+	close_fd(w);
 	UNTIL(w->l, w->e.closed == 1);
 	assert_int_equal(w->e.reason, CONN_PEER);
-	free(f);
 }
 
 /* It goes, and only then it is paused in that way. */
@@ -420,19 +434,13 @@ static void
 test_pause_ended(void **state)
 {
 	struct world *w = *state;
-	uint8_t *f = make_frame(30, 1);
 
-	w->e.on_frame = pause_each;
-	open_pair(w, &plain);
-	write_all(w, f, 34);
-	UNTIL(w->l, w->e.frames == 1);
-	close(w->fd);
-	w->fd = -1;
+	open_paused(w);
+	close_fd(w);
 	turns(w->l, 3);
 	assert_int_equal(w->e.closed, 0);
 	conn_watch_end(w->e.c);
 	UNTIL(w->l, w->e.closed == 1);
-	free(f);
 }
 
 /* What it sent before comes first. */
@@ -442,14 +450,10 @@ test_pause_end_unread(void **state)
 	struct world *w = *state;
 	uint8_t *f = make_frame(30, 1);
 
-	w->e.on_frame = pause_each;
-	open_pair(w, &plain);
-	write_all(w, f, 34);
-	UNTIL(w->l, w->e.frames == 1);
+	open_paused(w);
 	conn_watch_end(w->e.c);
 	write_all(w, f, 34);
-	close(w->fd);
-	w->fd = -1;
+	close_fd(w);
 	turns(w->l, 5);
 	assert_int_equal(w->e.closed, 0);
 	conn_resume(w->e.c);
@@ -526,8 +530,7 @@ test_close_after_flush(void **state)
 	assert_memory_equal(f, to, 104);
 	UNTIL(w->l, recv(w->fd, to, sizeof(to), 0) == 0);
 	assert_int_equal(w->e.closed, 0);
-	close(w->fd);
-	w->fd = -1;
+	close_fd(w);
 	UNTIL(w->l, w->e.closed == 1);
 	assert_int_equal(w->e.reason, CONN_LOGIN);
 	assert_int_equal(w->e.frames, 0);
@@ -703,8 +706,7 @@ test_reset(void **state)
 	write_all(w, f, 50);
 	UNTIL(w->l, s.e.frames == 1);
 	setsockopt(w->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-	close(w->fd);
-	w->fd = -1;
+	close_fd(w);
 	UNTIL(w->l, s.e.closed == 1);
 	assert_int_equal(s.e.reason, CONN_RESET);
 	assert_string_equal(s.e.detail, "Connection reset by peer");

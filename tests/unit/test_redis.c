@@ -3,13 +3,13 @@
 
 #include "tests/unit/http_fixture.h"
 
-#include <dlfcn.h>
 #include <netdb.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 
 #include "gateway/net/lookup.h"
 #include "gateway/net/tls.h"
+#include "tests/unit/real_dns.h"
 
 static struct {
 	struct loop	*loop;
@@ -724,21 +724,18 @@ int
 getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
     struct addrinfo **found)
 {
-	int (*real)(const char *h, const char *s, const struct addrinfo *i,
-	    struct addrinfo **f);
 	struct addrinfo *second;
 	int r;
 
-	*(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
 	if (strcmp(host, "redis.test") != 0 ||
 	    (hints->ai_flags & AI_NUMERICHOST) != 0)
-		return real(host, service, hints, found);
+		return real_getaddrinfo(host, service, hints, found);
 	if (atomic_load(&resolver.hangs))
 		sem_wait(&resolver.go_on);
-	r = real("127.0.0.1", service, hints, found);
+	r = real_getaddrinfo("127.0.0.1", service, hints, found);
 	if (r != 0 || !atomic_load(&resolver.two))
 		return r;
-	r = real("127.99.0.1", service, hints, &second);
+	r = real_getaddrinfo("127.99.0.1", service, hints, &second);
 	second->ai_next = *found;
 	*found = second;
 	return r;

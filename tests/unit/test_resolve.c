@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Brokers' names, with a system's resolver that answers when and what the test
  * wants. */
-#include <dlfcn.h>
 #include <netdb.h>
 #include <semaphore.h>
 #include <stdatomic.h>
@@ -11,6 +10,7 @@
 #include "gateway/net/lookup.h"
 #include "routing/resolve.h"
 #include "tests/unit/net_fixture.h"
+#include "tests/unit/real_dns.h"
 
 enum { SECOND = 1000000, NAMES = 20 };
 
@@ -25,22 +25,19 @@ int
 getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
     struct addrinfo **found)
 {
-	int (*real)(const char *h, const char *s, const struct addrinfo *i,
-	    struct addrinfo **f);
 	size_t len = strlen(host);
 	char text[32];
 
-	*(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
 	if (len < 5 || strcmp(host + len - 5, ".test") != 0 ||
 	    (hints->ai_flags & AI_NUMERICHOST) != 0)
-		return real(host, service, hints, found);
+		return real_getaddrinfo(host, service, hints, found);
 	atomic_fetch_add(&dns.asked, 1);
 	if (atomic_load(&dns.hangs))
 		sem_wait(&dns.go_on);
 	if (atomic_load(&dns.fails))
 		return EAI_NONAME;
 	snprintf(text, sizeof(text), "127.0.0.%d", atomic_load(&dns.address));
-	return real(text, service, hints, found);
+	return real_getaddrinfo(text, service, hints, found);
 }
 
 static _Atomic int64_t now = 100LL * SECOND;

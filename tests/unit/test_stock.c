@@ -76,20 +76,31 @@ census(const char *names)
 }
 
 static enum quota_making
+make_since(const char *name, struct quota_since since)
+{
+	return quota_make(&f.who, G, slice_of(name), since, f.now, &f.why);
+}
+
+static enum quota_making
 make(const char *name)
 {
-	return quota_make(&f.who, G, slice_of(name), (struct quota_since){ 0 },
-	    f.now, &f.why);
+	return make_since(name, (struct quota_since){ 0 });
 }
 
 /* By what came `later` than now. */
 static enum quota_making
 make_later(const char *name, int64_t later, bool waited)
 {
-	struct quota_since since = { .came_us = f.now + later,
-		.waited = waited };
+	return make_since(name, (struct quota_since){ f.now + later, waited,
+	    false });
+}
 
-	return quota_make(&f.who, G, slice_of(name), since, f.now, &f.why);
+/* By what waits no more. */
+static enum quota_making
+make_tired(const char *name, int64_t later)
+{
+	return make_since(name, (struct quota_since){ f.now + later, true,
+	    true });
 }
 
 static int64_t
@@ -269,23 +280,15 @@ a_fleet_shares_what_is_left(void **state)
 	census("a b c d e");
 	assert_int_equal(make_later("g", 1, false), QUOTA_MADE);
 	assert_int_equal(make_later("h", -SECOND, true), QUOTA_STALE);
-	assert_int_equal(quota_make(&f.who, G, SLICE_LIT("h"),
-	    (struct quota_since){ f.now + 1, true, true }, f.now, &f.why),
-	    QUOTA_MADE);
+	assert_int_equal(make_tired("h", 1), QUOTA_MADE);
 	for (const char *c = "ijk"; *c != '\0'; c++) {
 		char name[2] = { *c, '\0' };
 
-		assert_int_equal(quota_make(&f.who, G, slice_of(name),
-		    (struct quota_since){ f.now + 1, true, true }, f.now,
-		    &f.why), QUOTA_MADE);
+		assert_int_equal(make_tired(name, 1), QUOTA_MADE);
 	}
 	/* There is none, unless that is too old. */
-	assert_int_equal(quota_make(&f.who, G, SLICE_LIT("l"),
-	    (struct quota_since){ f.now, true, true }, f.now, &f.why),
-	    QUOTA_OVER);
-	assert_int_equal(quota_make(&f.who, G, SLICE_LIT("l"),
-	    (struct quota_since){ f.now + 1, true, true }, f.now, &f.why),
-	    QUOTA_UNSURE);
+	assert_int_equal(make_tired("l", 0), QUOTA_OVER);
+	assert_int_equal(make_tired("l", 1), QUOTA_UNSURE);
 	end();
 }
 

@@ -226,8 +226,7 @@ holder_is_new(struct quota_fleet *f, struct quota_holder *h)
 			continue;
 		if (has_counter(d))
 			give_counter(f, h, d);
-		else if (is_bucket(d) && h->account != NULL &&
-		    quota_gauge_pressed(h, d))
+		else if (is_bucket(d) && quota_gauge_pressed(h, d))
 			lease_gauge(f, h, d);
 	}
 }

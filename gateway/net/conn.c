@@ -361,18 +361,25 @@ conn_fail_io(struct conn *c, ssize_t r)
 		conn_close(c, CONN_RESET, strerror(e));
 }
 
-/* Everything but the memory; the struct lives until the turn's end. */
+/* What the peer sees of it. */
+static void
+shut_socket(struct conn *c, bool open)
+{
+	if (open && c->tls != NULL)
+		conn_tls_shutdown(c);
+	if (c->fd >= 0)
+		close(c->fd);
+	c->fd = -1;
+}
+
+/* Everything but the socket and the memory; the struct lives until the turn's
+ * end. */
 static void
 shut(struct conn *c)
 {
 	conn_want_read(c, false);
 	conn_want_write(c, false);
-	if (c->state == CONN_S_OPEN && c->tls != NULL)
-		conn_tls_shutdown(c);
 	c->state = CONN_S_CLOSED;
-	if (c->fd >= 0)
-		close(c->fd);
-	c->fd = -1;
 	handshake_leave(c);
 	list_remove(&c->dirty);
 	list_remove(&c->wheel);
@@ -387,6 +394,7 @@ void
 conn_close(struct conn *c, enum conn_reason reason, const char *detail)
 {
 	struct linger now = { .l_onoff = 1, .l_linger = 0 };
+	bool open = c->state == CONN_S_OPEN;
 
 	if (c->state == CONN_S_CLOSED)
 		return;
@@ -394,14 +402,21 @@ conn_close(struct conn *c, enum conn_reason reason, const char *detail)
 	if (reason == CONN_STALL && c->fd >= 0)
 		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 	shut(c);
+	/* First the count and the line, then the end: who sees the end and asks
+	 * why finds it told. */
 	c->ops->closed(c, c->arg, reason, detail);
+	shut_socket(c, open);
 }
 
 void
 conn_free_quietly(struct conn *c)
 {
-	if (c != NULL && c->state != CONN_S_CLOSED)
-		shut(c);
+	bool open = c != NULL && c->state == CONN_S_OPEN;
+
+	if (c == NULL || c->state == CONN_S_CLOSED)
+		return;
+	shut(c);
+	shut_socket(c, open);
 }
 
 void

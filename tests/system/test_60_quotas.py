@@ -418,8 +418,9 @@ def test_connections(env):
         began = time.monotonic()
         reply = third.ask("metadata", 9, {"topics": []})
         assert reply.outcome == "closed" and time.monotonic() - began >= 0.45, str(reply)
-        assert "reason=quota_connections" in node.tail(1000)
-        assert "connections of this tenant: 2 connections" in node.tail(1000)
+        log = node.tail(1000)
+        assert "reason=quota_connections" in log, log
+        assert "connections of this tenant: 2 connections" in log, log
         first.close()
 
         def room():

@@ -42,6 +42,7 @@ struct end {
 	char		 detail[256];
 	void		(*on_frame)(struct end *e, struct block *b,
 			    const uint8_t *data, size_t len);
+	void		(*on_closed)(struct end *e);
 	void		*more;
 };
 
@@ -106,6 +107,8 @@ end_closed(struct conn *c, void *arg, enum conn_reason reason,
 	e->c = NULL;
 	e->reason = reason;
 	snprintf(e->detail, sizeof(e->detail), "%s", detail ? detail : "");
+	if (e->on_closed != NULL)
+		e->on_closed(e);
 }
 
 static const struct conn_ops end_ops = {

@@ -549,6 +549,32 @@ test_close_after_flush_lingers(void **state)
 	assert_int_equal(w->e.reason, CONN_DRAIN);
 }
 
+/* The other side has not seen the end yet. */
+static void
+still_open(struct end *e)
+{
+	struct world *w = e->more;
+	char byte;
+
+	assert_int_equal(recv(w->fd, &byte, 1, 0), -1);
+	assert_int_equal(errno, EAGAIN);
+}
+
+/* Who sees the end and asks why finds it counted. */
+static void
+test_told_before_seen(void **state)
+{
+	struct world *w = *state;
+	char byte;
+
+	open_pair(w, &plain);
+	w->e.on_closed = still_open;
+	w->e.more = w;
+	conn_close(w->e.c, CONN_IDLE, NULL);
+	assert_int_equal(w->e.closed, 1);
+	assert_int_equal(recv(w->fd, &byte, 1, 0), 0);
+}
+
 static void
 test_free_quietly(void **state)
 {
@@ -1184,6 +1210,7 @@ main(void)
 		T(test_pause_before),
 		T(test_close_after_flush),
 		T(test_close_after_flush_lingers),
+		T(test_told_before_seen),
 		T(test_free_quietly),
 		T(test_listen_connect),
 		T(test_listen_any),

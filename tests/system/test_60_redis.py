@@ -11,6 +11,8 @@ from rig.env import only
 from rig.redis import Client, Cluster, Sentinels, Server
 
 KEY = "weir:{t}:count"
+# Where it is the server that is late; others wait longer, or a loaded machine were one.
+QUICK = {"connect_ms": 300, "timeout_ms": 250}
 # What quota/README.md says that a user needs, for a script that does INCR.
 RIGHTS = ["~weir:*", "-@all", "+ping", "+evalsha", "+eval", "+incr"]
 CLUSTER_RIGHTS = [*RIGHTS, "+cluster|slots", "+cluster|info", "+asking"]
@@ -88,7 +90,7 @@ def test_killed_and_back(env):
 def test_hung(env):
     """A stopped server: calls fail in their time, and what it says later is nobody's."""
     server = Server(env).start()
-    client = Client(env, addresses=[server.address], connect_ms=300).until_up()
+    client = Client(env, addresses=[server.address], **QUICK).until_up()
     client.succeeds(KEY)
     server.pause()
     began = time.monotonic()
@@ -110,9 +112,9 @@ def test_hung(env):
 def test_slow(env):
     """It is connected, and answers nobody for a while."""
     server = Server(env).start()
-    client = Client(env, addresses=[server.address], connect_ms=300).until_up()
+    client = Client(env, addresses=[server.address], **QUICK).until_up()
     client.succeeds(KEY)
-    assert server.cli("CLIENT", "PAUSE", "1500", "ALL") == "OK"
+    assert server.cli("CLIENT", "PAUSE", "3000", "ALL") == "OK"
     assert client.count(KEY)[0] == "timed out"
     client.until_down()
     server.cli("CLIENT", "UNPAUSE")
@@ -145,7 +147,7 @@ def test_loading(env):
     server.cli("SAVE")
     server.kill()
     with open(server.conf, "a", encoding="utf-8") as f:
-        f.write("key-load-delay 500\n")
+        f.write("key-load-delay 2000\n")
     server.start(ready=False)
     client = Client(env, addresses=[server.address])
     client.until_down("LOADING")
@@ -285,9 +287,13 @@ def test_sentinel_failover(env):
     fleet.sentinels[0].kill()
     old.kill()
     began = time.monotonic()
-    client.until_down()
+    # It may be back before anybody looks.
+    proc.wait_until(
+        "it is noticed",
+        lambda: not client.is_up() or client.counters()["failovers"], pause=0.02,
+    )  # fmt: skip
     noticed = time.monotonic() - began
-    proc.wait_until("another master", fleet.master)
+    proc.wait_until("another master", fleet.master, 60)
     elected = time.monotonic() - began
     client.succeeds(KEY)
     took = time.monotonic() - began
@@ -309,7 +315,9 @@ def test_sentinel_failover(env):
 def test_sentinel_master_hung(env):
     """A master that is connected and says nothing; nobody goes back to it when it goes on."""
     fleet = Sentinels(env)
-    client = Client(env, mode="sentinel", master_name="weir", addresses=fleet.addresses).until_up()
+    client = Client(
+        env, mode="sentinel", master_name="weir", addresses=fleet.addresses, timeout_ms=250
+    ).until_up()
     old = fleet.master()
     client.succeeds(KEY)
     old.pause()
@@ -319,8 +327,9 @@ def test_sentinel_master_hung(env):
     assert client.state()[0][0] == new.address, client.state()
     old.resume()
     for _ in range(10):
-        assert client.count(KEY)[0] == "answered"
-    assert client.state()[0][0] == new.address, client.state()
+        client.succeeds(KEY)
+    # Unless the new one was starved and voted out.
+    assert client.state()[0][0] == new.address or fleet.master() is old, client.state()
     client.finish()
     fleet.kill_all()
 
@@ -400,6 +409,9 @@ def test_cluster_slot_moves(env):
     assert client.counters()["ask"] > 0
     for node in (target, source):
         node.cli("CLUSTER", "SETSLOT", slot, "NODE", cluster.id_of(target))
+    # Who has not heard of it would send the client back.
+    third = next(n for n in cluster.nodes if n not in (source, target))
+    proc.wait_until("the third one to know", lambda: target.address in third.cli("GET", key))
     assert client.count(key) == ("answered", "4")
     assert client.counters()["moved"] == 1
     assert client.count(key) == ("answered", "5")

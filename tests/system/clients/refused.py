@@ -6,6 +6,7 @@ Ends when the consumer and the producer have each been told an error.
 
 import json
 import sys
+import time
 
 from confluent_kafka import Consumer, KafkaException, Producer
 
@@ -24,11 +25,15 @@ def joining(bootstrap, topic, group):
 
 def transacting(bootstrap, txn):
     p = Producer({"bootstrap.servers": bootstrap, "transactional.id": txn})
-    try:
-        p.init_transactions(5)
-    except KafkaException as e:
-        return [e.args[0].name(), e.args[0].str()]
-    return None
+    end = time.monotonic() + 60
+    while True:
+        try:
+            p.init_transactions(5)
+            return None
+        except KafkaException as e:
+            # It is answered when the brokers have been asked anew.
+            if e.args[0].name() != "_TIMED_OUT" or time.monotonic() > end:
+                return [e.args[0].name(), e.args[0].str()]
 
 
 def main():

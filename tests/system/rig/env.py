@@ -3,7 +3,26 @@
 import os
 import re
 
-from . import certs, check, driver, kafka, proc, weir, wire
+from . import certs, check, driver, kafka, proc, weir
+from .caller import Caller
+
+
+def _knows(c, name):
+    """Whether a broker knows the topic and answers for each partition that it leads."""
+    asked = {"topics": [{"name": name}], "allow_auto_topic_creation": False}
+    reply = c.ask("metadata", 5, asked)
+    if reply.outcome or any(reply.errors()):
+        return False
+    here = (c.host, c.port)
+    me = [b["node_id"] for b in reply.value["brokers"] if (b["host"], b["port"]) == here]
+    mine = [
+        {"partition_index": p["partition_index"], "timestamp": -1}
+        for p in reply.value["topics"][0]["partitions"]
+        if p["leader_id"] in me
+    ]
+    asked = {"replica_id": -1, "isolation_level": 0, "topics": [{"name": name, "partitions": mine}]}
+    reply = c.ask("list_offsets", 2, asked)
+    return reply.outcome is None and not any(reply.errors())
 
 
 class Env:
@@ -59,15 +78,13 @@ class Env:
         return name
 
     def known(self, name):
-        """Waits until each broker knows the topic."""
+        """Waits until each broker knows the topic, and leads what it is to lead of it: it tells of
+        a topic a little before it does."""
         for at in self.cluster.bootstrap().split(","):
             host, port = at.rsplit(":", 1)
             try:
-                with wire.Connection(host, int(port)) as c:
-                    proc.wait_until(
-                        f"{at} to know {name}",
-                        lambda c=c: c.metadata([name])["topics"][0]["error"] == 0,
-                    )
+                with Caller(host, int(port)) as c:
+                    proc.wait_until(f"{at} to know {name}", lambda c=c: _knows(c, name))
             except ConnectionError:
                 pass  # a broker that a test has stopped
 

@@ -28,6 +28,7 @@ LISTENERS = {
     "SASLSSL": "SASL_SSL",
 }
 
+# Leaders move when a test moves them, not at some moment of the five minutes after a fault.
 COMMON = """
 process.roles=broker,controller
 controller.listener.names=CONTROLLER
@@ -36,6 +37,7 @@ num.partitions=6
 default.replication.factor=3
 min.insync.replicas=2
 auto.create.topics.enable=true
+auto.leader.rebalance.enable=false
 offsets.topic.replication.factor=3
 offsets.topic.num.partitions=6
 transaction.state.log.replication.factor=3

@@ -218,7 +218,7 @@ class Client:
         config = {
             "cluster": {"bootstrap": "127.0.0.1:1"},
             "listeners": [{"address": "127.0.0.1:0"}],
-            "quota": {"store": "redis", "redis": redis},
+            "quota": {"store": "redis", "redis": {"timeout_ms": 2000, **redis}},
         }
         path = env.path(f"redis-client{Client.made}.json")
         with open(path, "w", encoding="utf-8") as f:

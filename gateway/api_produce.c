@@ -233,7 +233,7 @@ note_refusals(struct request *r, const struct produce_response *to)
 			    .partition_data.v[at.partition++]);
 			produce_order_refused(state_of(r->session)->order,
 			    &it, p->error_code,
-			    loop_now_us(r->worker->loop));
+			    conn_reading_us(r->session->conn));
 		}
 	}
 }
@@ -242,7 +242,7 @@ static bool
 refuse_item(struct request *r, const struct produce_item *it)
 {
 	produce_order_refused(state_of(r->session)->order, it,
-	    KAFKA_REQUEST_TIMED_OUT, loop_now_us(r->worker->loop));
+	    KAFKA_REQUEST_TIMED_OUT, conn_reading_us(r->session->conn));
 	return true;
 }
 
@@ -328,8 +328,8 @@ judge(struct request *r, const struct shape_item *item)
 	if (error != 0 || p == NULL)
 		return error != 0 ? error : FORWARD_ITEM;
 	it = item_of(item->outer, item->inner);
-	error = produce_order_judge(p->order, &it,
-	    loop_now_us(r->worker->loop));
+	error = produce_order_judge(p->order, &it, r->read_us,
+	    conn_reading_us(r->session->conn));
 	return error != 0 ? error : FORWARD_ITEM;
 }
 

@@ -24,6 +24,9 @@ struct refusal {
 	int16_t		 producer_epoch, error;
 	int32_t		 sequence;
 	int64_t		 until_us;
+	/* The first batch that was refused in its wake; 0: none was. */
+	int32_t		 next_sequence;
+	int64_t		 next_until_us;
 };
 
 struct produce_order {
@@ -118,9 +121,30 @@ drop_refusal(struct produce_order *o, uint32_t i)
 	    (o->refusal_count - i) * sizeof(*o->refusals));
 }
 
+/* After INT32_MAX comes 0, so what is less than half of all behind is. */
+static bool
+is_behind(int32_t sequence, int32_t first)
+{
+	uint32_t by = ((uint32_t)sequence - (uint32_t)first) & INT32_MAX;
+
+	return by > 0 && by < UINT32_C(1) << 30;
+}
+
+/* False when nothing is in flight of it. */
+static bool
+still_holds(struct refusal *r, int64_t us)
+{
+	if (r->until_us > us)
+		return true;
+	r->sequence = r->next_sequence;
+	r->until_us = r->next_until_us;
+	r->next_until_us = 0;
+	return r->until_us > us;
+}
+
 static struct refusal *
 find_refusal(struct produce_order *o, const struct produce_item *it,
-    int64_t now_us)
+    int64_t us)
 {
 	struct place at = place_of(it);
 
@@ -130,9 +154,9 @@ find_refusal(struct produce_order *o, const struct produce_item *it,
 		if (!same_place(&r->at, &at))
 			continue;
 		/* A new epoch begins anew; nothing is in flight any more. */
-		if (r->until_us <= now_us ||
-		    r->producer_id != it->producer_id ||
-		    r->producer_epoch != it->producer_epoch) {
+		if (r->producer_id != it->producer_id ||
+		    r->producer_epoch != it->producer_epoch ||
+		    !still_holds(r, us)) {
 			drop_refusal(o, i);
 			return NULL;
 		}
@@ -143,23 +167,25 @@ find_refusal(struct produce_order *o, const struct produce_item *it,
 
 int16_t
 produce_order_judge(struct produce_order *o, const struct produce_item *it,
-    int64_t now_us)
+    int64_t read_us, int64_t now_us)
 {
 	struct refusal *r;
-	uint32_t behind;
 
 	if (o->refusal_count == 0 || it->producer_id < 0)
 		return 0;
-	r = find_refusal(o, it, now_us);
+	r = find_refusal(o, it, read_us);
 	if (r == NULL)
 		return 0;
-	/* After INT32_MAX comes 0: what is not behind the refused one is it, or
-	 * comes before it. */
-	behind = ((uint32_t)it->sequence - (uint32_t)r->sequence) & INT32_MAX;
-	if (behind > 0 && behind < UINT32_C(1) << 30)
-		return r->error;
-	drop_refusal(o, (uint32_t)(r - o->refusals));
-	return 0;
+	if (!is_behind(it->sequence, r->sequence)) {
+		drop_refusal(o, (uint32_t)(r - o->refusals));
+		return 0;
+	}
+	if (r->next_until_us == 0 ||
+	    !is_behind(it->sequence, r->next_sequence)) {
+		r->next_sequence = it->sequence;
+		r->next_until_us = now_us + REFUSAL_US;
+	}
+	return r->error;
 }
 
 void
@@ -175,7 +201,9 @@ produce_order_refused(struct produce_order *o, const struct produce_item *it,
 		o->refusals = mem_realloc(o->refusals,
 		    o->refusal_room * sizeof(*o->refusals));
 	}
-	o->refusals[o->refusal_count++] = (struct refusal){ place_of(it),
-		it->producer_id, it->producer_epoch, error, it->sequence,
-		now_us + REFUSAL_US };
+	o->refusals[o->refusal_count++] = (struct refusal){
+		.at = place_of(it), .producer_id = it->producer_id,
+		.producer_epoch = it->producer_epoch, .error = error,
+		.sequence = it->sequence, .until_us = now_us + REFUSAL_US,
+	};
 }

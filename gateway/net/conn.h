@@ -121,6 +121,9 @@ void		 conn_resume(struct conn *c);
 /* While it is paused: that the other side has ended is told at once, if nothing
  * that it sent is unread. Else it is found out after conn_resume. */
 void		 conn_watch_end(struct conn *c);
+/* The loop's time less all the time that it was not read, so what had been sent
+ * when this was T comes before it is T and the way's time. */
+int64_t		 conn_reading_us(const struct conn *c);
 void		 conn_set_frame_max(struct conn *c, size_t max);
 /* As conn_options.frame_ms, from the next frame on. */
 void		 conn_set_frame_ms(struct conn *c, uint32_t ms);

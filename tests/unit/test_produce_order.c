@@ -37,7 +37,7 @@ item(const char *name, int32_t partition, int32_t sequence)
 static int16_t
 judge(struct produce_order *o, struct produce_item it, int64_t now_us)
 {
-	return produce_order_judge(o, &it, now_us);
+	return produce_order_judge(o, &it, now_us, now_us);
 }
 
 static void
@@ -204,6 +204,43 @@ test_time(void **state)
 	assert_int_equal(judge(o, item("a", 0, 8), NOW + REFUSAL_US), 0);
 }
 
+/* The repeated one went another way. What was refused in its wake, just before
+ * its time was over, has others behind it: they do not overtake. */
+static void
+test_wake(void **state)
+{
+	struct produce_order *o = *state;
+	int64_t end = NOW + REFUSAL_US;
+
+	refuse(o, item("a", 0, 5), NOW);
+	assert_int_equal(judge(o, item("a", 0, 9), NOW + 10), REFUSED);
+	assert_int_equal(judge(o, item("a", 0, 7), end - 1), REFUSED);
+	assert_int_equal(judge(o, item("a", 0, 8), end), REFUSED);
+	assert_int_equal(judge(o, item("a", 0, 9), end + 5), REFUSED);
+	assert_int_equal(judge(o, item("a", 0, 7), end + 9), 0);
+	assert_int_equal(judge(o, item("a", 0, 8), end + 9), 0);
+	/* Nothing of it is left. */
+	refuse(o, item("a", 0, 5), NOW);
+	assert_int_equal(judge(o, item("a", 0, 6), NOW), REFUSED);
+	assert_int_equal(judge(o, item("a", 0, 7), end), 0);
+}
+
+/* Read then, and held until long after. */
+static void
+test_read_and_held(void **state)
+{
+	struct produce_order *o = *state;
+	struct produce_item it = item("a", 0, 6);
+	int64_t end = NOW + REFUSAL_US;
+
+	refuse(o, item("a", 0, 5), NOW);
+	assert_int_equal(produce_order_judge(o, &it, end - 1, end + 60000000),
+	    REFUSED);
+	it.sequence = 7;
+	assert_int_equal(produce_order_judge(o, &it, end, end + 60000000),
+	    REFUSED);
+}
+
 static void
 test_many_refusals(void **state)
 {
@@ -234,6 +271,8 @@ main(void)
 		T(test_not_idempotent),
 		T(test_epoch),
 		T(test_time),
+		T(test_wake),
+		T(test_read_and_held),
 		T(test_many_refusals),
 	};
 

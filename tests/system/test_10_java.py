@@ -193,7 +193,7 @@ def wait_for_fates(members, count):
         ended = sum(1 for d in fates.values() if any(f != "RELEASE" for _, _, f in d))
         return fates if ended >= count else None
 
-    return proc.wait_until(f"{count} shared records", look, 60, 0.3)
+    return proc.wait_until(f"{count} shared records", look, 120, 0.3)
 
 
 @only(kafka_from="4.2.0")

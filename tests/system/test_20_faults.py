@@ -63,8 +63,11 @@ def test_broker_hangs(env):
 def moved(env, topic, victim):
     """Whether the brokers that are well see another leader than the stopped one."""
     other = next(b for b in env.cluster.brokers if b is not victim)
-    with wire.Connection(other.host, other.ports["PLAINTEXT"], 3.0) as c:
-        partitions = c.metadata([topic])["topics"][0]["partitions"]
+    try:
+        with wire.Connection(other.host, other.ports["PLAINTEXT"], 3.0) as c:
+            partitions = c.metadata([topic])["topics"][0]["partitions"]
+    except (OSError, EOFError):
+        return False
     return all(p["leader"] not in (victim.id, -1) for p in partitions)
 
 

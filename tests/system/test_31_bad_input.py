@@ -29,7 +29,7 @@ class Bystander:
             assert result["failed"] == 0, result
             log = self.env.dump([self.topic])
             check.topic_holds(log, {"bystander": check.Writes(self.task.log)})
-            assert result["longest_gap_ms"] < 5000, result
+            assert result["longest_gap_ms"] < 20000, result
 
 
 def _connect(env):
@@ -86,7 +86,7 @@ def test_garbage(env):
     with Bystander(env):
         before = _count(env)
         for size in (5, 20, 200, 3000):
-            data = os.urandom(size)
+            data = b"\x7f" + os.urandom(size - 1)  # no API
             with _connect(env) as s:
                 s.sendall(struct.pack(">i", size) + data)
                 _closed(s)

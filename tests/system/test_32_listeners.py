@@ -112,7 +112,10 @@ def test_tls(env):
                 pass
             else:
                 raise AssertionError("plaintext is accepted on a TLS listener")
-        assert node.metric(r'closed_total\{.*reason="tls_error"') >= 2
+        # The client has an alert before its connection's end is counted.
+        proc.wait_until(
+            "both are counted", lambda: node.metric(r'closed_total\{.*reason="tls_error"') >= 2, 10
+        )
 
 
 @only(through_weir=True)
@@ -152,7 +155,7 @@ def test_revoked_by_sighup(env):
         node.hang_up()
         proc.wait_until("it is refused", lambda: not served(address, bad), 10)
         assert served(address, good)
-        assert "certificate revoked" in node.tail(10000)
+        proc.wait_until("a line of it", lambda: "certificate revoked" in node.tail(10000), 10)
 
 
 @only(through_weir=True)
@@ -261,8 +264,8 @@ def test_limits_of_an_address(env):
 def test_rate_of_an_address(env):
     limits = {"source_connection_rate": 5}
     with _node(env, _listener("rate"), name="rate", limits=limits) as (node, [address]):
-        before = sum(_refused(env, address) for _ in range(20))
-        assert 1 <= before <= 15, before
+        before = sum(_refused(env, address) for _ in range(60))
+        assert 1 <= before <= 55, before
         assert node.metric(r'closed_total\{.*reason="source_rate"') == before
         proc.wait_until("time passes", lambda: not _refused(env, address), 10)
 

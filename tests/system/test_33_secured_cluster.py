@@ -90,7 +90,7 @@ def test_login_that_ends(env):
     node = Weir(env, config={}, name="short-login")
     sasl = _login(env, "scram_sha_512")
     node.write_config(_config(env, node, "SASL", "sasl_plaintext", sasl))
-    before, lifetimes = _logins(env), 5
+    before, lifetimes = _logins(env), 3
     node.start()
     try:
         topic, at = env.topic("renewed"), {"bootstrap": node.address}

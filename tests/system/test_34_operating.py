@@ -81,7 +81,7 @@ def test_sigterm_lets_requests_finish(env):
     node = Weir(env, name="drained").start()
     topic = env.topic("drain", partitions=1)
     fetch = (
-        struct.pack(">iiiib", -1, 3000, 1, 1 << 20, 0)
+        struct.pack(">iiiib", -1, 8000, 1, 1 << 20, 0)
         + struct.pack(">i", 1) + wire.string(topic) + struct.pack(">iiqi", 1, 0, 0, 1 << 20)
     )  # fmt: skip
     with wire.Connection(node.host, node.port) as c:

@@ -48,6 +48,7 @@ def test_refusals_tell_nothing_apart(env):
                 assert error == FAILED and c.closed()
                 said.add(text.split("]")[1])
         assert said == {": Access denied"}, said
+        node.metric(r"^weir_logins_total")  # what was told before is written when it answers
         reasons = [row["reason"] for row in audited(node, event="login", outcome="denied")]
         assert reasons == ["signature", "unknown_key", "not_allowed", "disabled"], reasons
         try:
@@ -65,7 +66,7 @@ def test_refusals_tell_nothing_apart(env):
 
 @only(through_weir=True)
 def test_before_login(env):
-    limits = {"login_requests_max": 4, "login_ms": 1500}
+    limits = {"login_requests_max": 4, "login_ms": 4000}
     with secured(env, "before-login", limits=limits, mechanisms=["PLAIN"]) as (node, ids):
         key = ids.user("alice", ALL)
         node.start()
@@ -122,9 +123,11 @@ def test_renewed_and_expired(env):
         task.wait_event("first")
         with Raw(node) as c:
             c.handshake("PLAIN")
+            began = time.monotonic()
             error, _, _, lifetime = c.plain(alice)
             assert error == 0 and 0 < lifetime <= 3000, lifetime
-            assert c.handshake("PLAIN")[0] == ILLEGAL_STATE, "renewed within a second"
+            refused = c.handshake("PLAIN")[0] == ILLEGAL_STATE
+            assert refused or time.monotonic() - began > 1, "renewed within a second"
             proc.wait_until(
                 "a renewal is taken", lambda: c.handshake("PLAIN")[0] == 0, 10
             )

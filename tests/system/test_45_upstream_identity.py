@@ -11,7 +11,7 @@ from rig.weir import Weir
 from rig.workload import Group
 
 SECRET = "of-the-second-weir/+%"
-LIFE_S = 6
+LIFE_S = 10
 LIVES = 3
 
 
@@ -64,12 +64,16 @@ def test_signed_and_by_tokens(env):
         issuer.clients["weir b"] = (SECRET, "weir-b")
         url = issuer.serve()
         with secured(
-            env, "first", hosts=["127.0.0.1"], session_max_ms=3000,
+            env, "first", hosts=["127.0.0.1"], session_max_ms=6000,
             jwt=issuer.config(jwks_url=url + "/jwks", jwks_ca_file=env.ca.cert),
         ) as (first, ids):  # fmt: skip
             key = ids.user("weir-b", ALL)
             ids.add("subjects", "weir-b", ALL)
             first.start()
+            proc.wait_until(
+                "the issuer's keys are there",
+                lambda: "the issuer's keys have changed" in first.tail(1000), 15,
+            )  # fmt: skip
             signs = {"mechanism": "aws_msk_iam", "username": key[0], "region": "us-east-1"}
             asks = {
                 "mechanism": "oauthbearer", "username": "weir b", "token_url": url + "/token",

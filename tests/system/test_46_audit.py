@@ -86,7 +86,7 @@ def test_topic_and_secrets(env):
             there = set(in_topic(env, topic))
             return [line for line in in_file(node) if line not in there]
 
-        proc.wait_until("all lines are in the topic", lambda: not missing(), 30, 0.3)
+        proc.wait_until("all lines are in the topic", lambda: not missing(), 90, 0.3)
         lines = in_topic(env, topic)
         for when in ("before", "during", "after"):
             names = {json.loads(line).get("claimed") for line in lines}

@@ -230,7 +230,12 @@ def test_suspended_on_every_node(env):
         for c in greens:
             assert c.metadata([])["brokers"], "another tenant's session has ended"
         for n in nodes:
-            assert len(audited(n, event="session", outcome="ended", tenant="blue")) == 2
+
+            def ended(n=n):
+                return audited(n, event="session", outcome="ended", tenant="blue")
+
+            proc.wait_until("both ends in the audit", lambda: len(ended()) >= 2, 10)
+            assert len(ended()) == 2
             assert told(n, event="suspend")["detail"] == "tenant blue: bill unpaid"
             assert refusal(n, blue) == "tenant blue is suspended: bill unpaid"
             assert refusal(n, (blue[0], "wrong")) == "Access denied"
@@ -287,9 +292,9 @@ def test_a_bad_file_changes_nothing(env):
             ids.ctl("tenants", "suspend", "good", "--reason", "r", "--admin",
                     f"127.0.0.1:{node.admin_port}", code=1)  # fmt: skip
             before = node.metric(r"^weir_tenant_reloads_total")
+            folder.write("good", {"access_key": key[0]})
             folder.remove("bad")
             folder.remove("worse")
-            folder.write("good", {"access_key": key[0]})
             proc.wait_until("it is taken over",
                             lambda: node.metric(r"^weir_tenant_reloads_total") > before, WITHIN)  # fmt: skip
             assert c.metadata([])["brokers"]

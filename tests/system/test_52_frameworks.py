@@ -19,6 +19,7 @@ from test_10_java import wait_for_fates
 
 TOPICS = TOOLS + "TopicCommand"
 GROUPS = TOOLS + "consumer.group.ConsumerGroupCommand"
+PATIENT = ("--timeout", 60000)  # of each call; theirs is five seconds
 CONFIGS = "kafka.admin.ConfigCommand"
 
 
@@ -48,9 +49,9 @@ def word_count(v, protocol):
     source, target, app = f"lines-{protocol}", f"counts-{protocol}", f"app-{protocol}"
     v.client("create", topic=[source, target], partitions=6)
     args = {"from": source, "to": target, "app": app, "protocol": protocol}
-    first = v.client("wordcount", state=v.path(app + "-1"), count=150 * v.number, **args)
+    first = v.client("wordcount", 240, state=v.path(app + "-1"), count=150 * v.number, **args)
     # Another machine: its state is what the changelog holds.
-    v.client("wordcount", state=v.path(app + "-2"), count=100, before=first["counts"], **args)
+    v.client("wordcount", 240, state=v.path(app + "-2"), count=100, before=first["counts"], **args)
     topics = {t for t in topics_of(v) if t.startswith(app)}
     assert len(topics) == 2, f"a changelog and a repartition topic: {topics}"
     if protocol == "streams":
@@ -68,7 +69,10 @@ def streams_reset(v):
     proc.wait_until(  # brokers may learn of it after the controller has answered
         "its topics go", lambda: not any(t.startswith("app-classic") for t in topics_of(v))
     )
-    assert set(offsets(v, "app-classic").values()) == {0}
+    proc.wait_until(  # those of a topic that has gone go after it
+        "its groups stand at the beginning",
+        lambda: set(offsets(v, "app-classic").values()) == {0},
+    )
 
 
 def test_streams(env):
@@ -87,7 +91,7 @@ def test_streams_groups(env):
         for v in clusters:
             tool = TOOLS + "streams.StreamsGroupCommand"
             sees_only(v, ["app-streams"], set(v.tool(tool, "--list").split()))
-            said = v.tool(tool, "--describe", "--group", "app-streams", "--state")
+            said = v.tool(tool, "--describe", "--group", "app-streams", "--state", *PATIENT)
             assert "Empty" in said, said
             said = v.tool(
                 tool, "--reset-offsets", "--group", "app-streams", "--input-topic",
@@ -275,10 +279,12 @@ def mirror(v):
     proc.wait_until(
         "a config is mirrored",
         lambda: "retention.ms=123456789" in v.tool(CONFIGS, *at, "src.mirrored", "--describe"),
+        90,
     )
     proc.wait_until(
         "partitions are mirrored",
         lambda: "PartitionCount: 5" in v.tool(TOPICS, "--describe", "--topic", "src.mirrored"),
+        90,
     )
     task.stop().result(60)
     mine = {f"mm2-{n}.src.internal" for n in ("configs", "offsets", "status")}
@@ -305,14 +311,16 @@ def test_mirror_maker(env):
 
 def offsets(v, group, tool=GROUPS, column="CURRENT-OFFSET"):
     """{(topic, partition): committed offset}"""
-    said = v.tool(tool, "--describe", "--group", group, "--offsets")
+    more = PATIENT if tool == GROUPS else ()
+    said = v.tool(tool, "--describe", "--group", group, "--offsets", *more)
     found = rows(said, "TOPIC", "PARTITION", column)
     return {(t, int(p)): int(o) for t, p, o in found if o.isdigit()}
 
 
 def reset(v, *how, group="resets"):
     """{(topic, partition): new offset} as the tool says."""
-    said = v.tool(GROUPS, "--reset-offsets", *(["--group", group] if group else []), *how)
+    of = ("--group", group) if group else ()
+    said = v.tool(GROUPS, "--reset-offsets", *of, *how, *PATIENT)
     found = rows(said, "TOPIC", "PARTITION", "NEW-OFFSET")
     assert found, said
     return {(t, int(p)): int(o) for t, p, o in found}
@@ -472,7 +480,7 @@ def groups(v, kinds):
         group.wait_for(count)
         check.group_saw(held, group.stop())
     if "consumer" in kinds:
-        said = v.tool(GROUPS, "--describe", "--group", "consumer-readers", "--state")
+        said = v.tool(GROUPS, "--describe", "--group", "consumer-readers", "--state", *PATIENT)
         assert "Empty" in said, said
 
 

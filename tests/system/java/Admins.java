@@ -232,7 +232,7 @@ final class Admins {
         TopicPartition tp = new TopicPartition(job.text("topic"), 0);
         Map<String, Object> errors = new TreeMap<>();
         Map<String, Callable<?>> calls = new TreeMap<>();
-        try (Admin admin = Admin.create(job.client("default.api.timeout.ms", "8000", "request.timeout.ms", "5000"))) {
+        try (Admin admin = Admin.create(job.client("default.api.timeout.ms", "30000", "request.timeout.ms", "15000"))) {
             calls.put("electLeaders", () -> admin.electLeaders(ElectionType.PREFERRED, java.util.Set.of(tp)).all().get());
             calls.put("reassign", () -> admin.alterPartitionReassignments(Map.of(tp, Optional.of(new NewPartitionReassignment(List.of(0))))).all().get());
             calls.put("unregister", () -> admin.unregisterBroker(0).all().get());

@@ -71,7 +71,7 @@ final class Streaming {
                 var parts = consumer.partitionsFor(out).stream().map(i -> new TopicPartition(out, i.partition())).toList();
                 consumer.assign(parts);
                 consumer.seekToBeginning(parts);
-                long deadline = System.nanoTime() + job.number("seconds", 90) * 1_000_000_000L;
+                long deadline = System.nanoTime() + job.number("seconds", 150) * 1_000_000_000L;
                 while (!counted.equals(expected)) {
                     if (System.nanoTime() > deadline)
                         throw new IllegalStateException("counted " + counted + ", not " + expected + "; state " + streams.state());

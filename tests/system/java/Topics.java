@@ -60,7 +60,7 @@ final class Topics {
     /** Waits until "topic" is there and holds "count" records; what its partitions hold. */
     private static Map<String, Object> awaitRecords(Job job) throws Exception {
         String topic = job.text("topic");
-        long deadline = System.nanoTime() + job.number("seconds", 60) * 1_000_000_000L;
+        long deadline = System.nanoTime() + job.number("seconds", 110) * 1_000_000_000L;
         try (Admin admin = Admin.create(job.client())) {
             for (;;) {
                 Map<String, Object> held = held(admin, topic);

@@ -8,7 +8,9 @@ from . import schema, wire
 
 LEFT_OUT, CLOSED, SILENT = "left out", "closed", "silent"
 # What any client asks again for: the answer says nothing yet.
-AGAIN = {5, 6, 7, 14, 15, 16, 27, 51}
+AGAIN = frozenset({5, 6, 7, 14, 15, 16, 27, 51})
+# A broker has not heard of a new topic yet, or cannot verify a transaction.
+NEWS = {3, 19, 100}
 
 
 class Refused(Exception):
@@ -60,7 +62,7 @@ class Caller:
             self.sock = None
 
     def _connect(self):
-        self.sock = socket.create_connection((self.host, self.port), self.timeout)
+        self.sock = socket.create_connection((self.host, self.port), max(self.timeout, 15))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self.key:
             said = self._exchange("sasl_handshake", 1, {"mechanism": "PLAIN"})
@@ -68,6 +70,7 @@ class Caller:
             said = self._exchange("sasl_authenticate", 2, {"auth_bytes": secret})
             if said.value is None or said.value["error_code"]:
                 raise Refused(str(said))
+        self.sock.settimeout(self.timeout)
 
     def _exchange(self, name, version, value):
         api = self.schema[name]
@@ -98,18 +101,18 @@ class Caller:
             told(reply)
         return reply
 
-    def patient(self, name, version, value, seconds=20):
+    def patient(self, name, version, value, seconds=20, again=AGAIN):
         """Asks until the answer is not one of those that mean: again."""
         end = time.monotonic() + seconds
         while True:
             reply = self.ask(name, version, value)
-            if not AGAIN & set(reply.errors()) or time.monotonic() > end:
+            if not again & set(reply.errors()) or time.monotonic() > end:
                 return reply
             time.sleep(0.02)
 
     def get(self, name, version, value):
         """The value of an answer without any error."""
-        reply = self.patient(name, version, value)
+        reply = self.patient(name, version, value, again=AGAIN | NEWS)
         if reply.outcome or any(reply.errors()):
             raise Refused(str(reply))
         return reply.value

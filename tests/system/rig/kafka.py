@@ -18,7 +18,7 @@ IDS = (1010101, 2020202, 3030303)
 HOSTS = ("127.77.0.1", "127.77.0.2", "127.77.0.3")
 RACKS = ("rack-north", "rack-east", "rack-west")
 USER, SECRET = "weir", "weir-secret"
-LIFETIME_MS = 4000  # of a login with SCRAM-SHA-512 at the listener SASL
+LIFETIME_MS = 10000  # of a login with SCRAM-SHA-512 at the listener SASL
 LISTENERS = {
     "PLAINTEXT": "PLAINTEXT",
     "CONTROLLER": "PLAINTEXT",
@@ -46,7 +46,7 @@ transaction.state.log.min.isr=2
 transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
-broker.session.timeout.ms=3000
+broker.session.timeout.ms=9000
 broker.heartbeat.interval.ms=500
 message.max.bytes=12582912
 replica.fetch.max.bytes=12582912
@@ -248,7 +248,7 @@ class Cluster:
                         return False
         return True
 
-    def wait_whole(self, seconds=60):
+    def wait_whole(self, seconds=180):
         proc.wait_until("the cluster is whole", self.is_whole, seconds, 0.2)
 
     def leader(self, topic, partition=0):

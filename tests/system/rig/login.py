@@ -52,7 +52,7 @@ def secured(env, name, ids=None, limits=None, mechanisms=None, listener=None, lo
 def audited(node, **want):
     """The audit's lines that have these members."""
     with open(node.audit, encoding="utf-8") as f:
-        lines = [json.loads(line) for line in f]
+        lines = [json.loads(line) for line in f if line.endswith("\n")]
     return [row for row in lines if all(row.get(k) == v for k, v in want.items())]
 
 

@@ -34,7 +34,7 @@ function login() {
 
 async function makeTopic(admin) {
   // waitForLeaders gives up at the first broker that has not heard of the topic yet.
-  await admin.createTopics({ topics: [{ topic, numPartitions: partitions, replicationFactor: 3 }], waitForLeaders: false })
+  await admin.createTopics({ topics: [{ topic, numPartitions: partitions, replicationFactor: 3 }], waitForLeaders: false, timeout: 30000 })
   for (const end = Date.now() + 30000; ; await new Promise((done) => setTimeout(done, 50))) {
     const seen = await admin.fetchTopicMetadata({ topics: [topic] }).catch((e) => {
       if (e.type !== 'UNKNOWN_TOPIC_OR_PARTITION' && e.type !== 'LEADER_NOT_AVAILABLE') throw e

@@ -65,6 +65,10 @@ func settings() *sarama.Config {
 	c.Producer.Return.Successes = true
 	c.Producer.Partitioner = sarama.NewManualPartitioner
 	c.Producer.Flush.Frequency = 5 * time.Millisecond
+	// Brokers may learn of a new topic, or lead it, a moment later than others.
+	c.Producer.Retry.Max = 200
+	c.Metadata.Retry.Max = 20
+	c.Admin.Timeout = 30 * time.Second
 	c.Consumer.Offsets.Initial = sarama.OffsetOldest
 	c.Consumer.Return.Errors = true
 	login(c)
@@ -194,7 +198,7 @@ func consume(brokers []string, topic, group string, count int, reads *journal) {
 		go func() {
 			defer wait.Done()
 			for ctx.Err() == nil {
-				if err := g.Consume(ctx, []string{topic}, &member{reads, seen}); err != nil {
+				if err := g.Consume(ctx, []string{topic}, &member{reads, seen}); err != nil && ctx.Err() == nil {
 					must(err, "consume")
 				}
 			}

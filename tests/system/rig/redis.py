@@ -254,9 +254,14 @@ class Client:
 
     def begin(self, verb, *words):
         """Starts a call; the number is for end()."""
-        self.ids += 1
-        self._say(" ".join([verb, str(self.ids), *map(str, words)]))
-        return self.ids
+        return self.begin_many(1, verb, *words)[0]
+
+    def begin_many(self, count, verb, *words):
+        """So many of that call at once; their numbers."""
+        numbers = range(self.ids + 1, self.ids + count + 1)
+        self.ids += count
+        self._say("\n".join(" ".join([verb, str(n), *map(str, words)]) for n in numbers))
+        return numbers
 
     def end(self, number):
         """(outcome, text) of it."""

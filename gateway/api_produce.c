@@ -232,8 +232,7 @@ note_refusals(struct request *r, const struct produce_response *to)
 			    &q->topic_data.v[at.topic]
 			    .partition_data.v[at.partition++]);
 			produce_order_refused(state_of(r->session)->order,
-			    &it, p->error_code,
-			    conn_reading_us(r->session->conn));
+			    &it, p->error_code);
 		}
 	}
 }
@@ -242,7 +241,7 @@ static bool
 refuse_item(struct request *r, const struct produce_item *it)
 {
 	produce_order_refused(state_of(r->session)->order, it,
-	    KAFKA_REQUEST_TIMED_OUT, conn_reading_us(r->session->conn));
+	    KAFKA_REQUEST_TIMED_OUT);
 	return true;
 }
 
@@ -328,8 +327,7 @@ judge(struct request *r, const struct shape_item *item)
 	if (error != 0 || p == NULL)
 		return error != 0 ? error : FORWARD_ITEM;
 	it = item_of(item->outer, item->inner);
-	error = produce_order_judge(p->order, &it, r->read_us,
-	    conn_reading_us(r->session->conn));
+	error = produce_order_judge(p->order, &it);
 	return error != 0 ? error : FORWARD_ITEM;
 }
 

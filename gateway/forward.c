@@ -72,7 +72,7 @@ plan_arrays(struct request *r, struct plan *p)
 	p->brokers = ARENA_ARRAY(&r->arena, int32_t, room);
 	if (p->how.sends != NULL)
 		p->told = ARENA_ARRAY(&r->arena, bool, room);
-	if (!p->how.once)
+	if (p->how.judge == NULL)
 		return;
 	p->verdicts = ARENA_ARRAY(&r->arena, int16_t, room);
 	for (int32_t i = 0; i < room; i++)
@@ -85,9 +85,8 @@ ask_judge(struct request *r, struct plan *p, int32_t i,
 {
 	if (p->how.judge == NULL)
 		return FORWARD_ITEM;
-	if (p->verdicts == NULL)
-		return p->how.judge(r, item);
-	if (p->verdicts[i] == UNJUDGED)
+	if (p->verdicts[i] == UNJUDGED ||
+	    (p->verdicts[i] == FORWARD_ITEM && !p->how.once))
 		p->verdicts[i] = p->how.judge(r, item);
 	return p->verdicts[i];
 }

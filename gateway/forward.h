@@ -27,10 +27,11 @@ struct forward_how {
 	bool	 hold;
 	/* What to do with an item (ROUTE_LEADER, ROUTE_ANY): FORWARD_ITEM, or
 	 * the error that it is answered with (0: answered as empty). It may
-	 * change the item. NULL: all are forwarded. */
+	 * change the item. What it refuses stays refused when the request is
+	 * planned anew in a newer snapshot. NULL: all are forwarded. */
 	int16_t	(*judge)(struct request *r, const struct shape_item *item);
-	/* What it says of an item holds, also when the request is planned anew
-	 * in a newer snapshot: it charges for it, or changes it. */
+	/* What it lets go is not judged anew either: it charges for it, or
+	 * changes it. */
 	bool	 once;
 	/* ROUTE_LEADER: the item is about to go to its leader. Once each, also
 	 * when that is tried again. NULL: nothing to do. */

@@ -22,11 +22,7 @@ struct refusal {
 	struct place	 at;
 	int64_t		 producer_id;
 	int16_t		 producer_epoch, error;
-	int32_t		 sequence;
-	int64_t		 until_us;
-	/* The first batch that was refused in its wake; 0: none was. */
-	int32_t		 next_sequence;
-	int64_t		 next_until_us;
+	int32_t		 last;		/* sequence that was refused */
 };
 
 struct produce_order {
@@ -121,30 +117,17 @@ drop_refusal(struct produce_order *o, uint32_t i)
 	    (o->refusal_count - i) * sizeof(*o->refusals));
 }
 
-/* After INT32_MAX comes 0, so what is less than half of all behind is. */
+/* After INT32_MAX comes 0, so behind is what is less than half of all away. */
 static bool
-is_behind(int32_t sequence, int32_t first)
+is_behind(int32_t sequence, int32_t other)
 {
-	uint32_t by = ((uint32_t)sequence - (uint32_t)first) & INT32_MAX;
+	uint32_t by = ((uint32_t)sequence - (uint32_t)other) & INT32_MAX;
 
 	return by > 0 && by < UINT32_C(1) << 30;
 }
 
-/* False when nothing is in flight of it. */
-static bool
-still_holds(struct refusal *r, int64_t us)
-{
-	if (r->until_us > us)
-		return true;
-	r->sequence = r->next_sequence;
-	r->until_us = r->next_until_us;
-	r->next_until_us = 0;
-	return r->until_us > us;
-}
-
 static struct refusal *
-find_refusal(struct produce_order *o, const struct produce_item *it,
-    int64_t us)
+find_refusal(struct produce_order *o, const struct produce_item *it)
 {
 	struct place at = place_of(it);
 
@@ -155,8 +138,7 @@ find_refusal(struct produce_order *o, const struct produce_item *it,
 			continue;
 		/* A new epoch begins anew; nothing is in flight any more. */
 		if (r->producer_id != it->producer_id ||
-		    r->producer_epoch != it->producer_epoch ||
-		    !still_holds(r, us)) {
+		    r->producer_epoch != it->producer_epoch) {
 			drop_refusal(o, i);
 			return NULL;
 		}
@@ -166,34 +148,37 @@ find_refusal(struct produce_order *o, const struct produce_item *it,
 }
 
 int16_t
-produce_order_judge(struct produce_order *o, const struct produce_item *it,
-    int64_t read_us, int64_t now_us)
+produce_order_judge(struct produce_order *o, const struct produce_item *it)
 {
 	struct refusal *r;
 
 	if (o->refusal_count == 0 || it->producer_id < 0)
 		return 0;
-	r = find_refusal(o, it, read_us);
+	r = find_refusal(o, it);
 	if (r == NULL)
 		return 0;
-	if (!is_behind(it->sequence, r->sequence)) {
+	/* Not behind what was refused last: it is repeated. */
+	if (!is_behind(it->sequence, r->last)) {
 		drop_refusal(o, (uint32_t)(r - o->refusals));
 		return 0;
 	}
-	if (r->next_until_us == 0 ||
-	    !is_behind(it->sequence, r->next_sequence)) {
-		r->next_sequence = it->sequence;
-		r->next_until_us = now_us + REFUSAL_US;
-	}
+	r->last = it->sequence;
 	return r->error;
 }
 
 void
 produce_order_refused(struct produce_order *o, const struct produce_item *it,
-    int16_t error, int64_t now_us)
+    int16_t error)
 {
-	if (it->producer_id < 0 || find_refusal(o, it, now_us) != NULL)
+	struct refusal *r;
+
+	if (it->producer_id < 0)
 		return;
+	r = find_refusal(o, it);
+	if (r != NULL) {
+		r->last = it->sequence;
+		return;
+	}
 	if (o->refusal_count == REFUSALS_MAX)
 		drop_refusal(o, 0);
 	if (o->refusal_count == o->refusal_room) {
@@ -201,9 +186,6 @@ produce_order_refused(struct produce_order *o, const struct produce_item *it,
 		o->refusals = mem_realloc(o->refusals,
 		    o->refusal_room * sizeof(*o->refusals));
 	}
-	o->refusals[o->refusal_count++] = (struct refusal){
-		.at = place_of(it), .producer_id = it->producer_id,
-		.producer_epoch = it->producer_epoch, .error = error,
-		.sequence = it->sequence, .until_us = now_us + REFUSAL_US,
-	};
+	o->refusals[o->refusal_count++] = (struct refusal){ place_of(it),
+		it->producer_id, it->producer_epoch, error, it->sequence };
 }

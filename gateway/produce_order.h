@@ -10,12 +10,11 @@
  *  - guards: partitions whose batch of sequence 0, or whose waiting request, is
  *    under way; later requests that touch them are held until it has ended;
  *  - refusals: partitions whose batch was refused in a way that clients repeat;
- *    later batches of that producer are refused alike until the repeated one
- *    comes. It may never come here: a new leader can be another virtual broker,
- *    with a connection of its own. So a refusal is for what was in flight, that
- *    is read within REFUSAL_US in which the connection was read at all (it may
- *    be muted by a limit). What was refused last in its wake may have others
- *    behind it, and is one itself then.
+ *    later batches of that producer are refused alike, until it repeats one.
+ *    That is the first one again; or one that was refused behind it, when a
+ *    new leader took the first on another connection, for a client repeats
+ *    what it was refused in order. What was in flight has come before, so no
+ *    time is needed to tell, however long a limit mutes the connection.
  *
  * Ownership: the session. Thread: worker.
  * Bounds: guards and held requests by in_flight_max and the frame; refusals
@@ -32,7 +31,6 @@
 enum {
 	GUARDS_MAX = 1024,		/* with more, all partitions are */
 	REFUSALS_MAX = 1024,
-	REFUSAL_US = 3000000,
 };
 
 /* One partition's first batch in a Produce, as far as order needs it. */
@@ -57,12 +55,11 @@ void	 produce_order_guard(struct produce_order *o, const void *owner,
 	    const struct produce_item *it);
 /* The request has ended: its guards go; true when it had any. */
 bool	 produce_order_unguard(struct produce_order *o, const void *owner);
-/* The error that this batch must be refused with too; 0: it may go. Times are
- * the connection's (conn_reading_us): read_us when the batch was read. */
+/* The error that this batch must be refused with too; 0: it may go. */
 int16_t	 produce_order_judge(struct produce_order *o,
-	    const struct produce_item *it, int64_t read_us, int64_t now_us);
+	    const struct produce_item *it);
 /* The batch was refused: what follows it in flight must be as well. */
 void	 produce_order_refused(struct produce_order *o,
-	    const struct produce_item *it, int16_t error, int64_t now_us);
+	    const struct produce_item *it, int16_t error);
 
 #endif

@@ -114,7 +114,6 @@ struct request {
 	bool			 done;		/* reply is whole (or none) */
 	struct chain		 reply;
 	int64_t			 start_us;
-	int64_t			 read_us;	/* conn_reading_us then */
 	size_t			 bytes_in;
 	int64_t			 throttle_us;	/* by its partitions' limits */
 	int64_t			 throttle_tell_us; /* told, without a mute */

@@ -207,6 +207,7 @@ session_frame(struct conn *c, void *arg, struct block *b, const uint8_t *data,
 	struct request *r;
 	struct reader rd;
 
+	(void)c;
 	s->last_us = loop_now_us(s->worker->loop);
 	if (!client_login_count(s))
 		return;
@@ -227,7 +228,6 @@ session_frame(struct conn *c, void *arg, struct block *b, const uint8_t *data,
 	r->correlation_id = h.correlation_id;
 	r->client_id = h.client_id;
 	r->bytes_in = len + 4;
-	r->read_us = conn_reading_us(c);
 	arena_hold(&r->arena, b);
 	if (r->schema == NULL || (r->schema->key != API_API_VERSIONS &&
 	    !version_served(s, r))) {

@@ -179,31 +179,19 @@ conn_block(struct conn *c, uint8_t why)
 void
 conn_unblock(struct conn *c, uint8_t why)
 {
-	int64_t took;
-
 	if ((c->blocked & why) == 0)
 		return;
 	c->blocked &= (uint8_t)~why;
 	if (c->blocked != 0)
 		return;
-	took = loop_now_us(c->loop) - c->blocked_us;
-	c->unread_us += took;
 	if (c->frame_us != 0) {
-		c->frame_us += took;
+		c->frame_us += loop_now_us(c->loop) - c->blocked_us;
 		if (c->frame_ms > 0)
 			conn_due(c, c->frame_us + (int64_t)c->frame_ms * 1000);
 	}
 	if (c->state == CONN_S_OPEN && (!c->reading || c->tls != NULL ||
 	    reassembly_holds(&c->in)))
 		conn_pend(c);
-}
-
-int64_t
-conn_reading_us(const struct conn *c)
-{
-	int64_t now = loop_now_us(c->loop);
-
-	return (c->blocked != 0 ? c->blocked_us : now) - c->unread_us;
 }
 
 void
@@ -415,7 +403,7 @@ conn_close(struct conn *c, enum conn_reason reason, const char *detail)
 		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 	shut(c);
 	/* First the count and the line, then the end: who sees the end and asks
-	 * why finds it told. */
+	 * why finds it told (what was flushed before has been seen). */
 	c->ops->closed(c, c->arg, reason, detail);
 	shut_socket(c, open);
 }

@@ -15,7 +15,8 @@
  * told by ops->closed; after closed() has returned the conn is gone (freed at
  * the end of the turn, so calls on the way back are harmless no-ops).
  * Callbacks never run from inside conn_send or conn_close's caller except
- * closed(), which conn_close calls itself, exactly once.
+ * closed(), which conn_close calls itself, exactly once. The peer does not see
+ * the end before that has returned.
  * Thread: the loop's.
  * Bounds: frame_max; the declared length is charged to the node before the
  * body is read; output over out_high stops reading this connection, no progress
@@ -121,9 +122,6 @@ void		 conn_resume(struct conn *c);
 /* While it is paused: that the other side has ended is told at once, if nothing
  * that it sent is unread. Else it is found out after conn_resume. */
 void		 conn_watch_end(struct conn *c);
-/* The loop's time less all the time that it was not read, so what had been sent
- * when this was T comes before it is T and the way's time. */
-int64_t		 conn_reading_us(const struct conn *c);
 void		 conn_set_frame_max(struct conn *c, size_t max);
 /* As conn_options.frame_ms, from the next frame on. */
 void		 conn_set_frame_ms(struct conn *c, uint32_t ms);

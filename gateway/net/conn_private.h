@@ -89,8 +89,7 @@ struct conn {
 	uint32_t		 setup_ms, frame_ms, stall_ms, idle_ms;
 	int64_t			 since_us;	/* opened, or flush begun */
 	int64_t			 frame_us;	/* partial frame begun, or 0 */
-	int64_t			 blocked_us;	/* since when */
-	int64_t			 unread_us;	/* in all, until then */
+	int64_t			 blocked_us;
 	int64_t			 progress_us;	/* of output, while queued */
 	int64_t			 active_us;	/* bytes in or out */
 

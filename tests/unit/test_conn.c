@@ -866,32 +866,6 @@ test_frame_deadline_paused(void **state)
 	free(f);
 }
 
-/* Two reasons at once are one time. */
-static void
-test_reading_clock(void **state)
-{
-	struct world *w = *state;
-	int64_t began;
-
-	fake_clock();
-	open_pair(w, &plain);
-	began = conn_reading_us(w->e.c);
-	assert_int_equal(began, loop_now_us(w->l));
-	pass_ms(w, 1000);
-	conn_pause(w->e.c);
-	pass_ms(w, 60000);
-	assert_int_equal(conn_reading_us(w->e.c), began + 1000000);
-	conn_pause(w->e.c);
-	pass_ms(w, 1000);
-	conn_resume(w->e.c);
-	pass_ms(w, 500);
-	assert_int_equal(conn_reading_us(w->e.c), began + 1500000);
-	conn_pause(w->e.c);
-	pass_ms(w, 10);
-	conn_resume(w->e.c);
-	assert_int_equal(conn_reading_us(w->e.c), began + 1500000);
-}
-
 static void
 test_idle(void **state)
 {
@@ -1247,7 +1221,6 @@ main(void)
 		T(test_frame_deadline_is_per_frame),
 		T(test_big_frame_deadline),
 		T(test_frame_deadline_paused),
-		T(test_reading_clock),
 		T(test_idle),
 		T(test_stall),
 		T(test_flush_deadline),

@@ -10,7 +10,7 @@
 
 #include "gateway/produce_order.h"
 
-enum { PRODUCER = 7, REFUSED = 6, NOW = 1000000 };
+enum { PRODUCER = 7, REFUSED = 6 };
 
 static int
 setup(void **state)
@@ -35,15 +35,15 @@ item(const char *name, int32_t partition, int32_t sequence)
 }
 
 static int16_t
-judge(struct produce_order *o, struct produce_item it, int64_t now_us)
+judge(struct produce_order *o, struct produce_item it)
 {
-	return produce_order_judge(o, &it, now_us, now_us);
+	return produce_order_judge(o, &it);
 }
 
 static void
-refuse(struct produce_order *o, struct produce_item it, int64_t now_us)
+refuse(struct produce_order *o, struct produce_item it)
 {
-	produce_order_refused(o, &it, REFUSED, now_us);
+	produce_order_refused(o, &it, REFUSED);
 }
 
 /* ---- guards ---- */
@@ -115,19 +115,18 @@ test_refusals(void **state)
 {
 	struct produce_order *o = *state;
 
-	assert_int_equal(judge(o, item("a", 0, 5), NOW), 0);
-	refuse(o, item("a", 0, 5), NOW);
+	assert_int_equal(judge(o, item("a", 0, 5)), 0);
+	refuse(o, item("a", 0, 5));
 	/* What follows is refused alike; other partitions are not. */
-	assert_int_equal(judge(o, item("a", 0, 6), NOW), REFUSED);
-	assert_int_equal(judge(o, item("a", 0, 900), NOW), REFUSED);
-	assert_int_equal(judge(o, item("a", 1, 6), NOW), 0);
-	assert_int_equal(judge(o, item("b", 0, 6), NOW), 0);
-	/* A later one that is refused too changes nothing. */
-	refuse(o, item("a", 0, 6), NOW);
-	assert_int_equal(judge(o, item("a", 0, 6), NOW), REFUSED);
+	assert_int_equal(judge(o, item("a", 0, 6)), REFUSED);
+	assert_int_equal(judge(o, item("a", 0, 900)), REFUSED);
+	assert_int_equal(judge(o, item("a", 1, 6)), 0);
+	assert_int_equal(judge(o, item("b", 0, 6)), 0);
+	refuse(o, item("a", 0, 901));
+	assert_int_equal(judge(o, item("a", 0, 902)), REFUSED);
 	/* The repeated one goes, and all after it. */
-	assert_int_equal(judge(o, item("a", 0, 5), NOW), 0);
-	assert_int_equal(judge(o, item("a", 0, 6), NOW), 0);
+	assert_int_equal(judge(o, item("a", 0, 5)), 0);
+	assert_int_equal(judge(o, item("a", 0, 6)), 0);
 }
 
 static void
@@ -135,9 +134,9 @@ test_earlier_batch(void **state)
 {
 	struct produce_order *o = *state;
 
-	refuse(o, item("a", 0, 5), NOW);
-	assert_int_equal(judge(o, item("a", 0, 4), NOW), 0);
-	assert_int_equal(judge(o, item("a", 0, 6), NOW), 0);
+	refuse(o, item("a", 0, 5));
+	assert_int_equal(judge(o, item("a", 0, 4)), 0);
+	assert_int_equal(judge(o, item("a", 0, 6)), 0);
 }
 
 static void
@@ -146,13 +145,13 @@ test_wrap(void **state)
 	struct produce_order *o = *state;
 
 	/* After INT32_MAX comes 0. */
-	refuse(o, item("a", 0, INT32_MAX - 5), NOW);
-	assert_int_equal(judge(o, item("a", 0, INT32_MAX), NOW), REFUSED);
-	assert_int_equal(judge(o, item("a", 0, 0), NOW), REFUSED);
-	assert_int_equal(judge(o, item("a", 0, 100), NOW), REFUSED);
-	assert_int_equal(judge(o, item("a", 0, INT32_MAX - 5), NOW), 0);
-	refuse(o, item("a", 0, 3), NOW);
-	assert_int_equal(judge(o, item("a", 0, INT32_MAX), NOW), 0);
+	refuse(o, item("a", 0, INT32_MAX - 5));
+	assert_int_equal(judge(o, item("a", 0, INT32_MAX)), REFUSED);
+	assert_int_equal(judge(o, item("a", 0, 0)), REFUSED);
+	assert_int_equal(judge(o, item("a", 0, 100)), REFUSED);
+	assert_int_equal(judge(o, item("a", 0, INT32_MAX - 5)), 0);
+	refuse(o, item("a", 0, 3));
+	assert_int_equal(judge(o, item("a", 0, INT32_MAX)), 0);
 }
 
 static void
@@ -162,12 +161,12 @@ test_not_idempotent(void **state)
 	struct produce_item it = item("a", 0, -1);
 
 	it.producer_id = -1;
-	refuse(o, it, NOW);
+	refuse(o, it);
 	it.sequence = 9;
-	assert_int_equal(judge(o, it, NOW), 0);
-	refuse(o, item("a", 0, 5), NOW);
-	assert_int_equal(judge(o, it, NOW), 0);
-	assert_int_equal(judge(o, item("a", 0, 6), NOW), REFUSED);
+	assert_int_equal(judge(o, it), 0);
+	refuse(o, item("a", 0, 5));
+	assert_int_equal(judge(o, it), 0);
+	assert_int_equal(judge(o, item("a", 0, 6)), REFUSED);
 }
 
 static void
@@ -176,69 +175,68 @@ test_epoch(void **state)
 	struct produce_order *o = *state;
 	struct produce_item it = item("a", 0, 6);
 
-	refuse(o, item("a", 0, 5), NOW);
+	refuse(o, item("a", 0, 5));
 	it.producer_epoch = 2;
-	assert_int_equal(judge(o, it, NOW), 0);
-	assert_int_equal(judge(o, item("a", 0, 6), NOW), 0);
+	assert_int_equal(judge(o, it), 0);
+	assert_int_equal(judge(o, item("a", 0, 6)), 0);
 	/* Another producer's. */
-	refuse(o, item("a", 0, 5), NOW);
+	refuse(o, item("a", 0, 5));
 	it = item("a", 0, 6);
 	it.producer_id = PRODUCER + 1;
-	assert_int_equal(judge(o, it, NOW), 0);
+	assert_int_equal(judge(o, it), 0);
 }
 
+/* The first one was repeated on another connection: what is new here after that
+ * is refused once, and goes when it is repeated, with all behind it. */
 static void
-test_time(void **state)
+test_repeated_elsewhere(void **state)
 {
 	struct produce_order *o = *state;
 
-	refuse(o, item("a", 0, 5), NOW);
-	assert_int_equal(judge(o, item("a", 0, 6), NOW + REFUSAL_US - 1),
-	    REFUSED);
-	assert_int_equal(judge(o, item("a", 0, 6), NOW + REFUSAL_US), 0);
-	/* It counts from the first refusal; then a new one may begin. */
-	refuse(o, item("a", 0, 5), NOW);
-	refuse(o, item("a", 0, 5), NOW + 10);
-	refuse(o, item("a", 0, 8), NOW + REFUSAL_US);
-	assert_int_equal(judge(o, item("a", 0, 9), NOW + REFUSAL_US), REFUSED);
-	assert_int_equal(judge(o, item("a", 0, 8), NOW + REFUSAL_US), 0);
+	refuse(o, item("a", 0, 5));
+	assert_int_equal(judge(o, item("a", 0, 6)), REFUSED);
+	assert_int_equal(judge(o, item("a", 0, 7)), REFUSED);
+	/* It comes back here. */
+	assert_int_equal(judge(o, item("a", 0, 20)), REFUSED);
+	assert_int_equal(judge(o, item("a", 0, 21)), REFUSED);
+	assert_int_equal(judge(o, item("a", 0, 22)), REFUSED);
+	assert_int_equal(judge(o, item("a", 0, 20)), 0);
+	assert_int_equal(judge(o, item("a", 0, 21)), 0);
+	assert_int_equal(judge(o, item("a", 0, 22)), 0);
 }
 
-/* The repeated one went another way. What was refused in its wake, just before
- * its time was over, has others behind it: they do not overtake. */
+/* The first one is repeated and is refused anew, before it is judged: what was
+ * sent behind it does not overtake. */
 static void
-test_wake(void **state)
+test_refused_again(void **state)
 {
 	struct produce_order *o = *state;
-	int64_t end = NOW + REFUSAL_US;
 
-	refuse(o, item("a", 0, 5), NOW);
-	assert_int_equal(judge(o, item("a", 0, 9), NOW + 10), REFUSED);
-	assert_int_equal(judge(o, item("a", 0, 7), end - 1), REFUSED);
-	assert_int_equal(judge(o, item("a", 0, 8), end), REFUSED);
-	assert_int_equal(judge(o, item("a", 0, 9), end + 5), REFUSED);
-	assert_int_equal(judge(o, item("a", 0, 7), end + 9), 0);
-	assert_int_equal(judge(o, item("a", 0, 8), end + 9), 0);
-	/* Nothing of it is left. */
-	refuse(o, item("a", 0, 5), NOW);
-	assert_int_equal(judge(o, item("a", 0, 6), NOW), REFUSED);
-	assert_int_equal(judge(o, item("a", 0, 7), end), 0);
+	refuse(o, item("a", 0, 5));
+	assert_int_equal(judge(o, item("a", 0, 6)), REFUSED);
+	assert_int_equal(judge(o, item("a", 0, 7)), REFUSED);
+	refuse(o, item("a", 0, 5));
+	assert_int_equal(judge(o, item("a", 0, 6)), REFUSED);
+	assert_int_equal(judge(o, item("a", 0, 7)), REFUSED);
+	assert_int_equal(judge(o, item("a", 0, 5)), 0);
+	assert_int_equal(judge(o, item("a", 0, 6)), 0);
 }
 
-/* Read then, and held until long after. */
+/* What was sent before the first one was known to be refused is refused by its
+ * broker, sooner or later than what was never sent. */
 static void
-test_read_and_held(void **state)
+test_refused_by_brokers(void **state)
 {
 	struct produce_order *o = *state;
-	struct produce_item it = item("a", 0, 6);
-	int64_t end = NOW + REFUSAL_US;
 
-	refuse(o, item("a", 0, 5), NOW);
-	assert_int_equal(produce_order_judge(o, &it, end - 1, end + 60000000),
-	    REFUSED);
-	it.sequence = 7;
-	assert_int_equal(produce_order_judge(o, &it, end, end + 60000000),
-	    REFUSED);
+	refuse(o, item("a", 0, 5));
+	assert_int_equal(judge(o, item("a", 0, 7)), REFUSED);
+	refuse(o, item("a", 0, 6));
+	assert_int_equal(judge(o, item("a", 0, 8)), REFUSED);
+	refuse(o, item("a", 0, 9));
+	/* They went elsewhere, and the last comes back here. */
+	assert_int_equal(judge(o, item("a", 0, 9)), 0);
+	assert_int_equal(judge(o, item("a", 0, 10)), 0);
 }
 
 static void
@@ -247,14 +245,14 @@ test_many_refusals(void **state)
 	struct produce_order *o = *state;
 
 	for (int32_t i = 0; i < REFUSALS_MAX; i++)
-		refuse(o, item("a", i, 5), NOW);
-	assert_int_equal(judge(o, item("a", 0, 6), NOW), REFUSED);
+		refuse(o, item("a", i, 5));
+	assert_int_equal(judge(o, item("a", 0, 6)), REFUSED);
 	/* One more: the oldest has gone, the others stand. */
-	refuse(o, item("b", 0, 5), NOW);
-	assert_int_equal(judge(o, item("a", 0, 6), NOW), 0);
+	refuse(o, item("b", 0, 5));
+	assert_int_equal(judge(o, item("a", 0, 6)), 0);
 	for (int32_t i = 1; i < REFUSALS_MAX; i++)
-		assert_int_equal(judge(o, item("a", i, 6), NOW), REFUSED);
-	assert_int_equal(judge(o, item("b", 0, 6), NOW), REFUSED);
+		assert_int_equal(judge(o, item("a", i, 6)), REFUSED);
+	assert_int_equal(judge(o, item("b", 0, 6)), REFUSED);
 }
 
 int
@@ -270,9 +268,9 @@ main(void)
 		T(test_wrap),
 		T(test_not_idempotent),
 		T(test_epoch),
-		T(test_time),
-		T(test_wake),
-		T(test_read_and_held),
+		T(test_repeated_elsewhere),
+		T(test_refused_again),
+		T(test_refused_by_brokers),
 		T(test_many_refusals),
 	};
 

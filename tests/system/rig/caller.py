@@ -9,8 +9,8 @@ from . import schema, wire
 LEFT_OUT, CLOSED, SILENT = "left out", "closed", "silent"
 # What any client asks again for: the answer says nothing yet.
 AGAIN = frozenset({5, 6, 7, 14, 15, 16, 27, 51})
-# A broker has not heard of a new topic yet, or cannot verify a transaction.
-NEWS = {3, 19, 100}
+# Also that a leader has not heard of its topic yet, or cannot verify a transaction.
+UNHEARD = AGAIN | {3, 19, 100}
 
 
 class Refused(Exception):
@@ -110,9 +110,9 @@ class Caller:
                 return reply
             time.sleep(0.02)
 
-    def get(self, name, version, value):
+    def get(self, name, version, value, again=AGAIN):
         """The value of an answer without any error."""
-        reply = self.patient(name, version, value, again=AGAIN | NEWS)
+        reply = self.patient(name, version, value, again=again)
         if reply.outcome or any(reply.errors()):
             raise Refused(str(reply))
         return reply.value

@@ -6,6 +6,7 @@ import secrets
 import uuid
 
 from . import proc, records, schema
+from .caller import UNHEARD
 
 CLASSIC, CONSUMER, SHARE, STREAMS = KINDS = ("classic", "consumer", "share", "streams")
 TOPIC, GROUP = 2, 32  # resource types
@@ -129,7 +130,7 @@ def _group_configs(caller, world, four):
 def _write(caller, topic, data, txn=None):
     rows = [{"name": topic, "partition_data": [{"index": 0, "records": data}]}]
     value = {"transactional_id": txn, "acks": -1, "timeout_ms": 15000, "topic_data": rows}
-    caller.get("produce", 9, value)
+    caller.get("produce", 9, value, UNHEARD)
 
 
 def _produce(caller, world):
@@ -275,7 +276,7 @@ def _transactions(caller, world):
         asked["v3_and_below_topics"] = [
             {"name": t, "partitions": [0]} for t in (world.topics[1], world.hidden)
         ]
-        caller.get("add_partitions_to_txn", 3, asked)
+        caller.get("add_partitions_to_txn", 3, asked, UNHEARD)
         for topic in (world.topics[1], world.hidden):
             _write(caller, topic, world.batch(world.producers[txn], 0, True), txn)
         caller.get("add_offsets_to_txn", 3, {**who, "group_id": world.groups[CLASSIC]})

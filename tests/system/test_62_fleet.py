@@ -2,7 +2,6 @@
 allows, however the load lies and whatever befalls Redis; how near to it, the notes say."""
 
 import contextlib
-import threading
 import time
 
 from rig import proc
@@ -10,14 +9,12 @@ from rig.caller import Caller
 from rig.clock import Clock
 from rig.env import only
 from rig.login import reload
-from rig.records import batch
+from rig.press import SIZE, Presser, acked, release
 from rig.redis import Cluster, Sentinels, Server
 from rig.weir import Weir
 
 MB = 1000000
 LIMIT = 2 * MB
-SIZE = 20000
-LEADER_GONE = {5, 6}
 
 
 class Fleet:
@@ -73,11 +70,8 @@ class Fleet:
         return self
 
     def release(self):
-        for client in self.clients:
-            client.stop()
-        errors = [e for c in self.clients for e in c.errors]
-        self.clients = []
-        return errors
+        clients, self.clients = self.clients, []
+        return release(clients)
 
     def stop(self):
         self.release()
@@ -88,8 +82,7 @@ class Fleet:
         return all(self.store(n)["up"] for n in self.nodes)
 
     def acked(self, since=0.0, until=float("inf"), node=None):
-        clients = [c for c in self.clients if node in (None, c.node)]
-        return sum(n for c in clients for at, n in list(c.acked) if since <= at < until)
+        return acked([c for c in self.clients if node in (None, c.node)], since, until)
 
     def rate(self, seconds):
         """Bytes a second of the next so many seconds."""
@@ -117,51 +110,6 @@ class Fleet:
                 first += 1
             best = max(best, total)
         return best / seconds
-
-
-class Presser(threading.Thread):
-    """Produces over a connection of its own, the next when the last was answered."""
-
-    def __init__(self, node, topic):
-        super().__init__(daemon=True)
-        self.node, self.topic = node, topic
-        self.acked, self.errors, self.ending = [], [], False
-        self.patience = 20
-        self.start()
-
-    def run(self):
-        data = batch([(None, b"x" * (SIZE - 150))])
-        ask = {
-            "acks": 1,
-            "timeout_ms": 30000,
-            "topic_data": [
-                {"name": self.topic, "partition_data": [{"index": 0, "records": data}]}
-            ],
-        }
-        with Caller(self.node.host, self.node.port, timeout=60) as c:
-            while not self.ending:
-                try:
-                    reply = c.ask("produce", 9, ask)
-                except ConnectionError as e:
-                    if not self.ending and self.node.alive():
-                        self.errors.append(str(e))
-                    time.sleep(0.05)
-                    continue
-                if reply.outcome:
-                    if not self.ending and self.node.alive():
-                        self.errors.append(str(reply.outcome))
-                    time.sleep(0.05)
-                elif LEADER_GONE & set(reply.errors()) and self.patience:
-                    self.patience -= 1  # a broker that is starved may lose its leaders
-                    time.sleep(0.2)
-                elif any(reply.errors()):
-                    self.errors.append(str(reply))
-                else:
-                    self.acked.append((time.monotonic(), SIZE))
-
-    def stop(self):
-        self.ending = True
-        self.join(60)
 
 
 @contextlib.contextmanager

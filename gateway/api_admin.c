@@ -33,11 +33,30 @@ answer_with_rules(struct request *r, void *response)
 	request_answer(r, response);
 }
 
+/* Brokers' own topics are nobody's: there is none, and none is made. Where
+ * there are tenants or policies, authorize has denied it before. */
+static int16_t
+judge_internal(struct request *r, const struct shape_item *item)
+{
+	const struct cluster *c = r->worker->cluster;
+
+	if (item->id != NULL && !uuid_is_zero(item->id))
+		return cluster_topic_by_id(c, item->id) != NULL &&
+		    cluster_visible_by_id(c, item->id) == NULL ?
+		    KAFKA_UNKNOWN_TOPIC_ID : 0;
+	if (!cluster_internal(c, item->name))
+		return 0;
+	return r->api->key == API_CREATE_TOPICS ?
+	    KAFKA_INVALID_TOPIC_EXCEPTION : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+}
+
 static int16_t
 judge_change(struct request *r, const struct shape_item *item)
 {
-	int16_t error = throttle_topic_judge(r, item);
+	int16_t error = judge_internal(r, item);
 
+	if (error == 0)
+		error = throttle_topic_judge(r, item);
 	return error != 0 ? error : FORWARD_ITEM;
 }
 
@@ -140,9 +159,12 @@ static int16_t
 judge_describe(struct request *r, const struct shape_item *item)
 {
 	const struct describe_configs_request_resources *c = item->outer;
+	int16_t error;
 
 	switch (c->resource_type) {
 	case RESOURCE_TOPIC:
+		error = judge_internal(r, item);
+		return error != 0 ? error : FORWARD_ITEM;
 	case RESOURCE_GROUP:
 		return FORWARD_ITEM;
 	case RESOURCE_BROKER:
@@ -184,7 +206,9 @@ judge_alter(struct request *r, const struct shape_item *item)
 
 	if (type != RESOURCE_TOPIC && type != RESOURCE_GROUP)
 		return KAFKA_CLUSTER_AUTHORIZATION_FAILED;
-	error = topic_rules_judge(r, item, &why);
+	error = type == RESOURCE_TOPIC ? judge_internal(r, item) : 0;
+	if (error == 0)
+		error = topic_rules_judge(r, item, &why);
 	if (error == 0)
 		error = throttle_config_judge(r, item);
 	return error != 0 ? error : FORWARD_ITEM;
@@ -218,7 +242,9 @@ resources_listed(struct request *r, void *response)
 		int8_t type = r->version == 0 ? RESOURCE_CLIENT_METRICS :
 		    to->config_resources.v[i].resource_type;
 
-		if (type == RESOURCE_TOPIC || type == RESOURCE_GROUP)
+		if (type == RESOURCE_GROUP || (type == RESOURCE_TOPIC &&
+		    !cluster_internal(r->worker->cluster,
+		    to->config_resources.v[i].resource_name)))
 			to->config_resources.v[n++] =
 			    to->config_resources.v[i];
 	}

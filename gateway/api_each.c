@@ -233,13 +233,13 @@ merge_dirs(struct request *r, const struct dir_entry *e, int32_t n,
 {
 	dir->topics.v = ARENA_ARRAY(&r->arena, dir_topic, n + 1);
 	for (int32_t i = 0, next; i < n; i = next) {
-		const struct topic *t = cluster_topic(r->worker->cluster,
+		const struct topic *t = cluster_visible(r->worker->cluster,
 		    e[i].topic->name);
 
 		for (next = i; next < n &&
 		    compare_topics(e[i].topic, e[next].topic) == 0; next++)
 			;
-		if (t != NULL && !t->internal)
+		if (t != NULL)
 			merge_topic(r, t, &e[i], next - i,
 			    &dir->topics.v[dir->topics.n++]);
 	}

@@ -58,15 +58,6 @@ snapshot_is_stale(const struct worker *w)
 	    loop_now_us(w->loop) - asked > SNAPSHOT_AGE_US;
 }
 
-/* Brokers' own topics are nobody's business. */
-static const struct topic *
-visible_topic(const struct cluster *c, struct slice name)
-{
-	const struct topic *t = cluster_topic(c, name);
-
-	return t == NULL || t->internal ? NULL : t;
-}
-
 /* For what the client has named. */
 static bool
 is_granted(struct request *r, struct slice name)
@@ -255,10 +246,9 @@ asked_topic(struct request *r, const struct metadata_request_topics *q)
 	const struct topic *t;
 
 	if (!by_id(q))
-		return visible_topic(c, q->name);
-	t = cluster_topic_by_id(c, &q->topic_id);
-	return t == NULL || t->internal || !is_granted(r, t->name) ? NULL :
-	    t;
+		return cluster_visible(c, q->name);
+	t = cluster_visible_by_id(c, &q->topic_id);
+	return t != NULL && is_granted(r, t->name) ? t : NULL;
 }
 
 static struct metadata_response *
@@ -447,7 +437,8 @@ static bool
 is_unknown(const struct cluster *c, const struct metadata_response_topics *t)
 {
 	return t->error_code == KAFKA_UNKNOWN_TOPIC_OR_PARTITION &&
-	    cluster_topic(c, t->name) == NULL;
+	    cluster_topic(c, t->name) == NULL &&
+	    !topic_reserved(t->name, false);
 }
 
 static struct metadata_request *
@@ -736,7 +727,7 @@ page_topics(struct page *pg, const struct describe_topic_partitions_request *q)
 	    struct describe_topic_partitions_response_topics, n + 1);
 	for (int32_t i = 0; i < n; i++) {
 		const struct topic *t = may_describe(pg->s.r, names[i]) ?
-		    visible_topic(c, names[i]) : NULL;
+		    cluster_visible(c, names[i]) : NULL;
 
 		if (pg->cursor != NULL &&
 		    compare_names(&names[i], &pg->cursor->topic_name) < 0)

@@ -14,10 +14,11 @@
  * both are TOPIC_AUTHORIZATION_FAILED, by id both are UNKNOWN_TOPIC_ID. (A
  * topic's id says nothing by itself; who was given one may keep it.)
  *
- * Names are physical here; those of another tenant are denied, and policies
- * judge the others as the tenant says them. A session without login may do
- * everything with what is its tenant's; one that is not logged in has no
- * policies and may do nothing. What is refused is told to the audit.
+ * Names are physical here; brokers' own topics and the names of another tenant
+ * are denied, and policies judge the others as the tenant says them. A session
+ * without login may do everything with what is its tenant's; one that is not
+ * logged in has no policies and may do nothing. What is refused is told to the
+ * audit.
  * Ownership: what is made lives in the request's arena. Thread: worker.
  * Bounds: those of the request; a decision on a name that the session has asked
  * about before is a look into its policy_set's cache.

@@ -25,7 +25,8 @@ struct sieve {
 static bool
 topic_denied(const struct sieve *s, struct slice name)
 {
-	return !authorize_allows(s->r->session, s->rule->action, name);
+	return cluster_internal(s->r->worker->cluster, name) ||
+	    !authorize_allows(s->r->session, s->rule->action, name);
 }
 
 static bool
@@ -39,7 +40,8 @@ id_denied(const struct sieve *s, const struct uuid *id)
 	/* A topic of an assignment may be newer than the snapshot, and is said
 	 * once only; where there is a name too, that counts. */
 	if (t == NULL)
-		return s->rule->how == AUTHORIZE_KEEP_TOPICS;
+		return s->rule->how == AUTHORIZE_KEEP_TOPICS &&
+		    !authorize_unlimited(s->r->session);
 	return topic_denied(s, t->name);
 }
 
@@ -329,16 +331,26 @@ apply(struct request *r, const struct authorize_rule *rule, void *reply)
 	}
 }
 
+/* Brokers' own topics are left out for who may see all others, too. */
+static bool
+hides_internal(const struct authorize_rule *rule)
+{
+	return rule->how == AUTHORIZE_KEEP_TOPICS ||
+	    rule->how == AUTHORIZE_KEEP_ASSIGNED;
+}
+
 void
 authorize_reply(struct request *r, void *reply)
 {
+	bool unlimited = authorize_unlimited(r->session);
 	const struct authorize_rule *rule;
 	int n;
 
-	if (authorize_unlimited(r->session) || reply == NULL)
+	if (reply == NULL)
 		return;
 	rule = authorize_rules(r->schema->key, &n);
 	for (; n > 0; n--, rule++)
-		if (authorize_holds(rule, r->version))
+		if (authorize_holds(rule, r->version) && (!unlimited ||
+		    hides_internal(rule)))
 			apply(r, rule, reply);
 }

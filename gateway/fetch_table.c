@@ -508,8 +508,8 @@ part_place(struct fetch_part *p, const struct topic *topic,
 static const struct topic *
 topic_in(const struct fetch_topic *topic, const struct cluster *c)
 {
-	return topic->table->by_id ? cluster_topic_by_id(c, &topic->id) :
-	    cluster_topic(c, topic->name);
+	return topic->table->by_id ? cluster_visible_by_id(c, &topic->id) :
+	    cluster_visible(c, topic->name);
 }
 
 static void

@@ -271,12 +271,9 @@ item_topic(struct leaders *l, const struct shape_item *item)
 	l->outer = item->outer;
 	l->topic = NULL;
 	if (item->id != NULL && !uuid_is_zero(item->id))
-		l->topic = cluster_topic_by_id(c, item->id);
+		l->topic = cluster_visible_by_id(c, item->id);
 	else if (item->name.data != NULL)
-		l->topic = cluster_topic(c, item->name);
-	/* Brokers' own topics are nobody's to read or write. */
-	if (l->topic != NULL && l->topic->internal)
-		l->topic = NULL;
+		l->topic = cluster_visible(c, item->name);
 	return l->topic;
 }
 

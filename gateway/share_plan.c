@@ -134,7 +134,7 @@ share_judge(struct share *s, const struct cluster *c, share_judge_cb *judge,
 {
 	LIST_FOREACH(it, &s->topics) {
 		struct share_topic *topic = share_topic_at(it);
-		const struct topic *t = cluster_topic_by_id(c, &topic->id);
+		const struct topic *t = cluster_visible_by_id(c, &topic->id);
 
 		topic->denied = t != NULL ? judge(arg, t->name) : 0;
 	}
@@ -161,7 +161,7 @@ share_place(struct share *s, const struct cluster *c, int32_t count)
 
 	LIST_FOREACH(ti, &s->topics) {
 		struct share_topic *topic = share_topic_at(ti);
-		const struct topic *t = cluster_topic_by_id(c, &topic->id);
+		const struct topic *t = cluster_visible_by_id(c, &topic->id);
 
 		LIST_FOREACH(pi, &topic->parts)
 			doubt |= place_part(s, share_part_at(pi), c, t, count);

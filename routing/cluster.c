@@ -81,6 +81,32 @@ cluster_topic(const struct cluster *c, struct slice name)
 	return htab_get(c->by_name, name);
 }
 
+/* Topic.INTERNAL_TOPICS of Kafka 4.3, and the one of its controllers. */
+bool
+topic_reserved(struct slice name, bool begins)
+{
+	static const char *const reserved[] = {
+		"__consumer_offsets", "__transaction_state",
+		"__share_group_state", "__cluster_metadata",
+	};
+
+	if (!begins && (name.len < 2 || name.data[0] != '_'))
+		return false;
+	for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
+		if (begins ? strncmp((const char *)name.data, reserved[i],
+		    name.len) == 0 : slice_is(name, reserved[i]))
+			return true;
+	return false;
+}
+
+bool
+cluster_internal(const struct cluster *c, struct slice name)
+{
+	const struct topic *t = cluster_topic(c, name);
+
+	return t != NULL ? t->internal : topic_reserved(name, false);
+}
+
 static bool
 is_before(struct slice a, struct slice b)
 {

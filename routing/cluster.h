@@ -55,7 +55,7 @@ struct topic {
 	struct slice		 name;
 	struct uuid		 id;
 	int16_t			 error_code;
-	bool			 internal;
+	bool			 internal;	/* the brokers' own */
 	struct partition	*partitions;	/* partitions[i].index == i, or
 						 * see topic_partition */
 	int32_t			 partition_count;
@@ -107,6 +107,13 @@ int32_t		 cluster_broker_rank(const struct cluster *c, int32_t id);
 void		 cluster_count(const struct cluster *c, int64_t *partitions,
 		    int64_t *leaderless);
 const struct topic *cluster_topic(const struct cluster *c, struct slice name);
+/* Whether brokers keep the name, or one that begins so, for a topic of their
+ * own. */
+bool		 topic_reserved(struct slice name, bool begins);
+/* Whether it is a topic of the brokers' own, which is no client's business, or
+ * is to be one: a client that made it before them would decide how groups and
+ * transactions are kept. */
+bool		 cluster_internal(const struct cluster *c, struct slice name);
 /* The index of the first topic whose name is not before that one. */
 int32_t		 cluster_topics_from(const struct cluster *c,
 		    struct slice name);
@@ -117,5 +124,22 @@ bool		 cluster_topic_within(const struct cluster *c, int32_t i,
 const struct topic *cluster_topic_by_id(const struct cluster *c,
 		    const struct uuid *id);
 const struct partition *topic_partition(const struct topic *t, int32_t index);
+
+/* What of brokers' topics a client may know of at all. */
+static inline const struct topic *
+cluster_visible(const struct cluster *c, struct slice name)
+{
+	const struct topic *t = cluster_topic(c, name);
+
+	return t == NULL || t->internal ? NULL : t;
+}
+
+static inline const struct topic *
+cluster_visible_by_id(const struct cluster *c, const struct uuid *id)
+{
+	const struct topic *t = cluster_topic_by_id(c, id);
+
+	return t == NULL || t->internal ? NULL : t;
+}
 
 #endif

@@ -146,7 +146,8 @@ build_topic(struct cluster *c, const struct metadata_response_topics *from,
 	to->name = arena_slice(&c->arena, from->name);
 	to->id = from->topic_id;
 	to->error_code = from->error_code;
-	to->internal = from->is_internal;
+	to->internal = from->is_internal ||
+	    topic_reserved(to->name, false);
 	to->partition_count = positive(from->partitions.n);
 	to->partitions = ARENA_ARRAY(&c->arena, struct partition,
 	    to->partition_count + 1);

@@ -817,6 +817,57 @@ test_hidden_ids_are_looked_for(void **state)
 	}
 }
 
+/* Whatever policies say; also those that brokers have yet to make. */
+static void
+test_brokers_own_topics_are_denied(void **state)
+{
+	struct slice names_of_both[] = { topics[2].name,
+		SLICE_LIT("__share_group_state") };
+	struct create_topics_request_topics made[2] = {
+		{ .name = names_of_both[0] }, { .name = names_of_both[1] } };
+	struct create_topics_request create = { .topics = { made, 2 } };
+	struct delete_topics_request delete = {
+		.topic_names = { names_of_both, 2 } };
+	struct incremental_alter_configs_request_resources changed = {
+		.resource_type = 2, .resource_name = topics[2].name };
+	struct incremental_alter_configs_request alter = {
+		.resources = { &changed, 1 } };
+	const struct {
+		int16_t		 key, code;
+		int		 version, times;
+		const void	*body;
+	} asked[] = {
+		{ API_CREATE_TOPICS, 29, 5, 2, &create },
+		{ API_DELETE_TOPICS, 29, 5, 2, &delete },
+		{ API_INCREMENTAL_ALTER_CONFIGS, 29, 1, 1, &alter },
+		{ API_DELETE_TOPICS, 100, 6, 1, delete_by_id(&topics[2].id) },
+		{ API_OFFSET_COMMIT, 100, 10, 1, commit_by_id(&topics[2].id) },
+		{ API_FETCH, 100, 13, 1, fetch_by_id(&topics[2].id) },
+		{ API_SHARE_FETCH, 100, 1, 1,
+		    share_by_id(&topics[2].id, false) },
+	};
+
+	(void)state;
+	world.rights = (struct principal_rights){ ~0u, 0, true };
+	topics[2].internal = true;
+	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+		const struct api_schema *api = schema(asked[i].key);
+
+		serve(api, asked[i].version, asked[i].body);
+		assert_int_equal(world.forwarded_count, 0);
+		assert_int_equal(code_in_reply(api, asked[i].version,
+		    asked[i].code), asked[i].times);
+	}
+	assert_true(authorize_allows(&session, POLICY_READ_DATA,
+	    topics[3].name));
+	/* A group may have any name. */
+	assert_true(authorize_allows(&session, POLICY_ALTER_GROUP,
+	    topics[2].name));
+	topics[2].internal = false;
+	assert_true(authorize_allows(&session, POLICY_READ_DATA,
+	    topics[2].name));
+}
+
 int
 main(void)
 {
@@ -833,6 +884,7 @@ main(void)
 		TEST(test_topics_of_groups),
 		TEST(test_unknown_ids_go_nowhere),
 		TEST(test_hidden_ids_are_looked_for),
+		TEST(test_brokers_own_topics_are_denied),
 		TEST(test_configs_of_created_topics),
 		TEST(test_topology_creates_what_it_may),
 		TEST(test_patterns_are_about_all_topics),

@@ -5,6 +5,7 @@
 #define request_answer_error fake_request_answer_error
 #define request_finish fake_request_finish
 #define forward_answer fake_forward_answer
+#define authorize_reply fake_authorize_reply
 #define cluster_topic fake_cluster_topic
 
 #include "gateway/api_each.c"
@@ -58,6 +59,13 @@ request_answer_error(struct request *r, int16_t e)
 {
 	(void)r;
 	error = e;
+}
+
+void
+authorize_reply(struct request *r, void *reply)
+{
+	(void)r;
+	(void)reply;
 }
 
 void

@@ -429,6 +429,33 @@ test_many(void **state)
 	free(names);
 }
 
+/* Also when brokers do not say so, and before there is one. */
+static void
+test_brokers_own_topics(void **state)
+{
+	struct metadata_response_topics own[] = {
+		{ .name = SLICE_LIT("__consumer_offsets") },
+		{ .name = SLICE_LIT("__mine") },
+		{ .name = SLICE_LIT("theirs"), .is_internal = true },
+	};
+	struct metadata_response of = { .topics = { own, 3 } };
+	struct cluster *c = build(&of, NULL, 0);
+
+	(void)state;
+	assert_true(cluster_internal(c, own[0].name));
+	assert_null(cluster_visible(c, own[0].name));
+	assert_false(cluster_internal(c, own[1].name));
+	assert_non_null(cluster_visible(c, own[1].name));
+	assert_true(cluster_internal(c, own[2].name));
+	assert_true(cluster_internal(c, SLICE_LIT("__transaction_state")));
+	assert_true(cluster_internal(c, SLICE_LIT("__share_group_state")));
+	assert_true(cluster_internal(c, SLICE_LIT("__cluster_metadata")));
+	assert_false(cluster_internal(c, SLICE_LIT("__transaction_stat")));
+	assert_false(cluster_internal(c, SLICE_LIT("a.__transaction_state")));
+	assert_false(cluster_internal(c, SLICE_LIT("")));
+	cluster_unref(c);
+}
+
 int
 main(void)
 {
@@ -438,6 +465,7 @@ main(void)
 		cmocka_unit_test(test_too_many_features),
 		cmocka_unit_test(test_brokers),
 		cmocka_unit_test(test_topics),
+		cmocka_unit_test(test_brokers_own_topics),
 		cmocka_unit_test(test_nothing),
 		cmocka_unit_test(test_newer_epoch),
 		cmocka_unit_test(test_equal),

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/adopt.h"
 
-#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -206,18 +205,6 @@ shown(struct slice s)
 	return v;
 }
 
-static bool
-is_topic_name(struct slice s)
-{
-	if (s.len == 0 || s.len > NAMES_TOPIC_MAX || slice_is(s, ".") ||
-	    slice_is(s, ".."))
-		return false;
-	for (uint32_t i = 0; i < s.len; i++)
-		if (!isalnum(s.data[i]) && strchr("._-", s.data[i]) == NULL)
-			return false;
-	return true;
-}
-
 /* The other tenant behind whose prefix the name stands, or NULL. */
 static const struct tenant *
 owner_of(const struct planning *p, struct slice name)
@@ -264,7 +251,7 @@ block(struct planning *p, const struct row *r)
 	if (name.data[name.len - 1] == '*' || r->as.data[r->as.len - 1] == '*')
 		return SLICE_LIT("a name that ends in a star would be a rule "
 		    "for many");
-	if (p->kind == NAME_TOPIC && !is_topic_name(r->as))
+	if (p->kind == NAME_TOPIC && !names_topic_valid(r->as))
 		return arena_printf(&p->arena, "%.*s is no name for a topic",
 		    SLICE_FMT(r->as));
 	if (names_inward(p->trial, p->kind, r->as, &was, &p->arena) &&
@@ -460,10 +447,8 @@ add_star(struct planning *p)
 	    strchr(as, '*') == NULL || strchr(as, '*')[1] != '\0')
 		return false;
 	with = new_trial(p);
-	ok = as[0] != '*' ? true : error_set(&why, "every name of the tenant "
-	    "would be one of these");
-	ok = ok && !takes_in_a_tenant(p, pattern, &why) &&
-	    names_adopt(with, p->kind, pattern, as, &why) &&
+	ok = names_adopt(with, p->kind, pattern, as, &why) &&
+	    !takes_in_a_tenant(p, pattern, &why) &&
 	    same_with(p, with, &why);
 	if (ok)
 		add_rule(p, pattern, as);

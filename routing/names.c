@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "routing/names.h"
 
+#include <ctype.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
 #include "gateway/base/htab.h"
 #include "gateway/base/mem.h"
+#include "routing/cluster.h"
 
 /* Names that begin with `physical` are shown with `as` in its place. */
 struct pattern {
@@ -121,6 +123,9 @@ adopt_pattern(struct names *n, struct adopted *a, struct pattern p,
 	if (a->pattern_count == NAMES_PATTERNS_MAX)
 		return error_set(err, "there are more than %d names with a "
 		    "star", NAMES_PATTERNS_MAX);
+	if (p.as.len == 0)
+		return error_set(err, "every name of the tenant would be one "
+		    "of these");
 	if (overlap(p.physical, n->prefix))
 		return error_set(err, "it takes in names that are the tenant's "
 		    "own");
@@ -158,6 +163,36 @@ adopt_name(struct names *n, struct adopted *a, struct pattern p,
 	return true;
 }
 
+static bool
+is_topic_text(struct slice s)
+{
+	for (uint32_t i = 0; i < s.len; i++)
+		if (s.data[i] == '\0' || (!isalnum(s.data[i]) &&
+		    strchr("._-", s.data[i]) == NULL))
+			return false;
+	return s.len <= NAMES_TOPIC_MAX;
+}
+
+bool
+names_topic_valid(struct slice name)
+{
+	return is_topic_text(name) && name.len > 0 && !slice_is(name, ".") &&
+	    !slice_is(name, "..");
+}
+
+/* Both without their stars. */
+static bool
+check_topics(struct pattern p, bool star, struct error *err)
+{
+	if (star ? !is_topic_text(p.as) : !names_topic_valid(p.as))
+		return error_set(err, "%.*s is no name for a topic",
+		    SLICE_FMT(p.as));
+	if (p.physical.len > 0 && topic_reserved(p.physical, star))
+		return error_set(err, "it %s a topic of the brokers' own",
+		    star ? "takes in" : "is");
+	return true;
+}
+
 bool
 names_adopt(struct names *n, enum name_kind kind, const char *physical,
     const char *as, struct error *err)
@@ -175,11 +210,12 @@ names_adopt(struct names *n, enum name_kind kind, const char *physical,
 	if (star != (p.as.len > 0 && p.as.data[p.as.len - 1] == '*'))
 		return error_set(err, "both names must end in a star, or "
 		    "none");
-	if (!star)
-		return adopt_name(n, &n->adopted[kind], p, err);
-	p.physical.len--;
-	p.as.len--;
-	return adopt_pattern(n, &n->adopted[kind], p, err);
+	p.physical.len -= star;
+	p.as.len -= star;
+	if (kind == NAME_TOPIC && p.as.len > 0 && !check_topics(p, star, err))
+		return false;
+	return star ? adopt_pattern(n, &n->adopted[kind], p, err) :
+	    adopt_name(n, &n->adopted[kind], p, err);
 }
 
 /* ---- the mapping ---- */

@@ -52,9 +52,12 @@ struct names	*names_new(const char *prefix);
 void		 names_free(struct names *n);
 /* Shows the physical name (or, when both end in a star, each that begins so)
  * as `as`. False and why: twice, too many, or one has a star and the other not;
- * names that are the tenant's anyway; a shared namespace. */
+ * names that are the tenant's anyway, that all its names would be, that no
+ * topic can have, or of brokers' own topics; a shared namespace. */
 bool		 names_adopt(struct names *n, enum name_kind kind,
 		    const char *physical, const char *as, struct error *err);
+/* Whether a topic can have that name. */
+bool		 names_topic_valid(struct slice name);
 /* A shared one's: names that begin with one of these are another tenant's.
  * Takes a reference; once at most. */
 void		 names_except(struct names *n, struct prefixes *others);

@@ -199,7 +199,10 @@ test_adopt_refuses(void **state)
 		{ "a.x", "x" }, { "a.*", "x*" }, { "*", "all-*" },
 		{ "a*", "as-*" }, { "legacy.orders", "again" },
 		{ "other", "orders" }, { "old.y.*", "y*" },
-		{ "new*", "old-n*" },
+		{ "new*", "old-n*" }, { "new*", "*" }, { "new", "n/w" },
+		{ "new", ".." }, { "new*", "n w*" },
+		{ "__consumer_offsets", "offsets" }, { "__*", "own-*" },
+		{ "_*", "own-*" },
 	};
 	struct names *n = names_new("a.");
 	struct error err;
@@ -215,6 +218,10 @@ test_adopt_refuses(void **state)
 			fail_msg("%s as %s", bad[i].physical, bad[i].as);
 		assert_true(err.text[0] != '\0');
 	}
+	/* Groups are called as one likes. */
+	assert_true(names_adopt(n, NAME_GROUP, "__consumer_offsets", "n/w",
+	    &err));
+	assert_true(names_adopt(n, NAME_TOPIC, "__mine-*", "__mine-*", &err));
 	names_free(n);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/tenants.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -52,6 +53,7 @@ tenant_ref(struct tenant *t)
 static void
 tenant_free(struct whole *w)
 {
+	assert(w->tenant.base == NULL);
 	for (uint32_t i = 0; i < w->tenant.policy_count; i++)
 		policy_unref(w->tenant.policies[i]);
 	free(w->tenant.policies);
@@ -69,15 +71,22 @@ tenant_free(struct whole *w)
 void
 tenant_unref(struct tenant *t)
 {
-	if (t != NULL && atomic_fetch_sub_explicit(&t->refs, 1,
-	    memory_order_acq_rel) == 1)
+	if (t == NULL || atomic_fetch_sub_explicit(&t->refs, 1,
+	    memory_order_acq_rel) != 1)
+		return;
+	if (t->base == NULL) {
 		tenant_free(whole_of(t));
+		return;
+	}
+	tenant_unref(t->base);
+	free(t->suspended);
+	free(t);
 }
 
 bool
 tenant_suspended(const struct tenant *t, const char **why)
 {
-	*why = t->config->suspended;
+	*why = t->base != NULL ? t->suspended : t->config->suspended;
 	return *why != NULL;
 }
 

@@ -13,6 +13,7 @@
  *	tenants_find.c		whose a client is
  *	tenants_control.c	the control thread's hold of them
  *	tenants_file.c		suspending one by its file
+ *	tenants_overlay.c	suspensions, while files have faults
  *
  * Ownership: both structs are counted (atomically) and immutable. A reload
  * gives live sessions another struct tenant, while requests are under way:
@@ -61,6 +62,10 @@ struct tenant {
 	uint32_t		 policy_count;
 	/* Its own limits, then its profile's (quota/limits.h). */
 	struct limits		*limits;
+	/* While a file has a fault: the tenant that all this is borrowed of,
+	 * which is held, and what its file says of its suspension by now. */
+	struct tenant		*base;		/* NULL: it is its own */
+	char			*suspended;	/* with a base; or NULL */
 };
 
 struct tenant	*tenant_ref(struct tenant *t);
@@ -82,6 +87,11 @@ struct tenants;
  * of all files, each behind its file's name. */
 bool		 tenants_load(const struct config *c, struct tenants **to,
 		    struct error_list *errs);
+/* Those that are in force, suspended or not as their files in the folder say
+ * now, whatever else these say and whatever faults are in them or in others:
+ * where tenants cannot be loaded, a suspension holds all the same. A file that
+ * is no JSON, or is gone, says nothing. NULL: nothing new is said. */
+struct tenants	*tenants_overlay(struct tenants *was, const char *folder);
 /* The one tenant of a file's text, whose id is valid; NULL and its faults.
  * (Tests, fuzzing.) */
 struct tenants	*tenants_parse(const struct config *c, const char *id,

@@ -145,6 +145,19 @@ tenants_control_take(struct gateway *g, struct tenants *t)
 	fleet_control_tenants(g);
 }
 
+/* The folder has faults: all else goes on as before. */
+static void
+take_suspensions(struct gateway *g)
+{
+	struct tenants *t = tenants_overlay(g->tenants,
+	    g->config->tenants_dir);
+
+	if (t == NULL)
+		return;
+	tenants_control_take(g, t);
+	auth_control_hand_out(g);
+}
+
 bool
 tenants_control_reload(struct gateway *g, struct error_list *errs)
 {
@@ -156,6 +169,8 @@ tenants_control_reload(struct gateway *g, struct error_list *errs)
 		tenants_control_take(g, t);
 		auth_control_hand_out(g);
 		log_info("tenants reloaded", "tenants=%u", tenants_count(t));
+	} else {
+		take_suspensions(g);
 	}
 	k->seen = k->loading;
 	for (uint32_t i = 0; i < errs->n; i++)

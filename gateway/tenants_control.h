@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The control thread's hold of the tenants: loaded at start and at each reload,
- * and by themselves when their folder has changed, whole or not at all. So a
- * folder that several nodes share acts on all of them within
+ * and by themselves when their folder has changed, whole or not at all, but for
+ * suspensions: those of tenants in force are taken over from whatever file says
+ * them. So a folder that several nodes share acts on all of them within
  * TENANTS_LOOK_MS and a bit.
  *
  * A change is seen by names, sizes and times of the files. A folder on NFS is
@@ -30,8 +31,8 @@ bool	 tenants_control_load(struct gateway *g, const struct config *c,
 /* Puts into force what was loaded last (the reference is taken); workers hear
  * of it with the next auth_control_take or _hand_out. */
 void	 tenants_control_take(struct gateway *g, struct tenants *t);
-/* Loads them anew now, and hands them out. False: all goes on as before; the
- * faults are logged, too. */
+/* Loads them anew now, and hands them out. False: all goes on as before, but
+ * for who is suspended; the faults are logged, too. */
 bool	 tenants_control_reload(struct gateway *g, struct error_list *errs);
 /* Looks whether the folder has changed; call it once a tick. */
 void	 tenants_control_tick(struct gateway *g);

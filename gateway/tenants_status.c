@@ -113,7 +113,9 @@ static json_t *
 describe(const struct tenant *t, const json_t *workers)
 {
 	const struct config_tenant *c = t->config;
+	const char *suspended;
 
+	(void)tenant_suspended(t, &suspended);
 	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:s?, s:o, s:{s:o, s:o}, "
 	    "s:o, s:{s:i, s:i, s:i}}",
 	    "id", t->id,
@@ -122,7 +124,7 @@ describe(const struct tenant *t, const json_t *workers)
 	    "cluster_id", t->cluster.uuid,
 	    "arn", t->arn,
 	    "sessions", sum(workers, t->id),
-	    "suspended", c->suspended,
+	    "suspended", suspended,
 	    "members", members_json(c),
 	    "networks",
 	    "cidrs", cidrs_json(&c->networks.cidrs),
@@ -172,6 +174,19 @@ change_file(const struct gateway *g, const char *id, const char *why,
 	return tenants_file_suspend(g->config->tenants_dir, id, why, err);
 }
 
+/* Faults of other files do not keep it from being so. */
+static bool
+is_in_force(const struct gateway *g, const char *id, const char *why)
+{
+	const struct tenant *t = tenants_get(g->tenants, slice_of(id));
+	const char *now;
+
+	if (t == NULL)
+		return false;
+	(void)tenant_suspended(t, &now);
+	return text_eq(now, why);
+}
+
 bool
 tenants_set_suspended(struct gateway *g, const char *id, const char *why,
     struct error_list *errs)
@@ -181,7 +196,8 @@ tenants_set_suspended(struct gateway *g, const char *id, const char *why,
 	struct error err;
 
 	if (change_file(g, id, why, &err))
-		return tenants_control_reload(g, errs);
+		return tenants_control_reload(g, errs) ||
+		    is_in_force(g, id, why);
 	snprintf(detail, sizeof(detail), "tenant %.80s: %s", id, err.text);
 	audit_admin(g, what, false, detail);
 	error_list_add(errs, "tenant", "%s", err.text);

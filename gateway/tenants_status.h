@@ -19,8 +19,9 @@ struct json_t;
 struct json_t	*tenants_status(struct gateway *g, const char *id,
 		    struct error *err);
 /* Changes its file and loads the tenants. why: the sentence; NULL: resume.
- * False: the file could not be changed, or was and is not taken over because
- * some file has faults. */
+ * True: it is so, though *errs may have faults of files, for which nothing else
+ * was taken over. False: the file could not be changed, or was and the tenant
+ * is not in force. */
 bool		 tenants_set_suspended(struct gateway *g, const char *id,
 		    const char *why, struct error_list *errs);
 

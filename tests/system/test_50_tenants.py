@@ -267,9 +267,22 @@ def check_file(node):
     return done.returncode, done.stdout + done.stderr
 
 
+def suspended_all_the_same(node, ids, folder, key, c):
+    """While files have faults: by the file and by the admin address, and let in again."""
+    folder.write("good", {"access_key": key[0]})
+    ids.ctl("tenants", "suspend", "good", "--reason", "unpaid", "-c", node.config_file)
+    proc.wait_until("it is disconnected", lambda: closed_now(c), WITHIN)
+    assert refusal(node, key) == "tenant good is suspended: unpaid"
+    assert shown(node, "good")["suspended"] == "unpaid" and list(shown(node)) == ["good"]
+    for words in (["resume", "good"], ["suspend", "good", "--reason", "r"], ["resume", "good"]):
+        ids.ctl("tenants", *words, "--admin", f"127.0.0.1:{node.admin_port}")
+        assert bool(shown(node, "good")["suspended"]) == (words[0] == "suspend")
+
+
 @only(through_weir=True)
 def test_a_bad_file_changes_nothing(env):
-    """All faults are told, by the log, weir check and a reload, and all goes on as before."""
+    """All faults are told, by the log, weir check and a reload, and all but suspensions goes on
+    as before."""
     folder = Folder(env.path("tenants-faults.d"))
     with node_with(env, "tenants-faults", folder) as (node, ids):
         key = ids.user("alice", ALL)
@@ -289,8 +302,11 @@ def test_a_bad_file_changes_nothing(env):
                 assert text in said and code == 1, said
             node.hang_up()
             told(node, event="reload", outcome="refused")
+            suspended_all_the_same(node, ids, folder, key, c)
+            folder.remove("good")
             ids.ctl("tenants", "suspend", "good", "--reason", "r", "--admin",
                     f"127.0.0.1:{node.admin_port}", code=1)  # fmt: skip
+        with log_in(node, key) as c:
             before = node.metric(r"^weir_tenant_reloads_total")
             folder.write("good", {"access_key": key[0]})
             folder.remove("bad")

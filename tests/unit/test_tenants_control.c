@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The folder is watched: what changes there is taken over by itself, whole or
- * not at all, and told once.
+ * not at all, but for suspensions, and told once.
  */
 #include "gateway/tenants_control.h"
 
@@ -194,6 +194,19 @@ test_suspension_is_told(void **state)
 	assert_int_equal(reloads(), 2);
 }
 
+/* Of the first tenant; NULL: it is not suspended. */
+static void
+assert_reason(const char *want)
+{
+	const char *why;
+
+	(void)tenant_suspended(tenants_at(world.gateway.tenants, 0), &why);
+	if (want == NULL)
+		assert_null(why);
+	else
+		assert_string_equal(why, want);
+}
+
 static void
 test_suspend(void **state)
 {
@@ -210,15 +223,68 @@ test_suspend(void **state)
 	assert_string_equal(errs.v[0].path, "tenant");
 	assert_non_null(strstr(audit_lines, "suspend refused tenant b: "));
 	error_list_free(&errs);
-	/* Another file's fault keeps all of them from being taken over. */
+	/* Another file's fault is told, and does not keep it from being so. */
 	write_file("b.json", "[]");
-	assert_false(tenants_set_suspended(&world.gateway, "a", "v", &errs));
+	assert_true(tenants_set_suspended(&world.gateway, "a", "v", &errs));
 	assert_int_equal(errs.n, 1);
 	assert_non_null(strstr(errs.v[0].path, "/b.json"));
 	error_list_free(&errs);
-	assert_true(tenant_suspended(tenants_at(world.gateway.tenants, 0),
-	    &why));
-	assert_string_equal(why, "w");
+	assert_reason("v");
+	/* One that is not in force cannot be suspended. */
+	write_file("c.json", "{}");
+	assert_false(tenants_set_suspended(&world.gateway, "c", "v", &errs));
+	error_list_free(&errs);
+}
+
+/* The file is changed by hand, or by weirctl, while there are faults. */
+static void
+test_suspended_beside_a_fault(void **state)
+{
+	const struct tenant *first = tenants_at(world.gateway.tenants, 0);
+	const struct config_tenant *config = first->config;
+
+	(void)state;
+	write_file("b.json", "{\"suspended\": 1}");
+	write_file("a.json", "{\"suspended\": \"x\"}");
+	audit_lines[0] = '\0';
+	look();
+	assert_reason("x");
+	assert_string_equal(audit_lines, "suspend done tenant a: x\n"
+	    "tenants refused must be a string, but is a number\n");
+	look();
+	assert_int_equal(failed(), 1);
+	/* Nothing else of it is in force, nor needs it to be right. */
+	write_file("a.json", "{\"suspended\": \"y\", \"namespace\": "
+	    "\"shared\", \"policies\": [\"none\"]}");
+	look();
+	assert_reason("y");
+	first = tenants_at(world.gateway.tenants, 0);
+	assert_ptr_equal(first->config, config);
+	assert_ptr_equal(tenants_get(world.gateway.tenants,
+	    slice_of("a")), first);
+	/* What cannot be read, or is no sentence, changes nothing. */
+	write_file("a.json", "{\"suspended\": null");
+	look();
+	write_file("a.json", "{\"suspended\": 1}");
+	look();
+	write_file("a.json", "{\"suspended\": \"\"}");
+	look();
+	assert_int_equal(unlink(path_of("a.json")), 0);
+	look();
+	assert_int_equal(failed(), 6);
+	assert_reason("y");
+	write_file("a.json", "{\"suspended\": null}");
+	look();
+	assert_reason(NULL);
+	write_file("a.json", "{\"suspended\": \"z\"}");
+	look();
+	assert_reason("z");
+	assert_int_equal(count(), 1);
+	assert_int_equal(reloads(), 0);
+	assert_int_equal(unlink(path_of("b.json")), 0);
+	look();
+	assert_int_equal(reloads(), 1);
+	assert_reason("z");
 }
 
 static void
@@ -261,7 +327,8 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 		T(test_changes), T(test_once_a_second), T(test_fault),
 		T(test_folder_gone), T(test_suspension_is_told),
-		T(test_suspend), T(test_status),
+		T(test_suspend), T(test_suspended_beside_a_fault),
+		T(test_status),
 #undef T
 	};
 

@@ -364,6 +364,18 @@ walk_of(struct request *r, bool outward)
 	};
 }
 
+/* Who asks for no acknowledgement waits for no answer: it is told as by a
+ * broker, by the end of the connection. */
+static void
+refuse(struct request *r, int16_t fault)
+{
+	if (r->schema->key == API_PRODUCE &&
+	    ((const struct produce_request *)r->body)->acks == 0)
+		request_fail(r, CONN_NO_ACKS, "its names are not valid");
+	else
+		request_answer_error(r, fault);
+}
+
 bool
 tenancy_inward(struct request *r)
 {
@@ -380,7 +392,7 @@ tenancy_inward(struct request *r)
 	if (w.too_long)
 		request_fail(r, CONN_LIMIT, "its names are too long");
 	else if (w.fault != 0)
-		request_answer_error(r, w.fault);
+		refuse(r, w.fault);
 	return !w.too_long && w.fault == 0;
 }
 

@@ -27,6 +27,7 @@ static struct session session;
 static struct worker worker;
 static int16_t answered;
 static bool failed;
+static enum conn_reason failed_for;
 
 /* What goes on when a request cannot be mapped. */
 void
@@ -40,9 +41,9 @@ void
 request_fail(struct request *r, enum conn_reason reason, const char *detail)
 {
 	(void)r;
-	(void)reason;
 	assert_non_null(detail);
 	failed = true;
+	failed_for = reason;
 }
 
 static int
@@ -419,6 +420,29 @@ test_empty_group(void **state)
 	arena_fini(&r.arena);
 }
 
+/* Nobody reads an answer to what is to have none. */
+static void
+test_no_acks(void **state)
+{
+	struct produce_request q = { .transactional_id = SLICE_LIT("") };
+	struct request r = a_request(api_schema_find(API_PRODUCE), 9, &q);
+
+	(void)state;
+	for (q.acks = -1; q.acks <= 0; q.acks++) {
+		failed = false;
+		answered = 0;
+		q.transactional_id = SLICE_LIT("");
+		assert_false(tenancy_inward(&r));
+		assert_int_equal(failed, q.acks == 0);
+		assert_int_equal(answered, q.acks == 0 ? 0 :
+		    KAFKA_INVALID_REQUEST);
+		arena_fini(&r.arena);
+		r = a_request(r.schema, 9, &q);
+	}
+	assert_int_equal(failed_for, CONN_NO_ACKS);
+	arena_fini(&r.arena);
+}
+
 static void
 test_long_name(void **state)
 {
@@ -493,6 +517,7 @@ main(void)
 		TEST(test_without_tenant),
 		TEST(test_bad_regex),
 		TEST(test_empty_group),
+		TEST(test_no_acks),
 		TEST(test_long_name),
 		TEST(test_other_members),
 		TEST(test_newer_member),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/topic_rules.h"
 
-#include <errno.h>
-#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "gateway/base/htab.h"
 #include "gateway/base/wildcard.h"
@@ -18,7 +18,7 @@
  * ConfigSource. */
 enum {
 	RESOURCE_TOPIC = 2,
-	OPERATION_DELETE = 1,
+	OPERATION_DELETE = 1, OPERATION_APPEND = 2, OPERATION_SUBTRACT = 3,
 	SOURCE_DYNAMIC_BROKER = 2, SOURCE_STATIC_BROKER = 4,
 	SOURCE_DEFAULT = 5,
 };
@@ -117,6 +117,19 @@ refuse(struct error *why, const struct rule *rule, struct slice name,
 	return false;
 }
 
+/* As brokers do before they look at a value (String.trim). */
+static struct slice
+trim(struct slice s)
+{
+	while (s.len > 0 && s.data[0] <= ' ') {
+		s.data++;
+		s.len--;
+	}
+	while (s.len > 0 && s.data[s.len - 1] <= ' ')
+		s.len--;
+	return s;
+}
+
 static bool
 check_words(const struct rule *rule, struct slice name, struct slice value,
     struct error *why)
@@ -129,23 +142,42 @@ check_words(const struct rule *rule, struct slice name, struct slice value,
 	return refuse(why, rule, name, "may not be that");
 }
 
-/* What is no number brokers refuse. Below zero is without limit. */
+/* [+-]?[0-9]+, of any length. Below zero is without limit, and what is too much
+ * for a number is the most. */
+static bool
+read_size(struct slice s, uint64_t *to)
+{
+	bool negative = s.len > 0 && s.data[0] == '-';
+	uint64_t n = 0;
+	uint32_t i = s.len > 0 && (negative || s.data[0] == '+') ? 1 : 0;
+
+	if (i == s.len)
+		return false;
+	for (; i < s.len; i++) {
+		uint64_t digit = (uint64_t)s.data[i] - '0';
+
+		if (s.data[i] < '0' || s.data[i] > '9')
+			return false;
+		n = n > (UINT64_MAX - digit) / 10 ? UINT64_MAX :
+		    n * 10 + digit;
+	}
+	*to = negative && n > 0 ? UINT64_MAX : n;
+	return true;
+}
+
+/* Brokers read more as a number than this does, digits of other scripts for
+ * one: what this cannot read has no limit here, so it does not pass. */
 static bool
 check_number(const struct rule *rule, struct slice name, struct slice value,
     struct error *why)
 {
-	char text[32], what[64], *end;
-	long long n;
+	char what[64];
 	uint64_t size;
 
-	if ((rule->min == 0 && rule->max == 0) || value.len >= sizeof(text))
+	if (rule->min == 0 && rule->max == 0)
 		return true;
-	snprintf(text, sizeof(text), "%.*s", SLICE_FMT(value));
-	errno = 0;
-	n = strtoll(text, &end, 10);
-	if (end == text || *end != '\0' || errno != 0)
-		return true;
-	size = n < 0 ? UINT64_MAX : (uint64_t)n;
+	if (!read_size(value, &size))
+		return refuse(why, rule, name, "must be a whole number");
 	if (rule->max > 0 && size > rule->max) {
 		snprintf(what, sizeof(what), "may be at most %llu",
 		    (unsigned long long)rule->max);
@@ -171,9 +203,22 @@ check_entry(const struct config_tenant_topics *t, bool creating,
 	if (rule.when == CONFIG_TOPIC_CREATE && !creating)
 		return refuse(why, &rule, name, "may be set only when the "
 		    "topic is created");
-	return value.data == NULL ||
-	    (check_words(&rule, name, value, why) &&
-	    check_number(&rule, name, value, why));
+	if (value.data == NULL)
+		return true;
+	value = trim(value);
+	return check_words(&rule, name, value, why) &&
+	    check_number(&rule, name, value, why);
+}
+
+/* What is added to or taken from a list is a part of its words only. */
+static bool
+check_part(const struct config_tenant_topics *t, struct slice name,
+    struct error *why)
+{
+	struct rule rule = rule_for(t, name);
+
+	return rule.values == NULL || rule.values->n == 0 ||
+	    refuse(why, &rule, name, "may be set only as a whole");
 }
 
 /* ---- topics ---- */
@@ -333,8 +378,11 @@ judge_alter(const struct config_tenant_topics *t,
 		    incremental_alter_configs_request_resources_configs *c =
 		    &q->configs.v[i];
 		bool gone = c->config_operation == OPERATION_DELETE;
+		bool part = c->config_operation == OPERATION_APPEND ||
+		    c->config_operation == OPERATION_SUBTRACT;
 
-		if (!check_entry(t, false, c->name, gone ? SLICE_NULL :
+		if ((part && !check_part(t, c->name, why)) ||
+		    !check_entry(t, false, c->name, gone ? SLICE_NULL :
 		    c->value, why))
 			return false;
 	}

@@ -140,9 +140,48 @@ test_msk_serverless(void **state)
 	assert_refused(create_with("min.insync.replicas", "2"),
 	    "topics.profile msk-serverless: min.insync.replicas may not be "
 	    "set");
-	/* Brokers say what is wrong with these. */
-	assert_int_equal(create_with("max.message.bytes", "many"), 0);
+	/* Brokers say what is wrong with it. */
 	assert_int_equal(create_with("max.message.bytes", NULL), 0);
+}
+
+/* Whatever brokers would read as a number, however it is written. */
+static void
+test_numbers(void **state)
+{
+	static const char *const fit[] = {
+		"8388608", "+8388608", "0", "-0", " 8388608", "8388608\r\n",
+		"\1\t8388608 ", "000000000000000000000000000000008388608",
+	};
+	static const char *const over[] = {
+		"8388609", "104857600 ", "\t104857600", "+104857600", "-1",
+		"00000000000000000000000000000000104857600",
+		"                                  104857600",
+		"18446744073709551615", "18446744073709551616",
+		"99999999999999999999999999999999999999",
+		"-99999999999999999999999999999999999999",
+	};
+	static const char *const odd[] = {
+		"", " ", "+", "-", "many", "1.5", "1e3", "0x10", "+-1",
+		"1 0", "\331\241\331\242", "\302\2401",
+	};
+	entry e = { SLICE_LIT("max.message.bytes"),
+		SLICE_LIT("\t104857600\0") };
+	new_topic t = a_topic(&e);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(fit) / sizeof(fit[0]); i++)
+		assert_int_equal(create_with("max.message.bytes", fit[i]), 0);
+	for (size_t i = 0; i < sizeof(over) / sizeof(over[0]); i++)
+		assert_refused(alter_with("max.message.bytes", 0, over[i]),
+		    "topics.profile msk-serverless: max.message.bytes may be "
+		    "at most 8388608");
+	assert_int_equal(judge(API_CREATE_TOPICS, &t), KAFKA_POLICY_VIOLATION);
+	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++)
+		assert_refused(create_with("max.message.bytes", odd[i]),
+		    "topics.profile msk-serverless: max.message.bytes must be "
+		    "a whole number");
+	/* Without a bound brokers say what is wrong. */
+	assert_int_equal(create_with("retention.ms", "many"), 0);
 }
 
 static void
@@ -217,6 +256,13 @@ test_own_rules(void **state)
 	assert_int_equal(alter_with("cleanup.policy", 0, "delete"), 0);
 	assert_refused(create_with("cleanup.policy", "compact"),
 	    "topics.configs: cleanup.policy may not be that");
+	assert_int_equal(create_with("cleanup.policy", " delete\n"), 0);
+	assert_int_equal(alter_with("cleanup.policy", 1, NULL), 0);
+	/* What comes of a part of a list is not known here. */
+	for (int8_t operation = 2; operation <= 3; operation++)
+		assert_refused(alter_with("cleanup.policy", operation,
+		    "delete"), "topics.configs: cleanup.policy may be set only "
+		    "as a whole");
 	assert_int_equal(create_with("segment.ms", "1"), 0);
 	assert_refused(alter_with("segment.ms", 0, "1"),
 	    "topics.configs: segment.ms may be set only when the topic is "
@@ -473,6 +519,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_without_tenant),
 		TEST(test_msk_serverless),
+		TEST(test_numbers),
 		TEST(test_altering),
 		TEST(test_streams),
 		TEST(test_any),

@@ -309,6 +309,7 @@ take_loaded(struct gateway *g, struct loaded *n)
 		quota_set_node(g->quota, c->quota.made);
 		quota_account_renew(g->quota, "", c->quota.made);
 	}
+	fleet_control_set(g);
 	for (int i = 0; i < g->worker_count; i++)
 		worker_set_config(g->workers[i], c);
 	tenants_control_take(g, n->tenants);

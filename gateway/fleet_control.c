@@ -155,6 +155,14 @@ counts_connections(const struct limits *l)
 }
 
 void
+fleet_control_set(struct gateway *g)
+{
+	if (g->fleet != NULL && g->fleet->fleet != NULL)
+		quota_fleet_on_loss(g->fleet->fleet, (enum lease_on_loss)
+		    g->config->quota.on_store_loss);
+}
+
+void
 fleet_control_tenants(struct gateway *g)
 {
 	for (uint32_t i = 0; g->quota != NULL && i < tenants_count(g->tenants);

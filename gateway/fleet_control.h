@@ -21,6 +21,8 @@ enum { FLEET_TICK_MS = 10 };
  * store local. False: it cannot be begun (a fault of the configuration); that
  * Redis does not answer is none. */
 bool	 fleet_control_start(struct gateway *g, struct error *err) MUST_CHECK;
+/* The configuration is another one. */
+void	 fleet_control_set(struct gateway *g);
 /* The tenants are others: accounts that there are follow their limits, and what
  * counts connections in a fleet is there before they come. */
 void	 fleet_control_tenants(struct gateway *g);

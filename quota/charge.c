@@ -37,8 +37,11 @@ mode_of(const struct quota_gauge *g)
 void
 quota_note(struct quota_record *r, int64_t us, int64_t now_us)
 {
-	int64_t last = atomic_exchange(&r->last_us, now_us);
+	int64_t last;
 
+	if (r == NULL)
+		return;
+	last = atomic_exchange(&r->last_us, now_us);
 	if (last == 0 || now_us - last > QUOTA_EPISODE_MS * 1000)
 		atomic_store(&r->first_us, now_us);
 	atomic_fetch_add(&r->times, 1);
@@ -92,6 +95,25 @@ notice(struct quota_holder *h, enum quota_dimension d, struct quota_gauge *g,
 	    .which = (int32_t)d });
 }
 
+/* quota_unleased_us, of a gauge; -1 with a lease, too. */
+static int64_t
+unleased_us(const struct quota_holder *h, struct quota_gauge *g)
+{
+	return h->account == NULL || atomic_load_explicit(&g->lease,
+	    memory_order_acquire) != NULL ? -1 :
+	    quota_unleased_us(h->account->quota);
+}
+
+static int64_t
+gauge_wait_us(const struct quota_holder *h, struct quota_gauge *g,
+    int64_t now_us)
+{
+	int64_t us = unleased_us(h, g);
+
+	return us >= 0 ? us : bucket_wait_us(bucket_look(&g->bucket,
+	    quota_gauge_rate(g), now_us), pace_of(g));
+}
+
 int64_t
 quota_wait_us(const struct quota_who *w, const struct quota_cost *c,
     int64_t now_us, struct quota_reason *why)
@@ -110,8 +132,7 @@ quota_wait_us(const struct quota_who *w, const struct quota_cost *c,
 
 			if (g == NULL || mode_of(g) != QUOTA_ENFORCE)
 				continue;
-			us = bucket_wait_us(bucket_look(&g->bucket,
-			    quota_gauge_rate(g), now_us), pace_of(g));
+			us = gauge_wait_us(w->holders[s], g, now_us);
 			if (us <= longest)
 				continue;
 			longest = us;
@@ -148,7 +169,7 @@ spend_one(struct quota_holder *h, enum quota_dimension d,
 {
 	atomic_fetch_add_explicit(&g->spent, (uint64_t)tokens,
 	    memory_order_relaxed);
-	if (is_charged(g, waits, tokens, now_us))
+	if (unleased_us(h, g) != 0 && is_charged(g, waits, tokens, now_us))
 		notice(h, d, g, bucket_spend(&g->bucket, quota_gauge_rate(g),
 		    tokens, now_us));
 }
@@ -213,8 +234,8 @@ quota_throttle_us(const struct quota_who *w, const struct quota_cost *c,
 
 			if (g == NULL || mode_of(g) != QUOTA_ENFORCE)
 				continue;
-			us = turn_us(w, h->scope, d, g, c->v[i].tokens, lane,
-			    now_us);
+			us = unleased_us(h, g) == 0 ? 0 : turn_us(w, h->scope,
+			    d, g, c->v[i].tokens, lane, now_us);
 			if (us <= longest)
 				continue;
 			longest = us;
@@ -242,7 +263,8 @@ aside_gauge(const struct quota_who *w, int out)
 	struct quota_gauge *g = gauge_in_force(w->holders[QUOTA_TENANT], out ?
 	    QUOTA_DIM_EGRESS : QUOTA_DIM_INGRESS);
 
-	return g != NULL && mode_of(g) == QUOTA_ENFORCE ? g : NULL;
+	return g != NULL && mode_of(g) == QUOTA_ENFORCE &&
+	    quota_unleased_us(w->account->quota) != 0 ? g : NULL;
 }
 
 int64_t
@@ -299,10 +321,12 @@ quota_owe(const struct quota_who *w, enum quota_lane lane, int64_t bytes,
 static int64_t
 own_limit(const struct quota_holder *h, struct quota_gauge *g)
 {
-	int64_t value = atomic_load(&g->value);
+	int64_t value = atomic_load(&g->value), us = unleased_us(h, g);
 	int64_t part = h->account == NULL ? value : (int64_t)((__int128)value *
 	    atomic_load(&h->account->quota->share) / BUCKET_UNIT);
 
+	if (us >= 0)
+		return us == 0 ? INT64_MAX : 0;
 	return part < 1 && value > 0 ? 1 : part;
 }
 

@@ -481,7 +481,13 @@ nodes_changed(void *arg)
 	lease_node_view(f->node, &v);
 	atomic_store(&f->quota->nodes, v.nodes);
 	lease_unleased(f->node, REFERENCE, 1, REFERENCE, &r);
-	atomic_store(&f->quota->share, atomic_load(&r.rate) / REFERENCE);
+	atomic_store(&f->quota->open, v.lost && v.on_loss == LEASE_OPEN);
+	atomic_store(&f->quota->closed, v.lost && v.on_loss == LEASE_CLOSED);
+	/* Buckets go on as they were: so they come back with what they would
+	 * have had, however much has passed beside them. */
+	if (!v.lost || v.on_loss == LEASE_SHARE)
+		atomic_store(&f->quota->share, atomic_load(&r.rate) /
+		    REFERENCE);
 	/* One that is being made with the share of before is seen then. */
 	pthread_mutex_lock(&f->quota->lock);
 	pthread_mutex_unlock(&f->quota->lock);
@@ -622,6 +628,12 @@ void
 quota_fleet_news(struct quota_fleet *f)
 {
 	lease_news(f->node);
+}
+
+void
+quota_fleet_on_loss(struct quota_fleet *f, enum lease_on_loss to)
+{
+	lease_set_on_loss(f->node, to);
 }
 
 void

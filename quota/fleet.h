@@ -32,6 +32,9 @@ void		 quota_fleet_free(struct quota_fleet *f);
 void		 quota_fleet_hear(struct quota_fleet *f);
 /* Each 10 to 20 ms. Does so too. */
 void		 quota_fleet_tick(struct quota_fleet *f, int64_t now_us);
+/* lease_set_on_loss. */
+void		 quota_fleet_on_loss(struct quota_fleet *f,
+		    enum lease_on_loss to);
 /* lease_news. */
 void		 quota_fleet_news(struct quota_fleet *f);
 /* Says goodbye to the others. */

@@ -356,6 +356,7 @@ lease_node_view(const struct lease_node *n, struct lease_node_view *to)
 	*to = n->seen;
 	to->started = n->started;
 	to->lost = n->lost;
+	to->on_loss = n->o.on_loss;
 	to->since_us = n->lost_us;
 	to->nodes = n->nodes;
 	to->known = (uint32_t)htab_count(n->known);

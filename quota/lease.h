@@ -94,6 +94,8 @@ struct lease_node *lease_node_new(const struct lease_options *o);
 void		 lease_node_free(struct lease_node *n);
 /* Each 10 to 20 ms. Calls `submit` of the store at most each 20 ms. */
 void		 lease_tick(struct lease_node *n, int64_t now_us);
+/* Another on_loss, also of what is lost already. */
+void		 lease_set_on_loss(struct lease_node *n, enum lease_on_loss to);
 /* Says that it leaves the fleet, which then need not find out. */
 void		 lease_leave(struct lease_node *n);
 
@@ -168,6 +170,7 @@ void		 lease_count_view(const struct lease_count *c,
 
 struct lease_node_view {
 	bool		 started, lost;	/* heartbeats */
+	enum lease_on_loss on_loss;
 	int64_t		 since_us;	/* of `lost` */
 	uint32_t	 nodes;
 	uint32_t	 leases, asking, known;

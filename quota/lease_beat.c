@@ -175,6 +175,22 @@ beat_lost(struct lease_node *n, struct slice why, int64_t now)
 }
 
 void
+lease_set_on_loss(struct lease_node *n, enum lease_on_loss to)
+{
+	int64_t now = clock_now_us();
+
+	if (n->o.on_loss == to)
+		return;
+	each_limit(n, rate_loss_ends, count_loss_ends, now);
+	n->o.on_loss = to;
+	each_limit(n, rate_loss_begins, count_loss_begins, now);
+	if (n->lost && to != LEASE_SHARE)
+		each_limit(n, rate_fleet_lost, count_fleet_lost, now);
+	if (n->lost)
+		tell_nodes(n);
+}
+
+void
 beat_deadline(struct lease_node *n, int64_t now)
 {
 	struct call *c = n->beat;

@@ -281,6 +281,20 @@ count_fleet_lost(struct leased *l, int64_t now)
 }
 
 void
+count_loss_ends(struct leased *l, int64_t now)
+{
+	(void)l, (void)now;
+}
+
+void
+count_loss_begins(struct leased *l, int64_t now)
+{
+	(void)now;
+	if (l->mode == LEASE_LOST)
+		set_mode(count_of(l), LEASE_LOST);
+}
+
+void
 count_nodes(struct leased *l, int64_t now)
 {
 	struct lease_count *c = count_of(l);

@@ -171,6 +171,9 @@ void		 rate_leave(struct leased *l, int64_t now);
 void		 rate_lost(struct leased *l, int64_t sent_us, int64_t now);
 /* Heartbeats are not answered, and on_loss is not LEASE_SHARE. */
 void		 rate_fleet_lost(struct leased *l, int64_t now);
+/* on_loss will be another one; and is. */
+void		 rate_loss_ends(struct leased *l, int64_t now);
+void		 rate_loss_begins(struct leased *l, int64_t now);
 void		 rate_compose(struct leased *l, int64_t now,
 		    struct slice *args);
 bool		 rate_answer(struct leased *l, struct slice *line, bool late,
@@ -184,6 +187,8 @@ void		 count_join(struct leased *l, int64_t now);
 void		 count_leave(struct leased *l, int64_t now);
 void		 count_lost(struct leased *l, int64_t now);
 void		 count_fleet_lost(struct leased *l, int64_t now);
+void		 count_loss_ends(struct leased *l, int64_t now);
+void		 count_loss_begins(struct leased *l, int64_t now);
 void		 count_compose(struct leased *l, int64_t now,
 		    struct slice *args);
 bool		 count_answer(struct leased *l, struct slice *line, bool late,

@@ -150,16 +150,26 @@ set_lost(struct rate *r)
 	}
 }
 
+/* What nothing limited is no credit. */
+static void
+drop_open_credit(struct rate *r, int64_t now)
+{
+	int64_t balance = bucket_look(r->bucket, &r->pub.rate, now);
+
+	if (r->l.mode == LEASE_LOST && node_of(r)->o.on_loss == LEASE_OPEN &&
+	    balance > 0)
+		bucket_grant(r->bucket, &r->pub.rate, -balance);
+}
+
 /* The bucket has earned at the old rate until now. */
 static void
 set_mode(struct rate *r, enum lease_mode mode, int64_t now)
 {
 	int64_t part = free_part(node_of(r)->nodes);
-	int64_t balance = bucket_look(r->bucket, &r->pub.rate, now);
 
-	if (r->l.mode == LEASE_LOST && mode != LEASE_LOST &&
-	    node_of(r)->o.on_loss == LEASE_OPEN && balance > 0)
-		bucket_grant(r->bucket, &r->pub.rate, -balance);
+	bucket_look(r->bucket, &r->pub.rate, now);
+	if (mode != LEASE_LOST)
+		drop_open_credit(r, now);
 	r->l.mode = mode;
 	switch (mode) {
 	case LEASE_OWN:
@@ -296,6 +306,25 @@ rate_fleet_lost(struct leased *l, int64_t now)
 }
 
 void
+rate_loss_ends(struct leased *l, int64_t now)
+{
+	drop_open_credit(rate_of(l), now);
+}
+
+/* What it spends and earns is counted anew. */
+void
+rate_loss_begins(struct leased *l, int64_t now)
+{
+	struct rate *r = rate_of(l);
+
+	if (l->mode != LEASE_LOST)
+		return;
+	set_lost(r);
+	r->expect = bucket_look(r->bucket, &r->pub.rate, now);
+	r->looked_us = r->earned_from_us = now;
+}
+
+void
 rate_nodes(struct leased *l, int64_t now)
 {
 	struct rate *r = rate_of(l);
@@ -345,6 +374,8 @@ observe(struct rate *r, int64_t now)
 	if (r->l.mode == LEASE_ASKING)
 		add_credit(r, (__int128)r->per_s * us / MILLION);
 	r->demand = blend(r->demand, spent, us, DEMAND_US);
+	if (r->demand > (double)NO_LIMIT)
+		r->demand = (double)NO_LIMIT;
 	r->peak *= PEAK_US / (double)(PEAK_US + us);
 	if (spent > r->peak)
 		r->peak = spent;

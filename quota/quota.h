@@ -267,7 +267,7 @@ void		 quota_show_count(struct quota_account *a,
 /* Whether the tenant has a limit of it, enforced or in shadow. */
 bool		 quota_is_limited(const struct quota_who *w,
 		    enum quota_dimension d);
-/* Somebody was held up by it. */
+/* Somebody was held up by it. NULL is allowed: nobody notes it. */
 void		 quota_note(struct quota_record *r, int64_t us,
 		    int64_t now_us);
 

@@ -98,6 +98,9 @@ struct quota {
 	_Atomic bool		 fleet;
 	struct lease_node	*leases;	/* set before workers begin */
 	_Atomic int64_t		 share;
+	/* The store is lost: what has no lease is neither held up nor charged
+	 * (open), or waits until it is back (closed). */
+	_Atomic bool		 open, closed;
 	_Atomic uint32_t	 nodes;		/* of the fleet, or 1 */
 	int64_t			 started_us;
 	int			 workers;
@@ -125,6 +128,15 @@ bool	 quota_gauge_pressed(const struct quota_holder *h,
 	    enum quota_dimension d);
 bool	 quota_part_pressed(const struct quota_topic *t, int32_t partition,
 	    bool out);
+/* How long what has no lease is to wait, whatever its bucket has: while the
+ * store is lost. -1: its bucket says it. */
+static inline int64_t
+quota_unleased_us(const struct quota *q)
+{
+	return atomic_load_explicit(&q->open, memory_order_relaxed) ? 0 :
+	    atomic_load_explicit(&q->closed, memory_order_relaxed) ?
+	    INT64_MAX : -1;
+}
 /* Limits, as far as this node may use them unasked. */
 void	 quota_rate_follow(struct quota *q, struct bucket_rate *r,
 	    int64_t value, int64_t seconds, int64_t burst);

@@ -392,44 +392,92 @@ quota_topic_unsure(struct quota_topic *t, int64_t now_us)
 			owes(t, out, QUOTA_CHANGED_MS * 1000, now_us);
 }
 
+static bool
+is_closed(const struct quota_account *a)
+{
+	return atomic_load_explicit(&a->quota->closed, memory_order_relaxed);
+}
+
 bool
 quota_parts_owe(const struct quota_account *a, bool out, int64_t now_us)
 {
 	return atomic_load_explicit(&a->parts_owe_until_us[out],
-	    memory_order_relaxed) > now_us;
+	    memory_order_relaxed) > now_us || is_closed(a);
 }
 
 bool
 quota_topic_owes(const struct quota_topic *t, bool out, int64_t now_us)
 {
 	return atomic_load_explicit(&t->way[out].owes_until_us,
-	    memory_order_relaxed) > now_us;
+	    memory_order_relaxed) > now_us || is_closed(t->account);
+}
+
+/* quota_unleased_us, of one that may not be used yet (NULL); -1 with a lease,
+ * too. */
+static int64_t
+unleased_us(const struct quota_topic *t, struct quota_part *p, bool out)
+{
+	return p != NULL && lease_of(p, out) != NULL ? -1 :
+	    quota_unleased_us(t->account->quota);
+}
+
+static int64_t
+wait_of(struct quota_topic *t, struct quota_part *p, bool out,
+    int64_t balance)
+{
+	struct lease *l = lease_of(p, out);
+
+	return bucket_wait_us(balance, atomic_load(l != NULL ? &l->pace :
+	    &t->way[out].rate.rate));
+}
+
+static struct quota_record *
+record_of(struct quota_part *p, bool out)
+{
+	return &quota_part_more(p)->record[out];
+}
+
+/* Its next waits for so long. */
+static int64_t
+held(struct quota_topic *t, struct quota_record *rec, bool out, int64_t us,
+    struct quota_reason *why)
+{
+	if (why != NULL && us > why->us)
+		*why = (struct quota_reason){ quota_part_dimension(out),
+		    QUOTA_PARTITION, atomic_load(&t->way[out].value), us, rec };
+	return us;
 }
 
 /* What a balance means for the partition's next. */
 static int64_t
 verdict(struct quota_topic *t, struct quota_part *p, bool out,
-    int64_t balance, bool spent, int64_t now_us, struct quota_reason *why)
+    int64_t balance, int64_t now_us, struct quota_reason *why)
 {
-	struct lease *l = lease_of(p, out);
-	int64_t us = bucket_wait_us(balance, atomic_load(l != NULL ?
-	    &l->pace : &t->way[out].rate.rate));
-	struct quota_record *rec;
+	int64_t us = wait_of(t, p, out, balance);
 
 	if (us == 0)
 		return 0;
-	rec = &quota_part_more(p)->record[out];
-	if (mode_of(t, out) == QUOTA_SHADOW) {
-		if (spent)
-			quota_note(rec, us, now_us);
-		return 0;
-	}
-	owes(t, out, l != NULL && us < QUOTA_UNSURE_MS * 1000 ?
-	    QUOTA_UNSURE_MS * 1000 : us, now_us);
-	if (why != NULL && us > why->us)
-		*why = (struct quota_reason){ quota_part_dimension(out),
-		    QUOTA_PARTITION, atomic_load(&t->way[out].value), us, rec };
-	return us;
+	if (!is_closed(t->account))
+		owes(t, out, lease_of(p, out) != NULL &&
+		    us < QUOTA_UNSURE_MS * 1000 ? QUOTA_UNSURE_MS * 1000 : us,
+		    now_us);
+	return held(t, record_of(p, out), out, us, why);
+}
+
+/* In shadow nobody waits: what comes while it is in debt is noted, and not
+ * charged on top (as in charge.c). */
+static bool
+is_charged(struct quota_topic *t, struct quota_part *p, bool out,
+    int64_t balance, int64_t bytes, int64_t now_us)
+{
+	struct quota_record *rec;
+
+	if (mode_of(t, out) != QUOTA_SHADOW || balance >= 0)
+		return true;
+	rec = record_of(p, out);
+	atomic_fetch_add(&rec->over, (uint64_t)bytes);
+	quota_note(rec, wait_of(t, p, out, balance), now_us);
+	return false;
 }
 
 int64_t
@@ -437,15 +485,22 @@ quota_part_spend(struct quota_topic *t, int32_t partition, bool out,
     int64_t bytes, int64_t now_us, struct quota_reason *why)
 {
 	struct quota_part *p;
+	struct bucket_rate *r;
+	struct bucket *b;
 	int64_t balance;
 
 	if (!quota_topic_limited(t, out) ||
+	    unleased_us(t, part_of(t, partition), out) == 0 ||
 	    (p = quota_topic_part(t, partition)) == NULL)
 		return 0;
-	balance = bucket_spend(bucket_of(t, p, partition, out, now_us),
-	    quota_part_rate(t, p, out), bytes, now_us);
+	b = bucket_of(t, p, partition, out, now_us);
+	r = quota_part_rate(t, p, out);
+	if (!is_charged(t, p, out, bucket_look(b, r, now_us), bytes, now_us))
+		return 0;
+	balance = bucket_spend(b, r, bytes, now_us);
 	notice(t, p, partition, out, balance);
-	return verdict(t, p, out, balance, true, now_us, why);
+	return mode_of(t, out) == QUOTA_SHADOW ? 0 :
+	    verdict(t, p, out, balance, now_us, why);
 }
 
 int64_t
@@ -453,10 +508,17 @@ quota_part_wait_us(struct quota_topic *t, int32_t partition, bool out,
     int64_t now_us, struct quota_reason *why)
 {
 	struct quota_part *p;
+	int64_t us;
 
-	if (!quota_topic_limited(t, out) || mode_of(t, out) == QUOTA_SHADOW ||
-	    (p = part_of(t, partition)) == NULL)
+	if (!quota_topic_limited(t, out) || mode_of(t, out) == QUOTA_SHADOW)
+		return 0;
+	p = part_of(t, partition);
+	us = unleased_us(t, p, out);
+	if (us >= 0)
+		return us == 0 ? 0 : held(t, p != NULL ? record_of(p, out) :
+		    NULL, out, us, why);
+	if (p == NULL)
 		return 0;
 	return verdict(t, p, out, bucket_look(bucket_of(t, p, partition, out,
-	    now_us), quota_part_rate(t, p, out), now_us), false, now_us, why);
+	    now_us), quota_part_rate(t, p, out), now_us), now_us, why);
 }

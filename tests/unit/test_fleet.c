@@ -90,6 +90,8 @@ static struct node {
 	int64_t			 passed;
 } nodes[NODES];
 static struct limits *limits;
+static enum lease_on_loss on_loss;
+static int64_t rate, part_rate;
 static struct store store = { submit };
 
 static struct limits *
@@ -110,6 +112,7 @@ some_limits(int64_t value)
 		l->v[i] = rows[i];
 	l->v[0].value = value;
 	l->v[0].burst = value / 10;
+	l->v[2].value = l->v[2].burst = part_rate;
 	return l;
 }
 
@@ -130,18 +133,19 @@ pass(int64_t us)
 }
 
 static void
-begin(void)
+begin_with(void)
 {
 	now = 100LL * SECOND;
 	away = false;
 	answer_count = 0;
 	clock_replace(clock_now);
 	redis = lua_redis_new();
-	limits = some_limits(RATE);
+	limits = some_limits(rate);
 	for (int i = 0; i < NODES; i++) {
 		struct node *n = &nodes[i];
 		char id[8];
-		struct lease_options o = { .node_id = id, .store = &store };
+		struct lease_options o = { .node_id = id, .store = &store,
+			.on_loss = on_loss };
 
 		memset(n, 0, sizeof(*n));
 		snprintf(id, sizeof(id), "n%d", i);
@@ -152,6 +156,15 @@ begin(void)
 		    SLICE_LIT(""), &n->who);
 	}
 	pass(3 * SECOND);
+}
+
+static void
+begin(void)
+{
+	rate = RATE;
+	part_rate = 10000;
+	on_loss = LEASE_SHARE;
+	begin_with();
 }
 
 static void
@@ -430,6 +443,135 @@ the_store_goes_and_comes_back(void **state)
 	end();
 }
 
+/* Two partitions and the tenant; what passed of each on both nodes. */
+enum { OF_TENANT, OF_PART, PRESSED = 3 };
+
+static void
+press_all(struct quota_topic **t, int64_t us, int64_t sum[PRESSED])
+{
+	memset(sum, 0, sizeof(*sum) * PRESSED);
+	for (int64_t until = now + us; now < until;) {
+		tick();
+		for (int i = 0; i < NODES; i++) {
+			int64_t before = nodes[i].passed;
+
+			press(&nodes[i], QUOTA_DIM_INGRESS, rate / 1000);
+			sum[OF_TENANT] += nodes[i].passed - before;
+			for (int p = 0; p < 2; p++)
+				for (int n = 0; n < 1000 && quota_part_wait_us(
+				    t[i], p, false, now, NULL) == 0; n++) {
+					quota_part_spend(t[i], p, false,
+					    rate / 1000, now, NULL);
+					sum[OF_PART + p] += rate / 1000;
+				}
+		}
+	}
+}
+
+/* What is held up by nothing, or by all, while the store is away, is neither in
+ * debt for it nor richer when it is back. */
+static void
+lost(enum lease_on_loss what, int64_t bytes_s, bool pressed)
+{
+	struct quota_cost c = cost(QUOTA_DIM_INGRESS, 0);
+	struct quota_topic *t[NODES];
+	struct quota_reason why;
+	int64_t sum[PRESSED];
+
+	rate = part_rate = bytes_s;
+	on_loss = what;
+	begin_with();
+	for (int i = 0; i < NODES; i++)
+		t[i] = quota_topic(nodes[i].account, SLICE_LIT("clicks"));
+	if (pressed)
+		press_all(t, 3 * SECOND, sum);
+	away = true;
+	pass(SECOND);
+	press_all(t, 3 * SECOND, sum);
+	for (int i = 0; i < PRESSED; i++)
+		if (what == LEASE_OPEN)
+			assert_true(sum[i] > 100 * rate);
+		else
+			assert_int_equal(sum[i], 0);
+	if (what == LEASE_OPEN)
+		assert_int_equal(quota_throttle_us(&nodes[0].who, &c, QUOTA_IN,
+		    now, &why), 0);
+	away = false;
+	/* Until all nodes have come back they live as before. */
+	pass(2 * SECOND);
+	/* Their burst at most is there, then their rate. */
+	press_all(t, 4 * SECOND, sum);
+	for (int i = 0; i < PRESSED; i++)
+		assert_true(sum[i] <= 4 * rate + rate * (i > OF_TENANT ? 11 :
+		    2) / 10);
+	press_all(t, 10 * SECOND, sum);
+	for (int i = 0; i < PRESSED; i++)
+		assert_near(sum[i], 10 * rate, 3);
+	for (int i = 0; i < NODES; i++)
+		quota_topic_unref(t[i]);
+	end();
+}
+
+static void
+open_limits_nothing_and_closed_all(void **state)
+{
+	(void)state;
+	for (int closed = 0; closed < 2; closed++)
+		for (int pressed = 0; pressed < 2; pressed++) {
+			enum lease_on_loss what = closed ? LEASE_CLOSED :
+			    LEASE_OPEN;
+
+			lost(what, 10000000, pressed);
+			lost(what, 400000000, pressed);
+		}
+}
+
+/* Which of them it is may change while the store is away. */
+static void
+on_loss_changes_while_it_is_lost(void **state)
+{
+	static const enum lease_on_loss to[] = { LEASE_OPEN, LEASE_CLOSED,
+		LEASE_SHARE, LEASE_CLOSED, LEASE_OPEN, LEASE_SHARE };
+	struct quota_topic *t[NODES];
+	int64_t sum[PRESSED];
+
+	(void)state;
+	for (int pressed = 0; pressed < 2; pressed++) {
+		rate = part_rate = 10000000;
+		on_loss = LEASE_SHARE;
+		begin_with();
+		for (int i = 0; i < NODES; i++)
+			t[i] = quota_topic(nodes[i].account,
+			    SLICE_LIT("clicks"));
+		if (pressed)
+			press_all(t, 3 * SECOND, sum);
+		away = true;
+		pass(SECOND);
+		for (size_t k = 0; k < sizeof(to) / sizeof(to[0]); k++) {
+			for (int i = 0; i < NODES; i++)
+				quota_fleet_on_loss(nodes[i].fleet, to[k]);
+			press_all(t, SECOND, sum);
+			press_all(t, 2 * SECOND, sum);
+			for (int i = 0; i < PRESSED; i++)
+				if (to[k] == LEASE_OPEN)
+					assert_true(sum[i] > 100 * rate);
+				else if (to[k] == LEASE_CLOSED)
+					assert_int_equal(sum[i], 0);
+				else
+					assert_near(sum[i], 2 * rate, 12);
+		}
+		away = false;
+		pass(2 * SECOND);
+		press_all(t, 3 * SECOND, sum);
+		press_all(t, 10 * SECOND, sum);
+		for (int i = 0; i < PRESSED; i++)
+			assert_near(sum[i], 10 * rate, 3);
+		for (int i = 0; i < NODES; i++)
+			quota_topic_unref(t[i]);
+		end();
+	}
+}
+
 static void
 a_change_acts_on_both(void **state)
 {
@@ -561,6 +703,8 @@ main(void)
 		cmocka_unit_test(coming_late_brings_nothing),
 		cmocka_unit_test(connections_are_counted_together),
 		cmocka_unit_test(the_store_goes_and_comes_back),
+		cmocka_unit_test(open_limits_nothing_and_closed_all),
+		cmocka_unit_test(on_loss_changes_while_it_is_lost),
 		cmocka_unit_test(a_change_acts_on_both),
 		cmocka_unit_test(all_at_once),
 	};

@@ -313,6 +313,45 @@ shadow_holds_up_nobody_and_is_noted(void **state)
 	end(&f);
 }
 
+/* Partitions' as well. */
+static void
+shadow_on_partitions_too(void **state)
+{
+	struct limit row = { .dimension = QUOTA_DIM_PARTITION_INGRESS,
+		.scope = QUOTA_PARTITION, .value = 1000, .burst = 1000,
+		.mode = QUOTA_SHADOW };
+	struct quota_reason why = { .us = 0 };
+	struct quota_record *record;
+	struct limits *enforced;
+	struct quota_topic *t;
+	struct fixture f;
+
+	(void)state;
+	begin(&f, 1, &row);
+	t = quota_topic(f.account, SLICE_LIT("hot"));
+	assert_int_equal(quota_part_spend(t, 0, false, 3000, f.now, &why), 0);
+	record = &quota_part_more(quota_topic_part(t, 0))->record[0];
+	assert_int_equal(record->times, 0);
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(quota_part_spend(t, 0, false, 3000, f.now,
+		    &why), 0);
+		assert_int_equal(quota_part_wait_us(t, 0, false, f.now, &why),
+		    0);
+	}
+	assert_int_equal(record->times, 100);
+	assert_int_equal(record->us, 200 * (int64_t)SECOND);
+	assert_int_equal(record->over, 300000);
+	row.mode = QUOTA_ENFORCE;
+	enforced = limits_of(1, &row);
+	quota_account_set(f.account, enforced);
+	assert_int_equal(quota_part_wait_us(t, 0, false, f.now, &why),
+	    2 * SECOND);
+	quota_topic_unref(t);
+	quota_account_set(f.account, f.limits);
+	limits_unref(enforced);
+	end(&f);
+}
+
 /* What never waits does not lock out what does. */
 static void
 the_debt_of_what_never_waits_is_bounded(void **state)
@@ -863,6 +902,7 @@ main(void)
 		cmocka_unit_test(every_scope_holds),
 		cmocka_unit_test(the_node_holds_for_all),
 		cmocka_unit_test(shadow_holds_up_nobody_and_is_noted),
+		cmocka_unit_test(shadow_on_partitions_too),
 		cmocka_unit_test(shadow_notes_what_it_would_refuse),
 		cmocka_unit_test(the_debt_of_what_never_waits_is_bounded),
 		cmocka_unit_test(client_ids_come_and_go),

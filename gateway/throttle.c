@@ -38,6 +38,7 @@ struct throttle {
 	struct request		*held;
 	struct timer		 timer;		/* the mute's end, or its own */
 	enum quota_lane		 lane;		/* that it owes in */
+	enum quota_lane		 line;		/* that `held` waits in */
 	int64_t			 owed;		/* bytes */
 	bool			 owes;
 	int64_t			 group_us;	/* the last of a group's */
@@ -131,29 +132,76 @@ cost_of(const struct request *r, struct quota_cost *c)
 		quota_cost_add(c, QUOTA_DIM_EGRESS, 0, true);
 }
 
-/* What does not wait for limits of bytes, and is held only when it is more than
- * them by itself; what groups need is not even then. */
+/* A member of a group that is late loses its place. */
 static bool
-is_aside(const struct request *r)
+is_membership(const struct request *r)
 {
-	return r->api->class == CLASS_META || r->api->class == CLASS_GROUP ||
-	    r->api->class == CLASS_FETCH;
+	switch (r->schema->key) {
+	case API_HEARTBEAT:
+	case API_JOIN_GROUP:
+	case API_SYNC_GROUP:
+	case API_CONSUMER_GROUP_HEARTBEAT:
+	case API_SHARE_GROUP_HEARTBEAT:
+	case API_STREAMS_GROUP_HEARTBEAT:
+		return true;
+	default:
+		return false;
+	}
 }
 
-/* How long it must wait, and what for. */
+/* Whether it waits for limits of bytes only when what is of its kind is more
+ * than one by itself. What a group's members must say in time never waits. */
+static bool
+is_aside(const struct request *r, enum quota_aside *kind)
+{
+	*kind = r->api->class == CLASS_GROUP ? QUOTA_ASIDE_GROUPS :
+	    QUOTA_ASIDE_META;
+	if (r->api->class == CLASS_GROUP)
+		return !is_membership(r) &&
+		    r->schema->key != API_LEAVE_GROUP;
+	return r->api->class == CLASS_META || r->api->class == CLASS_FETCH;
+}
+
+static bool
+is_of_groups(const struct request *r)
+{
+	enum quota_aside kind;
+
+	return is_aside(r, &kind) && kind == QUOTA_ASIDE_GROUPS;
+}
+
+/* Counts it beside, where it counts. Who moved least comes next when it is too
+ * much. */
+static void
+spend_aside(const struct request *r, bool out, int64_t bytes, int64_t at_us)
+{
+	const struct quota_who *w = &r->session->throttle->who;
+	enum quota_aside kind;
+
+	if (!is_aside(r, &kind))
+		return;
+	quota_aside_spend(w, kind, out, bytes, at_us);
+	if (kind == QUOTA_ASIDE_GROUPS)
+		line_given(w, QUOTA_GROUPS, bytes);
+}
+
+/* How long it must wait, and what for; whether for more than a limit by
+ * itself. */
 static int64_t
 wait_us(struct throttle *t, struct request *r, int64_t at_us,
-    struct quota_reason *why)
+    struct quota_reason *why, bool *aside)
 {
 	struct quota_reason other = { .us = 0 };
+	enum quota_aside kind;
 	struct quota_cost c;
 	int64_t us, more;
 
 	cost_of(r, &c);
 	us = quota_wait_us(&t->who, &c, at_us, why);
-	more = is_aside(r) && r->api->class != CLASS_GROUP ?
-	    quota_aside_wait_us(&t->who, at_us, &other) :
+	*aside = is_aside(r, &kind);
+	more = *aside ? quota_aside_wait_us(&t->who, kind, at_us, &other) :
 	    throttle_parts_wait_us(r, at_us, &other);
+	*aside = *aside && more > us;
 	if (more <= us)
 		return us;
 	*why = other;
@@ -163,12 +211,12 @@ wait_us(struct throttle *t, struct request *r, int64_t at_us,
 /* ---- owing ---- */
 
 static void
-owe(struct throttle *t, const struct request *r)
+owe(struct throttle *t, const struct request *r, enum quota_lane lane)
 {
 	if (t->owes)
 		return;
 	t->owes = true;
-	t->lane = lane_of(r);
+	t->lane = lane;
 	t->owed = (int64_t)r->bytes_in;
 	quota_owe(&t->who, t->lane, t->owed, true);
 }
@@ -195,10 +243,13 @@ held_wait(struct line_entry *e, int64_t at_us)
 {
 	struct throttle *t = LIST_ENTRY(e, struct throttle, entry);
 	struct quota_reason why;
-	int64_t us = wait_us(t, t->held, at_us, &why);
+	bool aside;
+	int64_t us = wait_us(t, t->held, at_us, &why, &aside);
 
-	e->own = us > 0 && why.scope != QUOTA_TENANT &&
-	    why.scope != QUOTA_NODE;
+	/* Nobody in that line waits for what groups' requests wait for. */
+	e->own = us > 0 && ((why.scope != QUOTA_TENANT &&
+	    why.scope != QUOTA_NODE) || (aside && is_of_groups(t->held) &&
+	    t->line != QUOTA_GROUPS));
 	return us;
 }
 
@@ -211,8 +262,7 @@ run(struct request *r)
 
 	cost_of(r, &c);
 	quota_spend(&t->who, &c, at_us);
-	if (is_aside(r))
-		quota_aside_spend(&t->who, false, (int64_t)r->bytes_in, at_us);
+	spend_aside(r, false, (int64_t)r->bytes_in, at_us);
 	line_given(&t->who, lane_of(r), weight_of(r));
 }
 
@@ -231,18 +281,28 @@ throttle_version_knows(int16_t api_key, int version)
 	}
 }
 
+/* What says that it is to be asked again later. */
+static int16_t
+late_error(const struct request *r)
+{
+	if (r->api->class == CLASS_TOPICS &&
+	    throttle_version_knows(r->schema->key, r->version))
+		return KAFKA_THROTTLING_QUOTA_EXCEEDED;
+	/* Many clients know no other one here that leaves the coordinator what
+	 * it is. */
+	return r->api->class == CLASS_GROUP &&
+	    r->schema->key != API_SHARE_ACKNOWLEDGE ?
+	    KAFKA_COORDINATOR_LOAD_IN_PROGRESS : KAFKA_REQUEST_TIMED_OUT;
+}
+
 /* It has waited as long as a request may. */
 static void
 too_late(struct request *r)
 {
-	bool knows = r->api->class == CLASS_TOPICS &&
-	    throttle_version_knows(r->schema->key, r->version);
-
 	metric_add(r->worker->metrics, METRIC_THROTTLE_REFUSED, 1);
 	if (r->api->class == CLASS_PRODUCE)
 		produce_refused(r);
-	request_answer_error(r, knows ? KAFKA_THROTTLING_QUOTA_EXCEEDED :
-	    KAFKA_REQUEST_TIMED_OUT);
+	request_answer_error(r, late_error(r));
 }
 
 static void join(struct throttle *t, struct request *r);
@@ -265,6 +325,18 @@ let_go(struct throttle *t)
 	owe_no_more(t);
 }
 
+/* What groups need passes limits of requests when it has waited long, limits of
+ * bytes it does not. */
+static bool
+may_be_late(struct throttle *t, struct request *r)
+{
+	struct quota_reason why;
+	bool aside;
+
+	return t->entry.urgent && (wait_us(t, r, now_us(t->session), &why,
+	    &aside) == 0 || !aside);
+}
+
 static void
 held_turn(struct line_entry *e, bool late)
 {
@@ -273,7 +345,7 @@ held_turn(struct line_entry *e, bool late)
 	struct session *s = t->session;
 
 	let_go(t);
-	if (late && !e->urgent) {
+	if (late && !may_be_late(t, r)) {
 		/* Its end may be the session's. */
 		session_mute(s, false);
 		too_late(r);
@@ -306,19 +378,19 @@ join(struct throttle *t, struct request *r)
 	struct session *s = t->session;
 
 	t->held = r;
-	t->entry.urgent = r->api->class == CLASS_GROUP;
+	t->entry.urgent = r->api->class == CLASS_GROUP &&
+	    t->line != QUOTA_GROUPS;
 	/* Who could not be told goes on waiting. */
 	t->entry.late_us = is_silent(r) ? INT64_MAX : now_us(s) +
 	    hold_ms(t) * 1000;
 	t->entry.wait = held_wait;
 	t->entry.turn = held_turn;
-	line_join(&s->worker->throttling->lines, &t->who, lane_of(r),
-	    &t->entry);
+	line_join(&s->worker->throttling->lines, &t->who, t->line, &t->entry);
 }
 
 static void
-hold(struct throttle *t, struct request *r, const struct quota_reason *why,
-    int64_t us)
+hold(struct throttle *t, struct request *r, enum quota_lane lane,
+    const struct quota_reason *why, int64_t us)
 {
 	/* Without room for what it carries it is refused at once. */
 	if (!quota_hold(&t->who, (int64_t)r->bytes_in, (int64_t)
@@ -335,7 +407,8 @@ hold(struct throttle *t, struct request *r, const struct quota_reason *why,
 	metric_add(t->session->worker->metrics, METRIC_THROTTLE_HELD, 1);
 	if (why->record != NULL)
 		quota_note(why->record, us, now_us(t->session));
-	owe(t, r);
+	owe(t, r, lane);
+	t->line = lane;
 	session_mute(t->session, true);
 	join(t, r);
 }
@@ -352,29 +425,14 @@ throttle_charge(struct request *r)
 	quota_spend(&t->who, &c, now_us(r->session));
 }
 
-/* A member of a group that is late loses its place. */
-static bool
-is_membership(const struct request *r)
-{
-	switch (r->schema->key) {
-	case API_HEARTBEAT:
-	case API_JOIN_GROUP:
-	case API_SYNC_GROUP:
-	case API_CONSUMER_GROUP_HEARTBEAT:
-	case API_SHARE_GROUP_HEARTBEAT:
-	case API_STREAMS_GROUP_HEARTBEAT:
-		return true;
-	default:
-		return false;
-	}
-}
-
 bool
 throttle_admit(struct request *r)
 {
 	struct throttle *t = r->session->throttle;
+	enum quota_lane lane;
 	struct quota_reason why;
 	int64_t at_us, us;
+	bool aside;
 
 	if (t == NULL)
 		return true;
@@ -385,13 +443,16 @@ throttle_admit(struct request *r)
 	at_us = now_us(r->session);
 	if (is_membership(r))
 		t->group_us = at_us;
-	us = wait_us(t, r, at_us, &why);
-	if (us == 0 && (r->api->class == CLASS_GROUP ||
-	    line_waiting(&t->who, lane_of(r)) == 0)) {
+	us = wait_us(t, r, at_us, &why, &aside);
+	/* What groups need is behind nobody but its like. */
+	lane = is_of_groups(r) && (aside || us == 0) ? QUOTA_GROUPS :
+	    lane_of(r);
+	if (us == 0 && ((r->api->class == CLASS_GROUP &&
+	    lane != QUOTA_GROUPS) || line_waiting(&t->who, lane) == 0)) {
 		run(r);
 		return true;
 	}
-	hold(t, r, &why, us);
+	hold(t, r, lane, &why, us);
 	return false;
 }
 
@@ -411,7 +472,7 @@ mute(struct throttle *t, const struct request *r, int64_t us)
 {
 	struct session *s = t->session;
 
-	owe(t, r);
+	owe(t, r, lane_of(r));
 	session_mute_idle(s);
 	/* An earlier reply may have said longer. */
 	if (t->timer.slot == 0 || t->timer.at_us < now_us(s) + us)
@@ -508,9 +569,7 @@ throttle_sent(struct request *r, int64_t bytes)
 		return;
 	quota_cost_add(&c, QUOTA_DIM_EGRESS, bytes - r->read_bytes, false);
 	quota_spend(&t->who, &c, now_us(r->session));
-	if (is_aside(r))
-		quota_aside_spend(&t->who, true, bytes - r->read_bytes,
-		    now_us(r->session));
+	spend_aside(r, true, bytes - r->read_bytes, now_us(r->session));
 }
 
 void

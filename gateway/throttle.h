@@ -11,6 +11,8 @@
  *
  * By limits of bytes only Produce, Fetch and what reads the cluster's state are
  * held up; heartbeats, joins, commits and Metadata are charged, and pass.
+ * Metadata and the like, and what groups say but for their members' heartbeats,
+ * joins and leaves, wait when either is more than a limit by itself.
  * A Fetch without budget is held as a long poll (api_fetch.c), and its
  * connection is read on.
  *

@@ -2,8 +2,10 @@
 /* What is asked and charged on the request path: no lock is taken here. */
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "gateway/base/mem.h"
 #include "quota/quota_private.h"
 
 static const struct quota_reason no_reason = { .value = -1 };
@@ -257,48 +259,102 @@ quota_take(const struct quota_who *w, enum quota_dimension d, int64_t tokens,
 	return true;
 }
 
-static struct quota_gauge *
-aside_gauge(const struct quota_who *w, int out)
+static enum quota_dimension
+bytes_of(int out)
 {
-	struct quota_gauge *g = gauge_in_force(w->holders[QUOTA_TENANT], out ?
-	    QUOTA_DIM_EGRESS : QUOTA_DIM_INGRESS);
+	return out ? QUOTA_DIM_EGRESS : QUOTA_DIM_INGRESS;
+}
+
+static struct quota_gauge *
+aside_gauge(struct quota_holder *h, int out)
+{
+	struct quota_gauge *g = gauge_in_force(h, bytes_of(out));
 
 	return g != NULL && mode_of(g) == QUOTA_ENFORCE &&
 	    quota_unleased_us(w->account->quota) != 0 ? g : NULL;
 }
 
+/* Of that kind and direction; NULL: nothing was charged to it yet. */
+static struct bucket *
+beside_of(const struct quota_holder *h, enum quota_aside kind, int out)
+{
+	struct quota_beside *b = atomic_load_explicit(&h->beside,
+	    memory_order_acquire);
+
+	return b != NULL ? &b->v[kind][out] : NULL;
+}
+
+/* Most holders have no limit of bytes, so none has buckets unless it needs
+ * them. */
+static struct bucket *
+make_beside(struct quota_holder *h, enum quota_aside kind, int out)
+{
+	struct quota_beside *none = NULL, *made;
+
+	if (beside_of(h, kind, out) == NULL) {
+		made = mem_zalloc(sizeof(*made));
+		if (!atomic_compare_exchange_strong(&h->beside, &none, made))
+			free(made);
+	}
+	return beside_of(h, kind, out);
+}
+
+/* At the rate that it has unasked, whatever its lease. */
+static int64_t
+beside_us(struct quota_holder *h, enum quota_aside kind, int out,
+    int64_t now_us)
+{
+	struct quota_gauge *g = aside_gauge(h, out);
+	struct bucket *b = g != NULL ? beside_of(h, kind, out) : NULL;
+
+	return b == NULL ? 0 : bucket_wait_us(bucket_look(b, &g->rate, now_us),
+	    atomic_load(&g->rate.rate));
+}
+
 int64_t
-quota_aside_wait_us(const struct quota_who *w, int64_t now_us,
-    struct quota_reason *why)
+quota_aside_wait_us(const struct quota_who *w, enum quota_aside kind,
+    int64_t now_us, struct quota_reason *why)
 {
 	int64_t longest = 0;
 
-	for (int out = 0; out < 2; out++) {
-		struct quota_gauge *g = aside_gauge(w, out);
-		int64_t us;
+	for (int i = 0; i < 2 * QUOTA_SCOPES; i++) {
+		struct quota_holder *h = w->holders[i / 2];
+		int64_t us = h != NULL ? beside_us(h, kind, i % 2, now_us) : 0;
 
-		if (g == NULL)
-			continue;
-		/* At the rate that it has unasked, whatever its lease. */
-		us = bucket_wait_us(bucket_look(&w->account->aside[out],
-		    &g->rate, now_us), atomic_load(&g->rate.rate));
 		if (us <= longest)
 			continue;
 		longest = us;
-		tell(why, w->holders[QUOTA_TENANT], out ? QUOTA_DIM_EGRESS :
-		    QUOTA_DIM_INGRESS, g, us);
+		tell(why, h, bytes_of(i % 2), &h->gauges[bytes_of(i % 2)], us);
 	}
 	return longest;
 }
 
 void
-quota_aside_spend(const struct quota_who *w, bool out, int64_t bytes,
-    int64_t now_us)
+quota_aside_spend(const struct quota_who *w, enum quota_aside kind, bool out,
+    int64_t bytes, int64_t now_us)
 {
-	struct quota_gauge *g = aside_gauge(w, out);
+	for (int s = 0; s < QUOTA_SCOPES; s++) {
+		struct quota_gauge *g = aside_gauge(w->holders[s], out);
 
-	if (g != NULL)
-		bucket_spend(&w->account->aside[out], &g->rate, bytes, now_us);
+		if (g != NULL)
+			bucket_spend(make_beside(w->holders[s], kind, out),
+			    &g->rate, bytes, now_us);
+	}
+}
+
+bool
+quota_uses_beside(struct quota_holder *h, int64_t now_us)
+{
+	for (int i = 0; i < 2 * QUOTA_ASIDES; i++) {
+		struct quota_gauge *g = aside_gauge(h, i % 2);
+		struct bucket *b = beside_of(h, (enum quota_aside)(i / 2),
+		    i % 2);
+
+		if (g != NULL && b != NULL && bucket_look(b, &g->rate,
+		    now_us) < atomic_load(&g->rate.burst))
+			return true;
+	}
+	return false;
 }
 
 void

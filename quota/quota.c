@@ -153,6 +153,7 @@ holder_free(void *p)
 	quota_holder_unlease(h);
 	for (unsigned d = 0; d < QUOTA_DIMENSIONS; d++)
 		free(atomic_load(&h->gauges[d].window));
+	free(atomic_load(&h->beside));
 	free(h->principal);
 	free(h->client_id);
 	free(h);
@@ -545,7 +546,7 @@ holder_idle(struct quota_holder *h, int64_t now_us)
 		    atomic_load(&quota_gauge_rate(g)->burst))
 			return false;
 	}
-	return true;
+	return !quota_uses_beside(h, now_us);
 }
 
 /* What is to go cannot be taken out while the table is walked. */

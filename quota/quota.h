@@ -38,6 +38,7 @@ struct lease;
 struct lease_count;
 struct quota;
 struct quota_account;
+struct quota_beside;
 struct quota_line;
 struct quota_stock;
 struct quota_window;
@@ -57,7 +58,19 @@ enum {
 enum quota_lane {
 	QUOTA_IN, QUOTA_OUT, QUOTA_OTHER,
 	QUOTA_TOPICS,		/* waits for what takes minutes: apart */
+	QUOTA_GROUPS,		/* waits for QUOTA_ASIDE_GROUPS */
 	QUOTA_LANES
+};
+
+/* What does not wait for bytes of others, and waits when it is more than a
+ * limit of bytes by itself: each kind has buckets of its own, so that none
+ * waits for another. */
+enum quota_aside {
+	QUOTA_ASIDE_META,	/* Metadata and the like; what a Fetch is but
+				 * for records */
+	QUOTA_ASIDE_GROUPS,	/* commits, acknowledgements, offsets that are
+				 * read, transactions */
+	QUOTA_ASIDES
 };
 
 /* What is counted by name, with what brokers say of it (quota/stock.h). */
@@ -111,6 +124,8 @@ struct quota_holder {
 	_Atomic uint64_t	 given[QUOTA_LANES];	/* ever */
 	_Atomic uint64_t	 given_before[QUOTA_LANES];	/* by ticks */
 	_Atomic uint64_t	 given_per_s[QUOTA_LANES];
+	/* NULL until something was charged to it. */
+	_Atomic(struct quota_beside *) beside;
 	struct quota_gauge	 gauges[QUOTA_DIMENSIONS];
 };
 
@@ -228,11 +243,14 @@ int64_t		 quota_throttle_us(const struct quota_who *w,
 		    const struct quota_cost *c, enum quota_lane lane,
 		    int64_t now_us, struct quota_reason *why);
 /* What passes without waiting for limits of bytes is charged to them, and
- * counted beside as well: when it is more than a limit by itself, it waits. */
+ * counted beside as well, in each scope: when it is more than a limit by
+ * itself, it waits. *why is set then. */
 int64_t		 quota_aside_wait_us(const struct quota_who *w,
-		    int64_t now_us, struct quota_reason *why);
-void		 quota_aside_spend(const struct quota_who *w, bool out,
-		    int64_t bytes, int64_t now_us);
+		    enum quota_aside kind, int64_t now_us,
+		    struct quota_reason *why);
+void		 quota_aside_spend(const struct quota_who *w,
+		    enum quota_aside kind, bool out, int64_t bytes,
+		    int64_t now_us);
 /* Others of its principal come later by one request of so many bytes, until it
  * is taken back (due false): its client was told to wait, or it waits in
  * line. */

@@ -23,6 +23,12 @@ struct quota_sign {
 	struct quota_line	*lines[QUOTA_LANES];	/* the worker's own */
 };
 
+/* What a holder's sessions move without waiting for bytes of others: [0] in,
+ * [1] out. */
+struct quota_beside {
+	struct bucket		 v[QUOTA_ASIDES][2];
+};
+
 /* Made through this node, and in no stock yet. */
 struct quota_made {
 	struct htab	*names;		/* by hash; struct made */
@@ -43,8 +49,6 @@ struct quota_account {
 	uint32_t		 holder_count[2];
 	/* Without it: */
 	struct quota_holder	*tenant;
-	struct bucket		 aside[2];	/* bytes in and out of what does
-						 * not wait for them */
 	_Atomic bool		 limits_partitions, limits_clients;
 	_Atomic uint32_t	 limits_version;	/* from 1 on */
 	_Atomic int64_t		 held;		/* bytes of requests in line */
@@ -151,6 +155,8 @@ enum quota_dimension quota_part_dimension(bool out);
 int64_t	 quota_gauge_count(struct quota_gauge *g);
 /* What was spent of a WINDOW in it, to QUOTA_SLOT_S. */
 int64_t	 quota_gauge_window(struct quota_gauge *g);
+/* Whether some of those buckets are not full. */
+bool	 quota_uses_beside(struct quota_holder *h, int64_t now_us);
 /* The partition's; made when there is none. */
 struct quota_more *quota_part_more(struct quota_part *p);
 

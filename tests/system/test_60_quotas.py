@@ -5,6 +5,7 @@ that holds must take."""
 import contextlib
 import json
 import os
+import select
 import subprocess
 import time
 
@@ -548,6 +549,81 @@ def test_every_byte_counts(env):
         f"at 100 kB/s 400 kB of Metadata took {took:.2f} s (a heartbeat {heart * 1000:.0f} ms), "
         f"of configurations {configs:.2f} s"
     )
+
+
+def commits(group, topic, partitions, size):
+    """A commit by no member, with so much text for each partition."""
+    text = "x" * size
+    return {
+        "group_id": group,
+        "topics": [
+            {
+                "name": topic,
+                "partitions": [
+                    {"partition_index": p, "committed_offset": 0, "committed_metadata": text}
+                    for p in range(partitions)
+                ],
+            }
+        ],
+    }
+
+
+@only(through_weir=True)
+def test_bytes_of_groups_count(env):
+    """What groups ask for does not wait for bytes of others, and waits when it is more than a limit
+    by itself; heartbeats are answered meanwhile, and Metadata."""
+    topic, group, rate = env.topic("offsets", 20), env.name("offsets"), 100000
+    ask = {"group_id": group, "topics": None}
+    beat = {"group_id": group, "generation_id": 1, "member_id": "m"}
+    with node_with(env, "q-offsets", limit("egress_bytes", rate)) as node:
+        with client(node) as c, client(node) as other:
+            c.get("offset_commit", 7, commits(group, topic, 20, 3000))
+            other.ask("metadata", 9, {"topics": []})
+            size = len(c.patient("offset_fetch", 7, ask).frame)
+            assert size > 60000, size
+            began, sent, beside = time.monotonic(), 0, 0
+            while sent < 400000:
+                c.sock.sendall(c.schema["offset_fetch"].ask(7, ask, 7, "c"))
+                assert other.ask("heartbeat", 4, beat).outcome is None
+                assert not any(other.ask("metadata", 9, {"topics": []}).errors())
+                # They were answered while it waited.
+                beside += not select.select([c.sock], [], [], 0)[0]
+                sent += len(read_frame(c.sock))
+            took = time.monotonic() - began
+            # A burst, the first reply, the last one into debt.
+            assert took >= (sent - rate - 2 * size) / rate, (took, sent, size)
+            assert beside > 0
+            held = row(node, "egress_bytes")["held_up"]
+            assert held["times"] > 0, held
+    with node_with(env, "q-commits", limit("ingress_bytes", rate)) as node, client(node) as c:
+        began, sent = time.monotonic(), 0
+        while sent < 400000:
+            assert not any(c.ask("offset_commit", 7, commits(group, topic, 20, 3000)).errors())
+            sent += 60000
+        writing = time.monotonic() - began
+        assert writing >= (sent - rate - 60000 * 1.1) / rate, (writing, sent)
+    return (
+        f"at 100 kB/s {sent // 1000} kB of offsets read took {took:.2f} s ({beside} heartbeats "
+        f"went before them), written {writing:.2f} s"
+    )
+
+
+@only(through_weir=True)
+def test_a_principals_bytes_count(env):
+    """A limit of bytes of each principal holds what does not wait for bytes of others too."""
+    topics, rate = [env.name(f"broad-{n}") for n in range(20)], 100000
+    limits = limit("egress_bytes", rate, scope="principal")
+    with node_with(env, "q-own", limits) as node, client(node) as c:
+        assert not any(c.ask("create_topics", 7, creation(topics, 20)).errors())
+        ask = {"topics": [{"name": n} for n in topics]}
+        proc.wait_until("all topics", lambda: not any(c.ask("metadata", 9, ask).errors()), 30)
+        size = len(c.ask("metadata", 9, ask).frame)
+        began, sent = time.monotonic(), 0
+        while sent < 400000:
+            sent += len(c.ask("metadata", 9, ask).frame)
+        took = time.monotonic() - began
+        assert took >= (sent - rate - 2 * size) / rate, (took, sent, size)
+    return f"at 100 kB/s 400 kB of Metadata took {took:.2f} s"
 
 
 @only(through_weir=True)

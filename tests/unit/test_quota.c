@@ -372,6 +372,107 @@ the_debt_of_what_never_waits_is_bounded(void **state)
 	end(&f);
 }
 
+/* What passes beside waits when it is more than a limit by itself: for its own
+ * kind, direction and holder only. */
+static void
+what_passes_beside_waits_for_its_like(void **state)
+{
+	const struct limit rows[] = {
+		{ .dimension = QUOTA_DIM_EGRESS, .scope = QUOTA_PRINCIPAL,
+		  .value = 1000, .burst = 1000 },
+		{ .dimension = QUOTA_DIM_EGRESS, .scope = QUOTA_TENANT,
+		  .value = 10000, .burst = 10000 },
+	};
+	struct quota_reason why = { .us = 0 };
+	struct quota_who bob;
+	struct fixture f;
+
+	(void)state;
+	begin(&f, 2, rows);
+	quota_who_open(f.quota, f.account, SLICE_LIT("bob"), SLICE_LIT(""),
+	    &bob);
+	/* There is no limit of what comes in. */
+	quota_aside_spend(&f.who, QUOTA_ASIDE_META, false, 50000, f.now);
+	assert_null(f.who.holders[QUOTA_PRINCIPAL]->beside);
+	quota_aside_spend(&f.who, QUOTA_ASIDE_META, true, 5000, f.now);
+	assert_int_equal(quota_aside_wait_us(&f.who, QUOTA_ASIDE_META, f.now,
+	    &why), 4 * SECOND);
+	assert_int_equal(why.scope, QUOTA_PRINCIPAL);
+	assert_int_equal(why.dimension, QUOTA_DIM_EGRESS);
+	assert_int_equal(why.value, 1000);
+	assert_int_equal(quota_aside_wait_us(&f.who, QUOTA_ASIDE_GROUPS, f.now,
+	    &why), 0);
+	assert_int_equal(quota_aside_wait_us(&bob, QUOTA_ASIDE_META, f.now,
+	    &why), 0);
+	/* And the tenant's: bob's and alice's together. */
+	quota_aside_spend(&bob, QUOTA_ASIDE_META, true, 15000, f.now);
+	f.now += 500000;
+	assert_int_equal(quota_aside_wait_us(&f.who, QUOTA_ASIDE_META, f.now,
+	    &why), 3500000);
+	assert_int_equal(f.account->tenant->beside->v[QUOTA_ASIDE_META][1].
+	    balance, -5000 * BUCKET_UNIT);
+	assert_null(f.quota->node->beside);
+	quota_who_close(&bob);
+	end(&f);
+}
+
+static void
+the_node_and_clients_hold_what_passes_beside(void **state)
+{
+	struct limit row = { .dimension = QUOTA_DIM_EGRESS,
+		.scope = QUOTA_CLIENT, .value = 1000, .burst = 1000 };
+	struct quota_reason why = { .us = 0 };
+	struct limits *node;
+	struct fixture f;
+
+	(void)state;
+	begin(&f, 1, &row);
+	row.scope = QUOTA_NODE;
+	node = limits_of(1, &row);
+	quota_aside_spend(&f.who, QUOTA_ASIDE_GROUPS, true, 3000, f.now);
+	assert_int_equal(quota_aside_wait_us(&f.who, QUOTA_ASIDE_GROUPS, f.now,
+	    &why), 2 * SECOND);
+	assert_int_equal(why.scope, QUOTA_CLIENT);
+	quota_set_node(f.quota, node);
+	quota_aside_spend(&f.who, QUOTA_ASIDE_META, true, 4000, f.now);
+	assert_int_equal(quota_aside_wait_us(&f.who, QUOTA_ASIDE_META, f.now,
+	    &why), 3 * SECOND);
+	f.who.holders[QUOTA_CLIENT]->active = 0;
+	assert_int_equal(quota_aside_wait_us(&f.who, QUOTA_ASIDE_META, f.now,
+	    &why), 3 * SECOND);
+	assert_int_equal(why.scope, QUOTA_NODE);
+	end(&f);
+	limits_unref(node);
+}
+
+/* Who owes only beside what others wait for does not get out of it either. */
+static void
+leaving_pays_nothing_beside(void **state)
+{
+	const struct limit row = { .dimension = QUOTA_DIM_EGRESS,
+		.scope = QUOTA_PRINCIPAL, .value = 1000, .burst = 1000 };
+	struct quota_reason why = { .us = 0 };
+	struct fixture f;
+
+	(void)state;
+	begin(&f, 1, &row);
+	quota_aside_spend(&f.who, QUOTA_ASIDE_META, true, 5000, f.now);
+	quota_who_close(&f.who);
+	f.now += SECOND;
+	quota_tick(f.quota, f.now);
+	quota_who_open(f.quota, f.account, SLICE_LIT("alice"),
+	    SLICE_LIT("app"), &f.who);
+	assert_int_equal(quota_aside_wait_us(&f.who, QUOTA_ASIDE_META, f.now,
+	    &why), 3 * SECOND);
+	quota_who_close(&f.who);
+	f.now += 6 * SECOND;
+	quota_tick(f.quota, f.now);
+	assert_int_equal(htab_count(f.account->holders), 0);
+	quota_who_open(f.quota, f.account, SLICE_LIT("alice"),
+	    SLICE_LIT("app"), &f.who);
+	end(&f);
+}
+
 static void
 client_ids_come_and_go(void **state)
 {
@@ -905,6 +1006,9 @@ main(void)
 		cmocka_unit_test(shadow_on_partitions_too),
 		cmocka_unit_test(shadow_notes_what_it_would_refuse),
 		cmocka_unit_test(the_debt_of_what_never_waits_is_bounded),
+		cmocka_unit_test(what_passes_beside_waits_for_its_like),
+		cmocka_unit_test(the_node_and_clients_hold_what_passes_beside),
+		cmocka_unit_test(leaving_pays_nothing_beside),
 		cmocka_unit_test(client_ids_come_and_go),
 		cmocka_unit_test(a_changed_limit_keeps_what_is_owed),
 		cmocka_unit_test(principals_are_told_equal_shares),

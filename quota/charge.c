@@ -271,7 +271,8 @@ aside_gauge(struct quota_holder *h, int out)
 	struct quota_gauge *g = gauge_in_force(h, bytes_of(out));
 
 	return g != NULL && mode_of(g) == QUOTA_ENFORCE &&
-	    quota_unleased_us(w->account->quota) != 0 ? g : NULL;
+	    (h->account == NULL ||
+	    quota_unleased_us(h->account->quota) != 0) ? g : NULL;
 }
 
 /* Of that kind and direction; NULL: nothing was charged to it yet. */

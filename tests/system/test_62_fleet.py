@@ -216,6 +216,35 @@ def test_redis_is_killed_and_comes_back_empty(env):
 
 
 @only(through_weir=True)
+def test_on_store_loss(env):
+    """open: nothing limits while Redis is away, and all does after it; closed: nothing passes."""
+    with fleet(env, "open", nodes=2, on_store_loss="open", throttle_max_ms=2000) as f:
+        f.press((3, 3))
+        proc.wait_until("the limit is pressed", lambda: f.acked() > 2 * LIMIT, 30)
+        f.redis.kill()
+        proc.wait_until("more passes", lambda: f.rate(1) > 1.3 * LIMIT, 30, 0)
+        f.redis.start()
+        proc.wait_until("it is back", f.all_up, 20)
+        proc.wait_until("no more than the limit", lambda: f.rate(2) < 1.05 * LIMIT, 30, 0)
+        since = time.monotonic()
+        f.reaches(0.95)
+        note = holds(f, since, "after open")
+        assert not f.release()
+    with fleet(env, "closed", nodes=2, on_store_loss="closed", throttle_max_ms=2000) as f:
+        f.press((3, 3))
+        proc.wait_until("the limit is pressed", lambda: f.acked() > 2 * LIMIT, 30)
+        f.redis.kill()
+        proc.wait_until("nothing passes", lambda: f.rate(1) == 0, 30, 0)
+        f.redis.start()
+        proc.wait_until("it is back", f.all_up, 20)
+        since = time.monotonic()
+        f.reaches(0.95)
+        note += ", " + holds(f, since, "after closed")
+        f.release()  # who waited too long is told that the request timed out
+    return note
+
+
+@only(through_weir=True)
 def test_redis_hangs(env):
     """SIGSTOP, then SIGCONT."""
     with fleet(env, "hung") as f:

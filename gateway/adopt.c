@@ -417,20 +417,12 @@ static bool
 takes_in_a_tenant(const struct planning *p, const char *pattern,
     struct error *why)
 {
-	size_t len = strlen(pattern) - 1;	/* the star */
+	const struct tenant *t = tenants_taken_in(p->all, p->tenant->id,
+	    pattern);
 
-	for (uint32_t i = 0; i < tenants_count(p->all); i++) {
-		const struct tenant *t = tenants_at(p->all, i);
-		size_t n = strlen(t->id);
-
-		if (t->config->namespace == CONFIG_NAMESPACE_SHARED ||
-		    strncmp(pattern, t->id, len < n ? len : n) != 0 ||
-		    (len > n && pattern[n] != '.'))
-			continue;
+	if (t != NULL)
 		error_set(why, "it would take in names of tenant %s", t->id);
-		return true;
-	}
-	return false;
+	return t != NULL;
 }
 
 /* One rule for all that fit, also for those to come. */
@@ -606,6 +598,10 @@ adopt_plan(const struct config *c, const struct tenants *all,
 	if (p.parsed == NULL)
 		return NULL;
 	p.tenant = tenants_at(p.parsed, 0);
+	if (!tenants_check_new(all, p.tenant, err)) {
+		tenants_unref(p.parsed);
+		return NULL;
+	}
 	arena_init(&p.arena, 0);
 	p.doc = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
 	p.rows = json_array();

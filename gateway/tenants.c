@@ -399,6 +399,17 @@ hide_prefixed(struct tenants *t)
 
 /* ---- files ---- */
 
+/* malloc'd. */
+static char *
+path_of(const char *folder, const char *file, const char *suffix)
+{
+	size_t size = strlen(folder) + strlen(file) + strlen(suffix) + 2;
+	char *path = mem_alloc(size);
+
+	snprintf(path, size, "%s/%s%s", folder, file, suffix);
+	return path;
+}
+
 static bool
 read_options(struct reading *r, const char *text, size_t len,
     struct config_tenant *to)
@@ -473,13 +484,12 @@ static void
 read_file(struct reading *r, const char *folder, const char *file)
 {
 	struct error_list own = { NULL, 0 };
-	size_t size = strlen(folder) + strlen(file) + 2, len;
-	char *path = mem_alloc(size), *text, id[TENANT_ID_MAX + 1];
+	char *path = path_of(folder, file, ""), *text, id[TENANT_ID_MAX + 1];
 	struct tenant *t = NULL;
 	struct error err;
+	size_t len;
 
 	r->errs = &own;
-	snprintf(path, size, "%s/%s", folder, file);
 	text = file_read(path, TENANT_FILE_MAX, false, &len, &err);
 	if (text == NULL)
 		fault(r, "", "%s", err.text);
@@ -551,6 +561,24 @@ begin(struct reading *r, const struct config *c, struct error_list *errs)
 	r->uuids = htab_new();
 }
 
+/* Each against the others. */
+static void
+check_rules(struct reading *r)
+{
+	for (uint32_t i = 0; i < r->to->n; i++) {
+		struct error_list own = { NULL, 0 };
+		const struct tenant *t = r->to->v[i];
+		char *path;
+
+		tenants_check_rules(r->to, t, &own);
+		if (own.n == 0)
+			continue;
+		path = path_of(r->config->tenants_dir, t->id, ".json");
+		file_faults(r->all, &own, path);
+		free(path);
+	}
+}
+
 /* All of them, or NULL when there was a fault. */
 static struct tenants *
 finish(struct reading *r)
@@ -558,6 +586,8 @@ finish(struct reading *r)
 	htab_free(r->policies, drop_policy);
 	htab_free(r->broken, NULL);
 	htab_free(r->uuids, NULL);
+	if (r->all->n == r->before)
+		check_rules(r);
 	if (r->all->n != r->before) {
 		tenants_unref(r->to);
 		return NULL;

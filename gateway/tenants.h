@@ -10,6 +10,7 @@
  * refused, and so is one who is a member of two.
  *
  *	tenants.c		reading them
+ *	tenants_adopted.c	what they adopt, against what others have
  *	tenants_find.c		whose a client is
  *	tenants_control.c	the control thread's hold of them
  *	tenants_file.c		suspending one by its file
@@ -100,10 +101,19 @@ struct tenants	*tenants_parse(const struct config *c, const char *id,
 struct tenants	*tenants_ref(struct tenants *t);
 void		 tenants_unref(struct tenants *t);
 uint32_t	 tenants_count(const struct tenants *t);
-/* In the order of their ids; borrowed. */
+/* In the order of their prefixes; borrowed. */
 const struct tenant *tenants_at(const struct tenants *t, uint32_t i);
 /* Borrowed; NULL: there is none. */
 struct tenant	*tenants_get(const struct tenants *t, struct slice id);
+
+/* The prefixed tenant other than `but` behind whose prefix the rule of adopt
+ * has names, or with a star may have; NULL: there is none. */
+const struct tenant *tenants_taken_in(const struct tenants *t, const char *but,
+		    const char *rule);
+/* Whether a tenant that is not among them, or is another there, may join: what
+ * others adopt does not take in its names. */
+bool		 tenants_check_new(const struct tenants *t,
+		    const struct tenant *joins, struct error *err);
 
 /* ---- whose a client is ---- */
 

@@ -17,7 +17,7 @@ struct tenant_rule {
 
 struct tenants {
 	atomic_int		 refs;
-	struct tenant		**v;		/* by id */
+	struct tenant		**v;		/* by their prefixes, "ID." */
 	uint32_t		 n;
 	struct htab		*by_id;
 	/* Each rule is in one place: under a member that it wants exactly, so
@@ -28,6 +28,9 @@ struct tenants {
 	struct tenant_rule	*others;
 };
 
+/* Adds a fault for each of its adopt rules that takes in another's names. */
+void	 tenants_check_rules(const struct tenants *all, const struct tenant *t,
+	    struct error_list *errs);
 /* Builds rules, places and others. */
 void	 tenants_index(struct tenants *t);
 

@@ -229,6 +229,22 @@ test_under_other_names(void **state)
 	    "topic old.eu.orders=orders adopt\n");
 }
 
+/* What another tenant adopts would take in what a new one makes. */
+static void
+test_new_tenant_is_taken_in(void **state)
+{
+	struct adopt_query q = { "pay-eu", { "x", NULL, NULL }, NULL };
+	struct error err = { "" };
+
+	(void)state;
+	assert_null(adopt_plan(&world.config, world.all, &q, world.names, NULL,
+	    &err));
+	assert_string_equal(err.text, "adopt.topics[0] of tenant team-a takes "
+	    "in names of tenant pay-eu, which would begin with pay-eu.");
+	/* A shared one has no names of its own. */
+	plan("pay-eu", "x", "{\"namespace\": \"shared\"}", "");
+}
+
 static void
 test_keeps_what_is_there(void **state)
 {
@@ -490,6 +506,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_star_rule),
 		TEST(test_under_other_names),
+		TEST(test_new_tenant_is_taken_in),
 		TEST(test_keeps_what_is_there),
 		TEST(test_blocked),
 		TEST(test_star_rule_that_takes_too_much),

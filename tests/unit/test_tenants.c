@@ -251,6 +251,40 @@ test_faults(void **state)
 	    "has 0\n");
 }
 
+/* A rule may not take in what another tenant has behind its prefix, now or
+ * later. */
+static void
+test_adopts_what_is_anothers(void **state)
+{
+	(void)state;
+	write_tenant("clicks", "{}");
+	write_tenant("clicks-eu", "{}");
+	write_tenant("pages", "{\"namespace\": \"shared\"}");
+	/* These are nobody's, or not behind a prefix. */
+	write_tenant("search", "{\"adopt\": {\"topics\": [{\"name\": "
+	    "\"clicks\"}, {\"name\": \"clicks-eu_*\"}, {\"name\": "
+	    "\"clicks-us.*\"}, {\"name\": \"pages.*\"}, {\"name\": "
+	    "\"x.clicks.*\"}]}}");
+	load();
+	write_tenant("search", "{\"adopt\": {\"topics\": [{\"name\": "
+	    "\"clicks-*\"}, {\"name\": \"clicks.x\", \"as\": \"x\"}], "
+	    "\"groups\": [{\"name\": \"clicks-e*\"}, {\"name\": "
+	    "\"clicks-eu\"}], \"transactional_ids\": "
+	    "[{\"name\": \"ok\"}, {\"name\": \"clicks-eu.t*\"}]}}");
+	write_tenant("zoo", "{\"adopt\": {\"groups\": [{\"name\": "
+	    "\"search.*\"}]}}");
+	expect_faults("tenants/search.json: adopt.topics[0]: it takes in names "
+	    "of tenant clicks-eu, which begin with clicks-eu.\n"
+	    "tenants/search.json: adopt.topics[1]: it takes in names of tenant "
+	    "clicks, which begin with clicks.\n"
+	    "tenants/search.json: adopt.groups[0]: it takes in names of tenant "
+	    "clicks-eu, which begin with clicks-eu.\n"
+	    "tenants/search.json: adopt.transactional_ids[1]: it takes in "
+	    "names of tenant clicks-eu, which begin with clicks-eu.\n"
+	    "tenants/zoo.json: adopt.groups[0]: it takes in names of tenant "
+	    "search, which begin with search.\n");
+}
+
 static void
 test_bad_names(void **state)
 {
@@ -616,6 +650,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 		T(test_none), T(test_defaults), T(test_all_members),
+		T(test_faults), T(test_adopts_what_is_anothers),
 		T(test_faults), T(test_bad_names), T(test_same_cluster),
 		T(test_broken_policy), T(test_no_folder), T(test_no_file),
 		T(test_samples), T(test_by_principal), T(test_by_credential),

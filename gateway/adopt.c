@@ -459,6 +459,11 @@ add_rules(struct planning *p)
 
 	if (p->n == 0)
 		note(p, "no %s fits %s", kinds[p->kind].one, pattern);
+	if (p->adopted > 0 && p->kind == NAME_TOPIC &&
+	    names_regex_refused(p->tenant->names) == NULL)
+		note(p, "from then on consumers of group.protocol=consumer "
+		    "may not subscribe by a SubscriptionPattern, for brokers "
+		    "would not find what is adopted");
 	if (p->adopted == 0 || add_star(p))
 		return;
 	for (uint32_t i = 0; i < p->n; i++)

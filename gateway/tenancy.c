@@ -10,6 +10,7 @@
 #include "gateway/tenants.h"
 #include "gateway/worker.h"
 #include "routing/names.h"
+#include "routing/shape.h"
 #include "wire/messages.h"
 
 /* A meaning that is missing in a switch below is a leak. */
@@ -211,7 +212,10 @@ map_regex(struct tenancy_walk *w, const struct field *f, struct slice *s,
 	if (w->outward)
 		return names_regex_outward(w->names, *s, w->arena, s) ?
 		    CODEC_KEEP : stop(w, f, s, parent);
-	if (!names_regex_inward(w->names, *s, w->arena, s))
+	/* One over transactional ids only narrows a list down. */
+	if (f->meaning == MEANING_topic_regex)
+		w->why = names_regex_refused(w->names);
+	if (w->why != NULL || !names_regex_inward(w->names, *s, w->arena, s))
 		w->fault = KAFKA_INVALID_REGULAR_EXPRESSION;
 	return CODEC_KEEP;
 }
@@ -364,16 +368,34 @@ walk_of(struct request *r, bool outward)
 	};
 }
 
+static void
+answer_fault(struct request *r, const struct tenancy_walk *w)
+{
+	const struct field *f = message_field(r->schema->response,
+	    "error_message");
+	struct slice why = slice_of(w->why);
+	void *response;
+
+	if (w->why == NULL || f == NULL) {
+		request_answer_error(r, w->fault);
+		return;
+	}
+	response = shape_error(r->schema, r->version, r->body, w->fault,
+	    &r->arena);
+	memcpy((char *)response + f->offset, &why, sizeof(why));
+	request_answer(r, response);
+}
+
 /* Who asks for no acknowledgement waits for no answer: it is told as by a
  * broker, by the end of the connection. */
 static void
-refuse(struct request *r, int16_t fault)
+refuse(struct request *r, const struct tenancy_walk *w)
 {
 	if (r->schema->key == API_PRODUCE &&
 	    ((const struct produce_request *)r->body)->acks == 0)
 		request_fail(r, CONN_NO_ACKS, "its names are not valid");
 	else
-		request_answer_error(r, fault);
+		answer_fault(r, w);
 }
 
 bool
@@ -392,7 +414,7 @@ tenancy_inward(struct request *r)
 	if (w.too_long)
 		request_fail(r, CONN_LIMIT, "its names are too long");
 	else if (w.fault != 0)
-		refuse(r, w.fault);
+		refuse(r, &w);
 	return !w.too_long && w.fault == 0;
 }
 

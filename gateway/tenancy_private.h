@@ -17,7 +17,8 @@ struct tenancy_walk {
 	bool			 outward;
 	enum tenancy_protocol	 protocol;
 	const void		*drop;		/* the struct to leave out */
-	int16_t			 fault;		/* an error code; inward */
+	int16_t			 fault;		/* an error code; inward, */
+	const char		*why;		/* and a sentence, or NULL */
 	bool			 too_long;	/* inward */
 	uint32_t		 stopped;	/* left out; outward */
 	bool			 odd;		/* not the consumer protocol */

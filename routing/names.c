@@ -359,6 +359,23 @@ names_prefix(const struct names *n)
 	return n != NULL ? n->prefix : SLICE_NULL;
 }
 
+/* RE2 has no way to say "none of these", and what an adopted name is shown as
+ * brokers do not know. */
+const char *
+names_regex_refused(const struct names *n)
+{
+	if (n == NULL)
+		return NULL;
+	if (n->prefix.data == NULL)
+		return n->others == NULL || htab_count(n->others->all) == 0 ?
+		    NULL : "brokers would hold it against other tenants' "
+		    "topics, too: subscribe to names, or with "
+		    "group.protocol=classic";
+	return !adopts(&n->adopted[NAME_TOPIC]) ? NULL : "brokers would not "
+	    "find the topics that were adopted: subscribe to names, or with "
+	    "group.protocol=classic";
+}
+
 struct ranges {
 	const struct names	*n;
 	const struct adopted	*adopted;

@@ -85,6 +85,9 @@ void		 names_ranges(const struct names *n, enum name_kind kind,
 		    void (*cb)(void *arg, struct slice physical, bool whole),
 		    void *arg);
 
+/* Why brokers cannot hold an expression against just the tenant's topics, as a
+ * sentence for who asked it; NULL: they can. */
+const char	*names_regex_refused(const struct names *n);
 /* The regular expression (RE2 syntax, matched against whole names: KIP-848)
  * over physical names that fits what `regex` fits over the tenant's own ones.
  * False: it is not a valid expression by itself. Adopted names it does not

@@ -179,7 +179,10 @@ test_star_rule(void **state)
 	    "topic orders-2=orders-2 adopt\n");
 	assert_string_equal(world.notes, "tenant new has no file yet\n"
 	    "members is empty: the tenant lets nobody in until you fill it "
-	    "in\n");
+	    "in\n"
+	    "from then on consumers of group.protocol=consumer may not "
+	    "subscribe by a SubscriptionPattern, for brokers would not find "
+	    "what is adopted\n");
 	assert_string_equal(world.file, "{\n"
 	    "  \"namespace\": \"prefixed\",\n"
 	    "  \"members\": [],\n"

@@ -26,6 +26,7 @@ static struct tenant tenant = { .id = "a", .cluster = { .uuid = "its-uuid" } };
 static struct session session;
 static struct worker worker;
 static int16_t answered;
+static const struct consumer_group_heartbeat_response *reply;
 static bool failed;
 static enum conn_reason failed_for;
 
@@ -35,6 +36,13 @@ request_answer_error(struct request *r, int16_t error)
 {
 	(void)r;
 	answered = error;
+}
+
+void
+request_answer(struct request *r, const void *response)
+{
+	(void)r;
+	reply = response;
 }
 
 void
@@ -403,6 +411,64 @@ test_bad_regex(void **state)
 	arena_fini(&r.arena);
 }
 
+static bool
+takes_regex(const struct names *names)
+{
+	struct consumer_group_heartbeat_request q = {
+		.group_id = SLICE_LIT("g"), .member_id = SLICE_LIT("m"),
+		.subscribed_topic_regex = SLICE_LIT("orders.*"),
+	};
+	struct list_transactions_request list = {
+		.transactional_id_pattern = SLICE_LIT("orders.*"),
+	};
+	const struct names *was = tenant.names;
+	struct request r = a_request(
+	    api_schema_find(API_CONSUMER_GROUP_HEARTBEAT), 1, &q);
+	bool taken;
+
+	tenant.names = names;
+	reply = NULL;
+	taken = tenancy_inward(&r);
+	if (!taken) {
+		assert_int_equal(reply->error_code,
+		    KAFKA_INVALID_REGULAR_EXPRESSION);
+		assert_true(reply->error_message.len > 0);
+	}
+	arena_fini(&r.arena);
+	/* One that only narrows a list down. */
+	r = a_request(api_schema_find(API_LIST_TRANSACTIONS), 2, &list);
+	assert_true(tenancy_inward(&r));
+	arena_fini(&r.arena);
+	tenant.names = was;
+	return taken;
+}
+
+/* What brokers would hold against other tenants' topics, or would not find. */
+static void
+test_refused_regex(void **state)
+{
+	struct prefixes *none = prefixes_new(), *some = prefixes_new();
+	struct names *alone = names_new(NULL), *shared = names_new(NULL);
+	struct names *own = names_new("a.");
+	struct error err;
+
+	(void)state;
+	prefixes_add(some, "b.");
+	names_except(alone, none);
+	names_except(shared, some);
+	assert_true(takes_regex(alone));
+	assert_false(takes_regex(shared));
+	assert_true(names_adopt(own, NAME_GROUP, "g", "h", &err));
+	assert_true(takes_regex(own));
+	assert_true(names_adopt(own, NAME_TOPIC, "old-*", "new-*", &err));
+	assert_false(takes_regex(own));
+	prefixes_unref(none);
+	prefixes_unref(some);
+	names_free(alone);
+	names_free(shared);
+	names_free(own);
+}
+
 static void
 test_empty_group(void **state)
 {
@@ -516,6 +582,7 @@ main(void)
 		TEST(test_nameless),
 		TEST(test_without_tenant),
 		TEST(test_bad_regex),
+		TEST(test_refused_regex),
 		TEST(test_empty_group),
 		TEST(test_no_acks),
 		TEST(test_long_name),

@@ -450,7 +450,9 @@ audit_refused(struct request *r, enum policy_action action,
 	if (type != POLICY_CLUSTER)
 		json_object_set_new(line, "resource", text_of(name));
 	if (v.allowed) {
-		put_text(line, "reason", "it is not allowed on all of them");
+		put_text(line, "reason", slice_is(name, "*") ?
+		    "it is not allowed on all of them" :
+		    "it is the brokers' own or another tenant's");
 	} else if (v.policy != NULL) {
 		put_text(line, "policy", policy_name(v.policy));
 		json_object_set_new(line, "statement",

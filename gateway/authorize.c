@@ -131,6 +131,17 @@ is_brokers(const struct session *s, enum policy_action action,
 	    cluster_internal(s->worker->cluster, name);
 }
 
+/* What brokers would say to a new topic of that name depends on another
+ * tenant's topics. */
+static bool
+is_near_others(const struct session *s, enum policy_action action,
+    struct slice name)
+{
+	return action == POLICY_CREATE_TOPIC &&
+	    names_near_others(tenancy_names(s), name) &&
+	    cluster_topic(s->worker->cluster, name) == NULL;
+}
+
 bool
 authorize_allows(struct session *s, enum policy_action action,
     struct slice name)
@@ -141,7 +152,7 @@ authorize_allows(struct session *s, enum policy_action action,
 
 	if (authorize_unlimited(s))
 		return true;
-	if (is_brokers(s, action, name))
+	if (is_brokers(s, action, name) || is_near_others(s, action, name))
 		return false;
 	if (s->tenant == NULL)
 		return is_allowed(s, action, name);

@@ -380,7 +380,8 @@ set_names(struct reading *r, struct whole *w)
 	w->tenant.names = w->names;
 }
 
-/* What prefixed tenants have is hidden from shared ones. */
+/* What prefixed tenants have is hidden from shared ones, and nobody makes
+ * topics that brokers would take for theirs. */
 static void
 hide_prefixed(struct tenants *t)
 {
@@ -389,9 +390,8 @@ hide_prefixed(struct tenants *t)
 	for (uint32_t i = 0; i < t->n; i++) {
 		struct whole *w = whole_of(t->v[i]);
 
-		if (w->config.namespace == CONFIG_NAMESPACE_SHARED)
-			names_except(w->names, all);
-		else
+		names_except(w->names, all);
+		if (w->config.namespace != CONFIG_NAMESPACE_SHARED)
 			prefixes_add(all, w->prefix);
 	}
 	prefixes_unref(all);

@@ -30,7 +30,7 @@ struct prefixes {
 struct names {
 	struct slice	 prefix;	/* null: shared */
 	struct adopted	 adopted[NAME_KINDS];
-	struct prefixes	*others;	/* NULL: none */
+	struct prefixes	*others;	/* with one's own; NULL: none */
 	struct arena	 arena;		/* texts and pairs */
 };
 
@@ -298,6 +298,31 @@ first_part(struct slice s)
 
 	return (struct slice){ s.data, dot == NULL ? 0 :
 	    (uint32_t)(dot - s.data) + 1 };
+}
+
+enum { FIRST_PART_MAX = 128 };		/* more than a tenant's prefix has */
+
+bool
+names_near_others(const struct names *n, struct slice physical)
+{
+	uint8_t part[FIRST_PART_MAX];
+	struct slice prefix = { part, 0 };
+
+	if (n == NULL || n->others == NULL)
+		return false;
+	while (prefix.len < physical.len &&
+	    physical.data[prefix.len] != '.' &&
+	    physical.data[prefix.len] != '_') {
+		if (prefix.len == sizeof(part) - 1)
+			return false;
+		part[prefix.len] = physical.data[prefix.len];
+		prefix.len++;
+	}
+	if (prefix.len == physical.len)
+		return false;
+	part[prefix.len++] = '.';
+	return !slice_eq(prefix, n->prefix) &&
+	    htab_get(n->others->all, prefix) != NULL;
 }
 
 static bool

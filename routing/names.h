@@ -58,8 +58,9 @@ bool		 names_adopt(struct names *n, enum name_kind kind,
 		    const char *physical, const char *as, struct error *err);
 /* Whether a topic can have that name. */
 bool		 names_topic_valid(struct slice name);
-/* A shared one's: names that begin with one of these are another tenant's.
- * Takes a reference; once at most. */
+/* Names that begin with one of these are another tenant's, unless it is one's
+ * own prefix: a shared one is not to have them. Takes a reference; once at
+ * most. */
 void		 names_except(struct names *n, struct prefixes *others);
 
 /* NULL: a session without a tenant, whose names are the cluster's. */
@@ -73,6 +74,11 @@ bool		 names_inward(const struct names *n, enum name_kind kind,
 bool		 names_outward(const struct names *n, enum name_kind kind,
 		    struct slice physical, struct slice *name,
 		    struct arena *a);
+/* Whether a new topic of that physical name may be refused by brokers because
+ * of what another prefixed tenant has: to Kafka '.' and '_' are the same. So it
+ * would tell what that one has. */
+bool		 names_near_others(const struct names *n,
+		    struct slice physical);
 /* names_outward without the name. */
 bool		 names_owns(const struct names *n, enum name_kind kind,
 		    struct slice physical);

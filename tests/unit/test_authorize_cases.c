@@ -3,6 +3,8 @@
 #include "tests/unit/authorize_world.h"
 
 #include "gateway/fetch_feed.h"
+#include "gateway/tenants.h"
+#include "routing/names.h"
 
 static const struct api_schema *
 schema(int16_t key)
@@ -448,6 +450,49 @@ test_topology_creates_what_it_may(void **state)
 	assert_int_equal(world.forwarded_count, 1);
 }
 
+/* Brokers would say otherwise of team_x when there is a team.x. */
+static void
+test_topics_near_another_tenants(void **state)
+{
+	struct create_topics_request_topics made[2] = {
+		{ .name = SLICE_LIT("team_x") },
+		{ .name = SLICE_LIT("teams_x") } };
+	struct create_topics_request create = { .topics = { made, 2 },
+		.validate_only = true };
+	const struct api_schema *api = schema(API_STREAMS_GROUP_HEARTBEAT);
+	struct streams_group_heartbeat_request *q = codec_new(api->request,
+	    &memory);
+	struct names *shared = names_new(NULL);
+	struct prefixes *others = prefixes_new();
+	struct tenant tenant = { .id = "shared", .names = shared };
+	const struct metadata_request *sent;
+
+	(void)state;
+	prefixes_add(others, "team.");
+	names_except(shared, others);
+	prefixes_unref(others);
+	world.rights = (struct principal_rights){ ~0u, 0, true };
+	session.tenant = &tenant;
+	serve(schema(API_CREATE_TOPICS), 5, &create);
+	assert_int_equal(code_in_reply(schema(API_CREATE_TOPICS), 5, 29), 1);
+	assert_int_equal(((const struct create_topics_request *)
+	    world.forwarded[0].body)->topics.n, 1);
+	world.rich = false;
+	world.error = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+	assert_int_equal(metadata(SLICE_LIT("team_x"), NULL, true)->
+	    topics.v->error_code, KAFKA_TOPIC_AUTHORIZATION_FAILED);
+	sent = world.forwarded[0].body;
+	assert_false(sent->allow_auto_topic_creation);
+	world.error = 0;
+	q->group_id = q->member_id = SLICE_LIT("open-0");
+	streams_with(q, "open-0", "team_x");
+	serve(api, 0, q);
+	assert_int_equal(code_in_reply(api, 0, 29), 1);
+	assert_int_equal(world.forwarded_count, 0);
+	session.tenant = NULL;
+	names_free(shared);
+}
+
 static void
 fetch_two(struct fetch_request *q, int32_t id, int32_t epoch, int32_t n)
 {
@@ -887,6 +932,7 @@ main(void)
 		TEST(test_brokers_own_topics_are_denied),
 		TEST(test_configs_of_created_topics),
 		TEST(test_topology_creates_what_it_may),
+		TEST(test_topics_near_another_tenants),
 		TEST(test_patterns_are_about_all_topics),
 		TEST(test_fetch_session_follows_policies),
 		TEST(test_denied_while_forgotten),

@@ -161,6 +161,40 @@ test_shared(void **state)
 	names_free(n);
 }
 
+/* What brokers may take for another's topic. */
+static void
+test_near_others(void **state)
+{
+	struct names *shared = names_new(NULL), *own = names_new("a.");
+	struct prefixes *all = prefixes_new();
+	char longest[200];
+
+	(void)state;
+	prefixes_add(all, "a.");
+	prefixes_add(all, "b-c.");
+	assert_false(names_near_others(NULL, SLICE_LIT("a_x")));
+	assert_false(names_near_others(shared, SLICE_LIT("a_x")));
+	names_except(shared, all);
+	names_except(own, all);
+	prefixes_unref(all);
+	assert_true(names_near_others(shared, SLICE_LIT("a_x")));
+	assert_true(names_near_others(shared, SLICE_LIT("a.x")));
+	assert_true(names_near_others(shared, SLICE_LIT("a_")));
+	assert_true(names_near_others(shared, SLICE_LIT("b-c_x.y")));
+	assert_false(names_near_others(shared, SLICE_LIT("a")));
+	assert_false(names_near_others(shared, SLICE_LIT("ab_x")));
+	assert_false(names_near_others(shared, SLICE_LIT("b_c_x")));
+	assert_false(names_near_others(shared, SLICE_LIT("")));
+	assert_false(names_near_others(own, SLICE_LIT("a.x_y")));
+	assert_true(names_near_others(own, SLICE_LIT("b-c_x")));
+	memset(longest, 'a', sizeof(longest));
+	longest[198] = '_';
+	longest[199] = '\0';
+	assert_false(names_near_others(shared, slice_of(longest)));
+	names_free(shared);
+	names_free(own);
+}
+
 static void
 test_adopted(void **state)
 {
@@ -398,6 +432,7 @@ main(void)
 		cmocka_unit_test(test_too_long),
 		cmocka_unit_test(test_without_tenant),
 		cmocka_unit_test(test_shared),
+		cmocka_unit_test(test_near_others),
 		cmocka_unit_test(test_adopted),
 		cmocka_unit_test(test_adopt_refuses),
 		cmocka_unit_test(test_ranges),

@@ -64,8 +64,9 @@ session_tenant_again(const struct session *s, const struct principal *p,
 	if (was == NULL || strcmp(was->id, (*to)->id) != 0)
 		return error_set(err, "it belongs to tenant %s now", (*to)->id);
 	if (tenant_moved(was, *to))
-		return error_set(err, "the namespace of tenant %s is another "
-		    "now", was->id);
+		return error_set(err, "%s of tenant %s is another now",
+		    was->config->namespace != (*to)->config->namespace ?
+		    "the namespace" : "an adopted name", was->id);
 	return true;
 }
 

@@ -37,6 +37,8 @@ struct whole {
 	char			*partition, *region, *account, *name, *arn;
 };
 
+static atomic_uint_fast64_t made;
+
 static struct whole *
 whole_of(struct tenant *t)
 {
@@ -90,10 +92,21 @@ tenant_suspended(const struct tenant *t, const char **why)
 	return *why != NULL;
 }
 
+/* Rules may be many, and each session asks. */
 bool
-tenant_moved(const struct tenant *old, const struct tenant *new)
+tenant_moved(const struct tenant *old, struct tenant *new)
 {
-	return old->config->namespace != new->config->namespace;
+	uint64_t found = atomic_load_explicit(&new->compared,
+	    memory_order_relaxed);
+	bool moved;
+
+	if (found >> 1 == old->serial)
+		return found & 1;
+	moved = old->config->namespace != new->config->namespace ||
+	    !names_keep(new->names, old->names);
+	atomic_store_explicit(&new->compared, old->serial << 1 | moved,
+	    memory_order_relaxed);
+	return moved;
 }
 
 bool
@@ -437,6 +450,7 @@ make_tenant(struct reading *r, const char *id, const char *text, size_t len)
 	struct tenant *t = &w->tenant;
 
 	atomic_init(&t->refs, 1);
+	t->serial = atomic_fetch_add(&made, 1) + 1;
 	snprintf(w->id, sizeof(w->id), "%s", id);
 	t->id = w->id;
 	t->config = &w->config;

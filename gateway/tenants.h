@@ -51,6 +51,11 @@ enum {
 
 struct tenant {
 	atomic_int		 refs;
+	uint64_t		 serial;	/* no other one was made with it,
+						 * from 1 */
+	/* What tenant_moved has found last: the other's serial twice, and one
+	 * more when it has moved. */
+	atomic_uint_fast64_t	 compared;
 	const char		*id;
 	const struct config_tenant *config;	/* what its file says */
 	const struct names	*names;		/* how its names stand on the
@@ -74,9 +79,9 @@ struct tenant	*tenant_ref(struct tenant *t);
 void		 tenant_unref(struct tenant *t);
 /* Whether it has been suspended; *why is the file's sentence. */
 bool		 tenant_suspended(const struct tenant *t, const char **why);
-/* Whether names on the cluster are others, so that a session cannot go on. */
-bool		 tenant_moved(const struct tenant *old,
-		    const struct tenant *new);
+/* Whether names on the cluster are others, so that a session cannot go on. What
+ * is adopted besides is no reason. */
+bool		 tenant_moved(const struct tenant *old, struct tenant *new);
 /* [a-z0-9-], not empty, no - at its begin, at most TENANT_ID_MAX. */
 bool		 tenant_id_valid(struct slice id);
 

@@ -364,6 +364,53 @@ names_outward(const struct names *n, enum name_kind kind,
 	    (!adopts(adopted) || rule_of_name(adopted, *name) == NULL);
 }
 
+struct keeping {
+	const struct names	*now;
+	enum name_kind		 kind;
+	struct arena		 arena;
+};
+
+static bool
+keeps_name(void *arg, struct slice physical, void *value)
+{
+	struct keeping *k = arg;
+	const struct pattern *p = value;
+	struct slice name;
+
+	return names_outward(k->now, k->kind, physical, &name, &k->arena) &&
+	    slice_eq(name, p->as);
+}
+
+static bool
+keeps_pattern(const struct adopted *now, const struct pattern *p)
+{
+	for (uint32_t i = 0; i < now->pattern_count; i++)
+		if (slice_eq(now->patterns[i].physical, p->physical) &&
+		    slice_eq(now->patterns[i].as, p->as))
+			return true;
+	return false;
+}
+
+bool
+names_keep(const struct names *now, const struct names *before)
+{
+	struct keeping k = { .now = now };
+	bool all = true;
+
+	arena_init(&k.arena, 0);
+	for (int i = 0; all && i < NAME_KINDS; i++) {
+		const struct adopted *a = &before->adopted[i];
+
+		k.kind = (enum name_kind)i;
+		for (uint32_t j = 0; all && j < a->pattern_count; j++)
+			all = keeps_pattern(&now->adopted[i],
+			    &a->patterns[j]);
+		all = all && htab_each(a->by_physical, keeps_name, &k);
+	}
+	arena_fini(&k.arena);
+	return all;
+}
+
 bool
 names_owns(const struct names *n, enum name_kind kind, struct slice physical)
 {

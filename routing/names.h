@@ -56,6 +56,10 @@ void		 names_free(struct names *n);
  * topic can have, or of brokers' own topics; a shared namespace. */
 bool		 names_adopt(struct names *n, enum name_kind kind,
 		    const char *physical, const char *as, struct error *err);
+/* Whether what `before` adopts has the same names in `now`, whatever was
+ * added. */
+bool		 names_keep(const struct names *now,
+		    const struct names *before);
 /* Whether a topic can have that name. */
 bool		 names_topic_valid(struct slice name);
 /* Names that begin with one of these are another tenant's, unless it is one's

@@ -1106,6 +1106,30 @@ test_tenant_moves(void **state)
 	expect_end("the namespace of tenant a is another now");
 }
 
+/* What is adopted besides is seen at once; a name that stands elsewhere now, or
+ * is gone, ends who may be reading there. */
+static void
+test_tenant_adopts_live(void **state)
+{
+	struct session *s;
+
+	(void)state;
+	s = change_tenant("{" USER("alice") ", \"adopt\": {\"groups\": "
+	    "[{\"name\": \"old\", \"as\": \"new\"}]}}");
+	assert_false(world.closed);
+	use_tenants("a", "{" USER("alice") ", \"adopt\": {\"groups\": "
+	    "[{\"name\": \"x\"}, {\"name\": \"old\", \"as\": "
+	    "\"new\"}]}}", NULL, NULL);
+	receive();
+	assert_false(world.closed);
+	assert_int_equal(s->tenant->config->adopt.groups.n, 2);
+	use_tenants("a", "{" USER("alice") ", \"adopt\": {\"groups\": "
+	    "[{\"name\": \"x\"}, {\"name\": \"older\", \"as\": "
+	    "\"new\"}]}}", NULL, NULL);
+	receive();
+	expect_end("an adopted name of tenant a is another now");
+}
+
 static void
 test_tenant_network_live(void **state)
 {
@@ -1304,6 +1328,7 @@ main(void)
 		T(test_tenant_cluster), T(test_suspended),
 		T(test_tenant_stays), T(test_tenant_suspended_live),
 		T(test_tenant_lost), T(test_tenant_moves),
+		T(test_tenant_adopts_live),
 		T(test_tenant_network_live), T(test_other_tenant),
 		T(test_tenants_come_and_go), T(test_relogin_in_tenant),
 		T(test_tenant_of_listener),

@@ -259,6 +259,60 @@ test_adopt_refuses(void **state)
 	names_free(n);
 }
 
+static struct names *
+adopting(const char *const (*rules)[2], int n)
+{
+	struct names *to = names_new("a.");
+	struct error err;
+
+	for (int i = 0; i < n; i++)
+		assert_true(names_adopt(to, NAME_GROUP, rules[i][0],
+		    rules[i][1], &err));
+	return to;
+}
+
+static void
+test_keep(void **state)
+{
+	static const char *const was[][2] = {
+		{ "old.x", "x" }, { "legacy-*", "l-*" }, { "same", "same" },
+	};
+	static const struct {
+		const char	*rules[4][2];
+		int		 n;
+		bool		 keeps;
+	} cases[] = {
+		{ { { "same", "same" }, { "legacy-*", "l-*" },
+		    { "old.x", "x" } }, 3, true },
+		{ { { "same", "same" }, { "legacy-*", "l-*" },
+		    { "old.x", "x" }, { "more", "m" } }, 4, true },
+		/* The same by a rule for many. */
+		{ { { "sam*", "sam*" }, { "legacy-*", "l-*" },
+		    { "old.x", "x" } }, 3, true },
+		{ { { "same", "same" }, { "legacy-*", "l-*" } }, 2, false },
+		{ { { "same", "same" }, { "old.x", "x" } }, 2, false },
+		{ { { "same", "same" }, { "legacy-*", "l-*" },
+		    { "old.x", "y" } }, 3, false },
+		{ { { "same", "same" }, { "legacy-*", "m-*" },
+		    { "old.x", "x" } }, 3, false },
+		{ { { "same", "same" }, { "legacy-*", "l-*" },
+		    { "old.y", "x" } }, 3, false },
+		{ { { NULL } }, 0, false },
+	};
+	struct names *before = adopting(was, 3), *none = names_new("a.");
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct names *now = adopting(cases[i].rules, cases[i].n);
+
+		assert_int_equal(names_keep(now, before), cases[i].keeps);
+		assert_true(names_keep(now, none));
+		names_free(now);
+	}
+	names_free(before);
+	names_free(none);
+}
+
 enum { RANGES_SIZE = 200 };
 
 static void
@@ -435,6 +489,7 @@ main(void)
 		cmocka_unit_test(test_near_others),
 		cmocka_unit_test(test_adopted),
 		cmocka_unit_test(test_adopt_refuses),
+		cmocka_unit_test(test_keep),
 		cmocka_unit_test(test_ranges),
 		cmocka_unit_test(test_property),
 		cmocka_unit_test(test_regex),

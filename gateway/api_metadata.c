@@ -25,7 +25,7 @@ enum {
 	OPERATIONS_OMITTED = INT32_MIN,
 	PARTITIONS_A_PAGE = 2000,	/* as brokers have it by default */
 	SNAPSHOT_AGE_US = 500000,
-	METADATA_NAMES_MAX = 10000,	/* beyond twice the topics there are */
+	METADATA_NAMES_MAX = 10000,	/* beyond twice the client's topics */
 };
 
 /* What an answer is built with. */
@@ -538,14 +538,15 @@ metadata_by_name(struct request *r, const struct scene *s,
 }
 
 /* An unknown name takes many times its bytes, here and in the question to a
- * broker: whoever asks for far more topics than there are is up to no good. */
+ * broker: whoever asks for far more topics than it may know of is up to no
+ * good. How many others there are is not to be told by this. */
 static bool
-too_many_names(const struct request *r)
+too_many_names(const struct scene *s)
 {
-	const struct metadata_request *q = r->body;
+	const struct metadata_request *q = s->r->body;
 
-	return q->topics.n > METADATA_NAMES_MAX +
-	    2 * r->worker->cluster->topic_count;
+	return q->topics.n > METADATA_NAMES_MAX && q->topics.n >
+	    METADATA_NAMES_MAX + 2 * (int64_t)own_topics(s).n;
 }
 
 void
@@ -558,7 +559,7 @@ api_metadata(struct request *r)
 		return;
 	s = scene_of(r);
 	to = show_cluster(&s);
-	if (too_many_names(r)) {
+	if (too_many_names(&s)) {
 		request_fail(r, CONN_LIMIT, "too many topics in a request");
 		return;
 	}

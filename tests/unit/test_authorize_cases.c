@@ -164,6 +164,26 @@ test_metadata_hides(void **state)
 	}
 }
 
+/* How many there are at most is told by the client's own topics: two. */
+static void
+test_metadata_of_too_many(void **state)
+{
+	struct metadata_request q = { .topics = { NULL, 10004 } };
+
+	(void)state;
+	q.topics.v = codec_array(&metadata_request_topics_message, &memory,
+	    q.topics.n + 1);
+	for (int32_t i = 0; i <= q.topics.n; i++)
+		q.topics.v[i].name = SLICE_LIT("open-0");
+	world.rights = all_but(POLICY_DESCRIBE_TOPIC);
+	serve(schema(API_METADATA), 12, &q);
+	assert_false(world.closed);
+	q.topics.n++;
+	serve(schema(API_METADATA), 12, &q);
+	assert_true(world.closed);
+	assert_int_equal(world.reason, CONN_LIMIT);
+}
+
 static void
 test_metadata_creates_what_it_may(void **state)
 {
@@ -921,6 +941,7 @@ main(void)
 		TEST(test_produce_without_acks_ends_the_connection),
 		TEST(test_idempotent_producers),
 		TEST(test_metadata_hides),
+		TEST(test_metadata_of_too_many),
 		TEST(test_metadata_creates_what_it_may),
 		TEST(test_metadata_without_creation),
 		TEST(test_operations),

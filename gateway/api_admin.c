@@ -227,8 +227,12 @@ api_alter_configs(struct request *r)
 	const struct forward_how how = {
 		.judge = judge_alter, .finish = configs_altered,
 	};
+	int16_t error = topic_rules_replace(r);
 
-	forward_with(r, &how);
+	if (error != 0)
+		request_answer_error(r, error);
+	else
+		forward_with(r, &how);
 }
 
 /* Version 0 lists client metrics only, which are the cluster's own. */

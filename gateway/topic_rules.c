@@ -17,11 +17,14 @@
 /* ConfigResource.Type, AlterConfigOp.OpType, DescribeConfigsResponse's
  * ConfigSource. */
 enum {
-	RESOURCE_TOPIC = 2,
-	OPERATION_DELETE = 1, OPERATION_APPEND = 2, OPERATION_SUBTRACT = 3,
+	RESOURCE_TOPIC = 2, RESOURCE_GROUP = 32,
+	OPERATION_SET = 0, OPERATION_DELETE = 1, OPERATION_APPEND = 2,
+	OPERATION_SUBTRACT = 3,
 	SOURCE_DYNAMIC_BROKER = 2, SOURCE_STATIC_BROKER = 4,
 	SOURCE_DEFAULT = 5,
 };
+
+enum { TOPICS_REPLACED_MAX = 2000 };	/* in one AlterConfigs */
 
 static const uint64_t streams_segment_min = 16 * 1024 * 1024;
 
@@ -287,10 +290,7 @@ is_imposed_insync(const struct config_tenant_topics *t, struct slice name,
 	return slice_is(value, text);
 }
 
-/* Lists of entries have the layout of two slices in both requests. */
 typedef struct create_topics_request_topics_configs entry;
-_Static_assert(sizeof(entry) ==
-    sizeof(struct alter_configs_request_resources_configs), "one layout");
 
 /* Adds min.insync.replicas, unless it is there. */
 static void
@@ -314,12 +314,12 @@ impose_insync(struct request *r, const struct config_tenant_topics *t,
 }
 
 static bool
-check_entries(const struct config_tenant_topics *t, bool creating,
-    const entry *v, int32_t n, struct error *why)
+check_entries(const struct config_tenant_topics *t, const entry *v, int32_t n,
+    struct error *why)
 {
 	for (int32_t i = 0; i < n; i++)
 		if (!is_imposed_insync(t, v[i].name, v[i].value) &&
-		    !check_entry(t, creating, v[i].name, v[i].value, why))
+		    !check_entry(t, true, v[i].name, v[i].value, why))
 			return false;
 	return true;
 }
@@ -332,7 +332,7 @@ judge_create(struct request *r, const struct config_tenant_topics *t,
 
 	if (!check_name(r, t, q->name, why) ||
 	    !check_count(t, placed ? q->assignments.n : q->num_partitions,
-	    why) || !check_entries(t, true, q->configs.v, q->configs.n, why) ||
+	    why) || !check_entries(t, q->configs.v, q->configs.n, why) ||
 	    !impose_replication(t, placed, &q->replication_factor, why))
 		return false;
 	impose_insync(r, t, &q->configs.v, &q->configs.n);
@@ -351,22 +351,6 @@ judge_partitions(const struct config_tenant_topics *t,
 	return check_count(t, q->count, why);
 }
 
-/* All entries are replaced, those that are imposed too. */
-static bool
-judge_replace(struct request *r, const struct config_tenant_topics *t,
-    struct alter_configs_request_resources *q, struct error *why)
-{
-	entry *v = (entry *)q->configs.v;
-
-	if (q->resource_type != RESOURCE_TOPIC)
-		return true;
-	if (!check_entries(t, false, v, q->configs.n, why))
-		return false;
-	impose_insync(r, t, &v, &q->configs.n);
-	q->configs.v = (struct alter_configs_request_resources_configs *)v;
-	return true;
-}
-
 static bool
 judge_alter(const struct config_tenant_topics *t,
     const struct incremental_alter_configs_request_resources *q,
@@ -381,6 +365,9 @@ judge_alter(const struct config_tenant_topics *t,
 		bool part = c->config_operation == OPERATION_APPEND ||
 		    c->config_operation == OPERATION_SUBTRACT;
 
+		if (c->config_operation == OPERATION_SET &&
+		    is_imposed_insync(t, c->name, c->value))
+			continue;
 		if ((part && !check_part(t, c->name, why)) ||
 		    !check_entry(t, false, c->name, gone ? SLICE_NULL :
 		    c->value, why))
@@ -407,9 +394,6 @@ topic_rules_judge(struct request *r, const struct shape_item *item,
 	case API_CREATE_PARTITIONS:
 		ok = judge_partitions(t, q, why);
 		break;
-	case API_ALTER_CONFIGS:
-		ok = judge_replace(r, t, q, why);
-		break;
 	case API_INCREMENTAL_ALTER_CONFIGS:
 		ok = judge_alter(t, q, why);
 		break;
@@ -417,6 +401,107 @@ topic_rules_judge(struct request *r, const struct shape_item *item,
 		break;
 	}
 	return ok ? 0 : KAFKA_POLICY_VIOLATION;
+}
+
+/* ---- AlterConfigs ---- */
+
+/* The entries of topics in brokers up to 4.3: what is taken back when it is not
+ * given, where the tenant may change it. */
+static const char *const known[] = {
+	"cleanup.policy", "compression.gzip.level", "compression.lz4.level",
+	"compression.type", "compression.zstd.level", "delete.retention.ms",
+	"file.delete.delay.ms", "flush.messages", "flush.ms",
+	"follower.replication.throttled.replicas", "index.interval.bytes",
+	"leader.replication.throttled.replicas", "local.retention.bytes",
+	"local.retention.ms", "max.compaction.lag.ms", "max.message.bytes",
+	"message.downconversion.enable", "message.timestamp.after.max.ms",
+	"message.timestamp.before.max.ms",
+	"message.timestamp.difference.max.ms", "message.timestamp.type",
+	"min.cleanable.dirty.ratio", "min.compaction.lag.ms",
+	"min.insync.replicas", "preallocate", "retention.bytes",
+	"retention.ms", "segment.bytes", "segment.index.bytes",
+	"segment.jitter.ms", "segment.ms", "unclean.leader.election.enable",
+};
+enum { KNOWN = sizeof(known) / sizeof(known[0]) };
+
+typedef struct incremental_alter_configs_request_resources change_of_topic;
+typedef struct incremental_alter_configs_request_resources_configs change;
+
+/* Unless it is given, or not the tenant's to change. */
+static void
+take_back(const struct config_tenant_topics *t, struct slice name,
+    change_of_topic *to)
+{
+	if (rule_for(t, name).when != CONFIG_TOPIC_ALWAYS)
+		return;
+	for (int32_t i = 0; i < to->configs.n; i++)
+		if (slice_eq(to->configs.v[i].name, name))
+			return;
+	to->configs.v[to->configs.n++] = (change){ name, OPERATION_DELETE,
+		SLICE_NULL };
+}
+
+static void
+changes_of(struct request *r, const struct config_tenant_topics *t,
+    const struct alter_configs_request_resources *q, change_of_topic *to)
+{
+	int32_t more = q->resource_type == RESOURCE_TOPIC ? KNOWN +
+	    (int32_t)t->configs.n : 0;
+
+	to->resource_type = q->resource_type;
+	to->resource_name = q->resource_name;
+	to->configs.v = ARENA_ARRAY(&r->arena, change, q->configs.n + more +
+	    1);
+	for (int32_t i = 0; i < q->configs.n; i++)
+		to->configs.v[to->configs.n++] = (change){
+			q->configs.v[i].name, OPERATION_SET,
+			q->configs.v[i].value };
+	if (more == 0)
+		return;
+	for (int i = 0; i < KNOWN; i++)
+		take_back(t, slice_of(known[i]), to);
+	for (uint32_t i = 0; i < t->configs.n; i++)
+		take_back(t, slice_of(t->configs.v[i].name), to);
+}
+
+static int32_t
+count_resources(const struct alter_configs_request *q, int8_t type)
+{
+	int32_t n = 0;
+
+	for (int32_t i = 0; i < q->resources.n; i++)
+		n += q->resources.v[i].resource_type == type;
+	return n;
+}
+
+int16_t
+topic_rules_replace(struct request *r)
+{
+	const struct config_tenant_topics *t = rules_of(r);
+	const struct alter_configs_request *q = r->body;
+	struct incremental_alter_configs_request *to;
+
+	if (t == NULL || r->schema->key != API_ALTER_CONFIGS ||
+	    count_resources(q, RESOURCE_TOPIC) == 0)
+		return 0;
+	/* What a group's entries are is not known here; and what is sent is
+	 * longer than what came. */
+	if (count_resources(q, RESOURCE_GROUP) > 0 ||
+	    q->resources.n > TOPICS_REPLACED_MAX)
+		return KAFKA_INVALID_REQUEST;
+	to = ARENA_NEW(&r->arena, struct incremental_alter_configs_request);
+	to->validate_only = q->validate_only;
+	to->resources.n = q->resources.n;
+	to->resources.v = ARENA_ARRAY(&r->arena, change_of_topic,
+	    q->resources.n);
+	for (int32_t i = 0; i < q->resources.n; i++)
+		changes_of(r, t, &q->resources.v[i], &to->resources.v[i]);
+	r->api = api_find(API_INCREMENTAL_ALTER_CONFIGS);
+	r->schema = r->api->schema;
+	/* Both have flexible versions from there on. */
+	r->version = r->version >= 2 ? 1 : 0;
+	r->body = to;
+	return 0;
 }
 
 /* ---- why ---- */

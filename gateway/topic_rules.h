@@ -23,11 +23,16 @@
 struct request;
 struct shape_item;
 
-/* 0, or the error for that item of CreateTopics, CreatePartitions, AlterConfigs
- * or IncrementalAlterConfigs, with the sentence in *why. What the rules impose
- * is set in the item. 0 for a session without a tenant. */
+/* 0, or the error for that item of CreateTopics, CreatePartitions or
+ * IncrementalAlterConfigs, with the sentence in *why. What the rules impose is
+ * set in the item. 0 for a session without a tenant. */
 int16_t	 topic_rules_judge(struct request *r, const struct shape_item *item,
 	    struct error *why);
+/* An AlterConfigs of a tenant's topics becomes an IncrementalAlterConfigs,
+ * whose answer lies on the wire alike: brokers would take back all entries that
+ * are not given, those too that the tenant may not change. 0, or the error of
+ * the whole: it has groups besides, or too many topics. */
+int16_t	 topic_rules_replace(struct request *r);
 /* Puts the sentences beside the errors that were told by topic_rules_judge. */
 void	 topic_rules_explain(struct request *r, void *response);
 /* Whether a Metadata request may make topics. */

@@ -348,32 +348,135 @@ test_min_insync(void **state)
 	    KAFKA_POLICY_VIOLATION);
 }
 
-/* What replaces all entries must not drop what is imposed. */
-static void
-test_replacing(void **state)
+/* ---- AlterConfigs ---- */
+
+typedef struct incremental_alter_configs_request_resources change_of_topic;
+
+/* What becomes of an AlterConfigs v2 with that entry; its only resource. */
+static const change_of_topic *
+replaced(const char *name, const char *value)
 {
-	struct alter_configs_request_resources_configs c = {
-		SLICE_LIT("retention.ms"), SLICE_LIT("1000"),
-	};
-	struct alter_configs_request_resources q = {
+	static struct alter_configs_request_resources_configs c;
+	static struct alter_configs_request_resources q = {
 		.resource_type = 2, .resource_name = SLICE_LIT("a.orders"),
 		.configs = { &c, 1 },
 	};
+	static struct alter_configs_request body = {
+		.resources = { &q, 1 }, .validate_only = true,
+	};
+	const struct incremental_alter_configs_request *to;
+
+	c.name = slice_of(name);
+	c.value = slice_of(value);
+	request.api = api_find(API_ALTER_CONFIGS);
+	request.schema = request.api->schema;
+	request.version = 2;
+	request.body = &body;
+	assert_int_equal(topic_rules_replace(&request), 0);
+	assert_int_equal(request.api->key, API_INCREMENTAL_ALTER_CONFIGS);
+	assert_int_equal(request.schema->key, API_INCREMENTAL_ALTER_CONFIGS);
+	assert_int_equal(request.version, 1);
+	to = request.body;
+	assert_true(to->validate_only);
+	assert_int_equal(to->resources.n, 1);
+	assert_true(slice_is(to->resources.v[0].resource_name, "a.orders"));
+	assert_int_equal(to->resources.v[0].resource_type, 2);
+	return &to->resources.v[0];
+}
+
+/* The operation with that entry; -1: none. Each is there at most once. */
+static int
+operation_of(const change_of_topic *q, const char *name)
+{
+	int found = -1;
+
+	for (int32_t i = 0; i < q->configs.n; i++)
+		if (slice_is(q->configs.v[i].name, name)) {
+			assert_int_equal(found, -1);
+			found = q->configs.v[i].config_operation;
+		}
+	return found;
+}
+
+/* What is not given is taken back, but only what the tenant may change. */
+static void
+test_replacing(void **state)
+{
+	static char retention[] = "retention.ms", flush[] = "flush.ms";
+	static char future[] = "of.the.future";
+	struct config_tenant_topic_config rows[] = {
+		{ retention, CONFIG_TOPIC_CREATE, 0, 0, { NULL, 0 } },
+		{ flush, CONFIG_TOPIC_ALWAYS, 0, 0, { NULL, 0 } },
+		{ future, CONFIG_TOPIC_ALWAYS, 0, 0, { NULL, 0 } },
+	};
+	const change_of_topic *q;
 
 	(void)state;
 	config.topics.min_insync_replicas = 2;
-	assert_int_equal(judge(API_ALTER_CONFIGS, &q), 0);
-	assert_int_equal(q.configs.n, 2);
-	assert_true(slice_is(q.configs.v[1].name, "min.insync.replicas"));
-	c.name = SLICE_LIT("segment.bytes");
-	q.configs.v = &c;
-	q.configs.n = 1;
-	assert_int_equal(judge(API_ALTER_CONFIGS, &q),
-	    KAFKA_POLICY_VIOLATION);
-	/* A group's are its own. */
-	q.resource_type = 32;
-	assert_int_equal(judge(API_ALTER_CONFIGS, &q), 0);
+	q = replaced("retention.ms", "1000");
+	assert_int_equal(q->configs.n, 6);
+	assert_int_equal(operation_of(q, "retention.ms"), 0);
+	assert_true(slice_is(q->configs.v[0].value, "1000"));
+	assert_int_equal(operation_of(q, "compression.type"), 1);
+	assert_int_equal(operation_of(q, "cleanup.policy"), -1);
+	assert_int_equal(operation_of(q, "segment.bytes"), -1);
+	assert_int_equal(judge(API_INCREMENTAL_ALTER_CONFIGS, q), 0);
+	assert_int_equal(judge(API_INCREMENTAL_ALTER_CONFIGS,
+	    replaced("segment.bytes", "1")), KAFKA_POLICY_VIOLATION);
+	assert_int_equal(judge(API_INCREMENTAL_ALTER_CONFIGS,
+	    replaced("min.insync.replicas", "1")), KAFKA_POLICY_VIOLATION);
+	/* As it is: those who send all that they have seen. */
+	q = replaced("min.insync.replicas", "2");
+	assert_int_equal(judge(API_INCREMENTAL_ALTER_CONFIGS, q), 0);
+	config.topics.profile = CONFIG_TOPIC_ANY;
+	config.topics.streams = true;
+	config.topics.configs.v = rows;
+	config.topics.configs.n = 3;
+	q = replaced("compression.type", "zstd");
+	assert_int_equal(operation_of(q, "compression.type"), 0);
+	assert_int_equal(operation_of(q, "cleanup.policy"), 1);
+	assert_int_equal(operation_of(q, "segment.bytes"), 1);
+	assert_int_equal(operation_of(q, "flush.ms"), 1);
+	assert_int_equal(operation_of(q, "of.the.future"), 1);
+	assert_int_equal(operation_of(q, "retention.ms"), -1);
+	assert_int_equal(operation_of(q, "min.insync.replicas"), -1);
+	assert_int_equal(operation_of(q, "flush.messages"), -1);
 }
+
+/* What is no topic's, or nobody's, goes as it came. */
+static void
+test_not_replaced(void **state)
+{
+	struct alter_configs_request_resources q[] = {
+		{ .resource_type = 32, .resource_name = SLICE_LIT("g") },
+		{ .resource_type = 2, .resource_name = SLICE_LIT("t") },
+	};
+	struct alter_configs_request body = { .resources = { q, 1 } };
+
+	(void)state;
+	request.api = api_find(API_ALTER_CONFIGS);
+	request.schema = request.api->schema;
+	request.version = 1;
+	request.body = &body;
+	assert_int_equal(topic_rules_replace(&request), 0);
+	assert_ptr_equal(request.body, &body);
+	assert_int_equal(judge(API_ALTER_CONFIGS, &q[0]), 0);
+	request.version = 1;
+	body.resources.n = 2;
+	assert_int_equal(topic_rules_replace(&request),
+	    KAFKA_INVALID_REQUEST);
+	session.tenant = NULL;
+	assert_int_equal(topic_rules_replace(&request), 0);
+	assert_ptr_equal(request.body, &body);
+	session.tenant = &tenant;
+	body.resources.v++;
+	body.resources.n = 1;
+	assert_int_equal(topic_rules_replace(&request), 0);
+	assert_int_equal(request.schema->key, API_INCREMENTAL_ALTER_CONFIGS);
+	assert_int_equal(request.version, 0);
+}
+
+/* ---- partitions, names ---- */
 
 static void
 test_partitions(void **state)
@@ -528,6 +631,7 @@ main(void)
 		TEST(test_placed_by_hand),
 		TEST(test_min_insync),
 		TEST(test_replacing),
+		TEST(test_not_replaced),
 		TEST(test_partitions),
 		TEST(test_name_pattern),
 		TEST(test_sentences),

@@ -10,6 +10,7 @@
 #include "gateway/session.h"
 #include "gateway/throttle.h"
 #include "gateway/throttle_topics.h"
+#include "gateway/topic_default.h"
 #include "gateway/topic_rules.h"
 #include "gateway/worker.h"
 #include "routing/virtual.h"
@@ -121,6 +122,26 @@ judge_topic(struct request *r, const struct shape_item *item)
 	    judge_change(r, item);
 }
 
+/* Has it asked how many partitions brokers make of themselves, where a topic
+ * leaves that to them and a rule wants to know. */
+static bool
+ask_default(struct request *r)
+{
+	const struct create_topics_request *q = r->body;
+	struct slice *names;
+	int32_t n = 0;
+
+	if (r->schema->key != API_CREATE_TOPICS ||
+	    !topic_rules_wants_default(r))
+		return false;
+	names = ARENA_ARRAY(&r->arena, struct slice, q->topics.n + 1);
+	for (int32_t i = 0; i < q->topics.n; i++)
+		if (q->topics.v[i].num_partitions == -1 &&
+		    q->topics.v[i].assignments.n <= 0)
+			names[n++] = q->topics.v[i].name;
+	return topic_default_learn(r, names, n, api_create_topics);
+}
+
 void
 api_create_topics(struct request *r)
 {
@@ -128,7 +149,8 @@ api_create_topics(struct request *r)
 		.judge = judge_topic, .once = true, .finish = changed,
 	};
 
-	forward_with(r, &how);
+	if (!ask_default(r))
+		forward_with(r, &how);
 }
 
 /* Brokers are virtual: nothing ever moves between them. */

@@ -15,6 +15,7 @@
 #include "gateway/session.h"
 #include "gateway/tenancy.h"
 #include "gateway/throttle_topics.h"
+#include "gateway/topic_default.h"
 #include "gateway/topic_rules.h"
 #include "gateway/worker.h"
 #include "routing/names.h"
@@ -25,6 +26,7 @@ enum {
 	OPERATIONS_OMITTED = INT32_MIN,
 	PARTITIONS_A_PAGE = 2000,	/* as brokers have it by default */
 	SNAPSHOT_AGE_US = 500000,
+	MAKE_TIMEOUT_MS = 15000,	/* for the cluster, to make topics */
 	METADATA_NAMES_MAX = 10000,	/* beyond twice the client's topics */
 };
 
@@ -326,6 +328,38 @@ struct upstream_topics {
 	int16_t		 error;		/* of those that are not there */
 };
 
+/* What Metadata says of a topic that a CreateTopics was sent for: as brokers,
+ * when it is on its way. */
+static int16_t
+error_of_made(int16_t error)
+{
+	switch (error) {
+	case KAFKA_NONE:
+	case KAFKA_TOPIC_ALREADY_EXISTS:
+	case KAFKA_NOT_CONTROLLER:
+	case KAFKA_REQUEST_TIMED_OUT:
+		return KAFKA_LEADER_NOT_AVAILABLE;
+	case KAFKA_INVALID_TOPIC_EXCEPTION:
+		return error;
+	default:
+		return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+	}
+}
+
+static void
+gather_made(struct request *r, struct upstream_topics *u,
+    const struct create_topics_response *got)
+{
+	struct metadata_response_topics *v = ARENA_ARRAY(&r->arena,
+	    struct metadata_response_topics, got->topics.n + 1);
+
+	for (int32_t i = 0; i < got->topics.n; i++) {
+		v[i].name = got->topics.v[i].name;
+		v[i].error_code = error_of_made(got->topics.v[i].error_code);
+		htab_set(u->by_name, v[i].name, &v[i]);
+	}
+}
+
 static void
 gather(struct request *r, struct upstream_topics *u)
 {
@@ -334,7 +368,12 @@ gather(struct request *r, struct upstream_topics *u)
 		struct metadata_response *got = r->legs[i].reply;
 
 		if (got == NULL) {
-			u->error = r->legs[i].error;
+			u->error = r->legs[i].as != NULL ?
+			    KAFKA_LEADER_NOT_AVAILABLE : r->legs[i].error;
+			continue;
+		}
+		if (r->legs[i].as != NULL) {
+			gather_made(r, u, r->legs[i].reply);
 			continue;
 		}
 		outward(r, got);
@@ -358,12 +397,12 @@ creates(const struct request *r)
 }
 
 /* Brokers would have created it for the gateway: as they tell a client which
- * may not have that. */
+ * may not have that. Or its name is against a rule. */
 static bool
 creation_denied(struct request *r, struct slice name)
 {
-	return creates(r) &&
-	    !authorize_allows(r->session, POLICY_CREATE_TOPIC, name);
+	return creates(r) && (!topic_rules_may_be_named(r, name) ||
+	    !authorize_allows(r->session, POLICY_CREATE_TOPIC, name));
 }
 
 static void
@@ -458,16 +497,11 @@ new_ask(struct request *r, int32_t room, bool creating)
 	return ask;
 }
 
-/* Asks a broker for the named topics that are unknown here. */
+/* Divides the named topics that are unknown here. */
 static void
-ask_upstream(struct request *r, struct metadata_response *to, int32_t unknown)
+divide_unknown(struct request *r, const struct metadata_response *to,
+    struct metadata_request *asks[ASKS])
 {
-	struct metadata_request *asks[ASKS];
-	int32_t legs = 0;
-
-	for (int i = 0; i < ASKS; i++)
-		asks[i] = new_ask(r, unknown, i == ASK_CREATING);
-	keep_texts(r, to);
 	for (int32_t i = 0; i < to->topics.n; i++) {
 		struct slice name = to->topics.v[i].name;
 		struct metadata_request *ask;
@@ -477,18 +511,79 @@ ask_upstream(struct request *r, struct metadata_response *to, int32_t unknown)
 		ask = asks[creation_denied(r, name) ? ASK_ONLY : ASK_CREATING];
 		ask->topics.v[ask->topics.n++].name = name;
 	}
-	if (asks[ASK_CREATING]->allow_auto_topic_creation &&
-	    asks[ASK_CREATING]->topics.n > 0 &&
-	    !throttle_may_create(r, asks[ASK_CREATING]))
-		asks[ASK_CREATING]->allow_auto_topic_creation = false;
+}
+
+/* Has it asked first how many partitions brokers make of themselves. */
+static bool
+ask_default(struct request *r, const struct metadata_request *ask)
+{
+	struct slice *names;
+
+	if (!topic_rules_wants_default(r))
+		return false;
+	names = ARENA_ARRAY(&r->arena, struct slice, ask->topics.n + 1);
+	for (int32_t i = 0; i < ask->topics.n; i++)
+		names[i] = ask->topics.v[i].name;
+	return topic_default_learn(r, names, ask->topics.n, api_metadata);
+}
+
+/* Brokers make topics with their own defaults: where that would break a rule
+ * they are told what to make. False: they do not let themselves be told. */
+static bool
+make_by_rules(struct request *r, const struct metadata_request *ask,
+    struct leg *l)
+{
+	struct create_topics_request *q = ARENA_NEW(&r->arena,
+	    struct create_topics_request);
+
+	l->as = topic_default_api(r, &l->as_version);
+	if (l->as == NULL)
+		return false;
+	q->timeout_ms = MAKE_TIMEOUT_MS;
+	q->topics.n = ask->topics.n;
+	q->topics.v = ARENA_ARRAY(&r->arena,
+	    struct create_topics_request_topics, ask->topics.n);
+	for (int32_t i = 0; i < q->topics.n; i++)
+		topic_rules_new_topic(r, ask->topics.v[i].name,
+		    &q->topics.v[i]);
+	l->body = q;
+	return true;
+}
+
+static void
+set_leg(struct request *r, struct metadata_request *ask, struct leg *l)
+{
+	l->broker = LEG_ANY;
+	l->body = ask;
+	if (ask->allow_auto_topic_creation && topic_rules_impose(r) &&
+	    !make_by_rules(r, ask, l))
+		ask->allow_auto_topic_creation = false;
+}
+
+/* Asks a broker for the named topics that are unknown here. */
+static void
+ask_upstream(struct request *r, struct metadata_response *to, int32_t unknown)
+{
+	struct metadata_request *asks[ASKS], *creating;
+	int32_t legs = 0;
+
+	for (int i = 0; i < ASKS; i++)
+		asks[i] = new_ask(r, unknown, i == ASK_CREATING);
+	creating = asks[ASK_CREATING];
+	keep_texts(r, to);
+	divide_unknown(r, to, asks);
+	if (creating->topics.n == 0)
+		creating->allow_auto_topic_creation = false;
+	if (creating->allow_auto_topic_creation && ask_default(r, creating))
+		return;
+	if (creating->allow_auto_topic_creation &&
+	    !throttle_may_create(r, creating))
+		creating->allow_auto_topic_creation = false;
 	r->state = to;
 	request_legs(r, ASKS);
-	for (int i = 0; i < ASKS; i++) {
-		if (asks[i]->topics.n == 0)
-			continue;
-		r->legs[legs].broker = LEG_ANY;
-		r->legs[legs++].body = asks[i];
-	}
+	for (int i = 0; i < ASKS; i++)
+		if (asks[i]->topics.n > 0)
+			set_leg(r, asks[i], &r->legs[legs++]);
 	r->leg_count = legs;
 	request_send(r, USE_GENERAL, false, metadata_upstream_done);
 }

@@ -351,6 +351,13 @@ one_less(struct request *r)
 }
 
 static void
+send_leg(struct request *r, struct leg *l)
+{
+	leg_send(l, l->as != NULL ? l->as : r->schema, l->as != NULL ?
+	    l->as_version : r->version, r->client_id);
+}
+
+static void
 request_leg_done(struct leg *l)
 {
 	struct request *r = l->request;
@@ -361,7 +368,7 @@ request_leg_done(struct leg *l)
 	    l->outcome == CALL_NOT_SENT && l->reply == NULL &&
 	    l->tries++ < LEG_ANY_TRIES) {
 		l->broker = LEG_ANY;
-		leg_send(l, r->schema, r->version, r->client_id);
+		send_leg(r, l);
 		return;
 	}
 	one_less(r);
@@ -379,7 +386,7 @@ request_send(struct request *r, enum upstream_use class, bool no_reply,
 		l->class = class;
 		l->no_reply = no_reply;
 		l->done = request_leg_done;
-		leg_send(l, r->schema, r->version, r->client_id);
+		send_leg(r, l);
 	}
 	one_less(r);
 }

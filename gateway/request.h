@@ -77,6 +77,8 @@ struct leg {
 	struct upstream_lease	*lease;		/* while in flight */
 	int32_t		 broker;	/* asked for, then where it went */
 	const void	*body;		/* the leg's request struct */
+	const struct api_schema	*as;	/* what that is; NULL: as the request */
+	int16_t		 as_version;
 	void		*reply;		/* decoded, or NULL */
 	int16_t		 error;		/* what to tell when reply == NULL */
 	enum call_outcome outcome;
@@ -120,6 +122,7 @@ struct request {
 	int64_t			 read_bytes;	/* of records in a Fetch's
 						 * reply */
 	struct topic_counts	*topic_counts;	/* throttle_count.c's */
+	bool			 default_asked;	/* topic_default.c */
 	struct slice		*made;		/* topics that may come into
 						 * being by it */
 	int32_t			 made_count;

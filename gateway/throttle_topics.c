@@ -7,6 +7,7 @@
 #include "gateway/session.h"
 #include "gateway/throttle.h"
 #include "gateway/throttle_count.h"
+#include "gateway/topic_default.h"
 #include "gateway/worker.h"
 #include "routing/shape.h"
 #include "wire/messages.h"
@@ -25,8 +26,7 @@ topic_of(const struct request *r, const struct shape_item *item)
 static int32_t
 by_default(const struct request *r)
 {
-	int known = atomic_load_explicit(
-	    &r->worker->gateway->default_partitions, memory_order_relaxed);
+	int32_t known = topic_default(r);
 
 	return known > 0 ? known : 1;
 }

@@ -10,6 +10,8 @@
 #include "gateway/session.h"
 #include "gateway/tenancy.h"
 #include "gateway/tenants.h"
+#include "gateway/topic_default.h"
+#include "gateway/worker.h"
 #include "routing/names.h"
 #include "routing/shape.h"
 #include "wire/messages.h"
@@ -324,6 +326,20 @@ check_entries(const struct config_tenant_topics *t, const entry *v, int32_t n,
 	return true;
 }
 
+/* A number that brokers would choose must not be theirs to choose where it may
+ * be too much; one that is not known may be. */
+static void
+impose_count(const struct request *r, const struct config_tenant_topics *t,
+    bool placed, int32_t *partitions)
+{
+	int32_t most = (int32_t)t->partitions_max, theirs;
+
+	if (most == 0 || placed || *partitions != -1)
+		return;
+	theirs = topic_default(r);
+	*partitions = theirs == 0 ? 1 : theirs < most ? theirs : most;
+}
+
 static bool
 judge_create(struct request *r, const struct config_tenant_topics *t,
     struct create_topics_request_topics *q, struct error *why)
@@ -335,6 +351,7 @@ judge_create(struct request *r, const struct config_tenant_topics *t,
 	    why) || !check_entries(t, q->configs.v, q->configs.n, why) ||
 	    !impose_replication(t, placed, &q->replication_factor, why))
 		return false;
+	impose_count(r, t, placed, &q->num_partitions);
 	impose_insync(r, t, &q->configs.v, &q->configs.n);
 	return true;
 }
@@ -578,26 +595,108 @@ topic_rules_auto_create(const struct request *r)
 	return t == NULL || t->auto_create;
 }
 
+bool
+topic_rules_may_be_named(struct request *r, struct slice physical)
+{
+	const struct config_tenant_topics *t = rules_of(r);
+	struct error ignored;
+
+	return t == NULL || check_name(r, t, physical, &ignored);
+}
+
+bool
+topic_rules_impose(const struct request *r)
+{
+	const struct config_tenant_topics *t = rules_of(r);
+
+	return t != NULL && (t->replication_factor > 0 ||
+	    t->min_insync_replicas > 0 || t->partitions_max > 0);
+}
+
+void
+topic_rules_new_topic(struct request *r, struct slice physical,
+    struct create_topics_request_topics *to)
+{
+	const struct config_tenant_topics *t = rules_of(r);
+	struct error ignored;
+
+	*to = (struct create_topics_request_topics){ .name = physical,
+		.num_partitions = -1, .replication_factor = -1 };
+	/* Nothing in it is the client's, so nothing is refused. */
+	(void)impose_replication(t, false, &to->replication_factor, &ignored);
+	impose_count(r, t, false, &to->num_partitions);
+	impose_insync(r, t, &to->configs.v, &to->configs.n);
+}
+
+bool
+topic_rules_wants_default(const struct request *r)
+{
+	const struct config_tenant_topics *t = rules_of(r);
+
+	return t != NULL && t->partitions_max > 0;
+}
+
 typedef struct streams_group_heartbeat_request_topic_info topic_info;
 
-static bool
-check_internal(const struct config_tenant_topics *t, topic_info *v, int32_t n,
-    struct error *why)
+/* The value of min.insync.replicas stands behind the client's own entries. */
+static void
+impose_internal_insync(struct request *r, const struct config_tenant_topics *t,
+    topic_info *v)
 {
-	for (int32_t i = 0; i < n; i++) {
-		/* 0: brokers' default. */
-		int16_t factor = v[i].replication_factor == 0 ? -1 :
-		    v[i].replication_factor;
+	const int32_t n = v->topic_configs.n;
+	struct streams_group_heartbeat_request_key_value *all;
 
-		if (!check_count(t, v[i].partitions, why) ||
-		    !impose_replication(t, false, &factor, why))
+	if (t->min_insync_replicas == 0)
+		return;
+	for (int32_t i = 0; i < n; i++)
+		if (slice_is(v->topic_configs.v[i].key, "min.insync.replicas"))
+			return;
+	all = ARENA_ARRAY(&r->arena,
+	    struct streams_group_heartbeat_request_key_value, n + 1);
+	if (n > 0)
+		memcpy(all, v->topic_configs.v, (size_t)n * sizeof(*all));
+	all[n].key = SLICE_LIT("min.insync.replicas");
+	all[n].value = arena_printf(&r->arena, "%u", t->min_insync_replicas);
+	v->topic_configs.v = all;
+	v->topic_configs.n = n + 1;
+}
+
+static bool
+check_internal(struct request *r, const struct config_tenant_topics *t,
+    topic_info *v, struct error *why)
+{
+	/* 0: brokers' default, for the partitions as many as what is read
+	 * has. */
+	int16_t factor = v->replication_factor == 0 ? -1 :
+	    v->replication_factor;
+
+	/* One that is there already keeps its name. */
+	if (cluster_topic(r->worker->cluster, v->name) == NULL &&
+	    !check_name(r, t, v->name, why))
+		return false;
+	if (!check_count(t, v->partitions, why) ||
+	    !impose_replication(t, false, &factor, why))
+		return false;
+	v->replication_factor = factor == -1 ? 0 : factor;
+	for (int32_t i = 0; i < v->topic_configs.n; i++) {
+		struct slice name = v->topic_configs.v[i].key;
+		struct slice value = v->topic_configs.v[i].value;
+
+		if (!is_imposed_insync(t, name, value) &&
+		    !check_entry(t, true, name, value, why))
 			return false;
-		v[i].replication_factor = factor == -1 ? 0 : factor;
-		for (int32_t j = 0; j < v[i].topic_configs.n; j++)
-			if (!check_entry(t, true, v[i].topic_configs.v[j].key,
-			    v[i].topic_configs.v[j].value, why))
-				return false;
 	}
+	impose_internal_insync(r, t, v);
+	return true;
+}
+
+static bool
+check_internals(struct request *r, const struct config_tenant_topics *t,
+    topic_info *v, int32_t n, struct error *why)
+{
+	for (int32_t i = 0; i < n; i++)
+		if (!check_internal(r, t, &v[i], why))
+			return false;
 	return true;
 }
 
@@ -613,9 +712,9 @@ topic_rules_topology(struct request *r, struct error *why)
 		struct streams_group_heartbeat_request_topology_subtopologies
 		    *s = &q->topology->subtopologies.v[i];
 
-		if (!check_internal(t, s->state_changelog_topics.v,
+		if (!check_internals(r, t, s->state_changelog_topics.v,
 		    s->state_changelog_topics.n, why) ||
-		    !check_internal(t, s->repartition_source_topics.v,
+		    !check_internals(r, t, s->repartition_source_topics.v,
 		    s->repartition_source_topics.n, why))
 			return KAFKA_POLICY_VIOLATION;
 	}

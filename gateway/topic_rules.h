@@ -19,7 +19,9 @@
 #include <stdint.h>
 
 #include "gateway/base/error.h"
+#include "gateway/base/slice.h"
 
+struct create_topics_request_topics;
 struct request;
 struct shape_item;
 
@@ -37,6 +39,16 @@ int16_t	 topic_rules_replace(struct request *r);
 void	 topic_rules_explain(struct request *r, void *response);
 /* Whether a Metadata request may make topics. */
 bool	 topic_rules_auto_create(const struct request *r);
+/* ... and one of that name on the cluster. */
+bool	 topic_rules_may_be_named(struct request *r, struct slice physical);
+/* Whether what brokers make of themselves would break a rule: the topics of a
+ * Metadata request are made by CreateTopics then, each as the rules impose. */
+bool	 topic_rules_impose(const struct request *r);
+void	 topic_rules_new_topic(struct request *r, struct slice physical,
+	    struct create_topics_request_topics *to);
+/* Whether it has to be known how many partitions brokers make of
+ * themselves. */
+bool	 topic_rules_wants_default(const struct request *r);
 /* What brokers would make for a streams group (KIP-1071). */
 int16_t	 topic_rules_topology(struct request *r, struct error *why);
 /* DescribeConfigs: what stands behind a topic's own entries is the cluster's,

@@ -229,6 +229,56 @@ test_metadata_without_creation(void **state)
 	    topics.v->error_code, KAFKA_TOPIC_AUTHORIZATION_FAILED);
 }
 
+/* A tenant's topics come into being as its rules have them. */
+static void
+test_metadata_creates_by_rules(void **state)
+{
+	static char pattern[] = "open-*";
+	struct config_tenant rules = { .topics = { .auto_create = true,
+	    .replication_factor = 2, .partitions_max = 4,
+	    .name_pattern = pattern } };
+	struct names *own = names_new(NULL);
+	struct tenant tenant = { .id = "a", .config = &rules, .names = own,
+		.cluster = { .uuid = "uuid" } };
+	const struct create_topics_request *made;
+	const struct metadata_request *sent;
+
+	(void)state;
+	world.rich = false;
+	world.rights = (struct principal_rights){ ~0u, 0, true };
+	world.error = 0;
+	session.tenant = &tenant;
+	/* Once it asks how many partitions brokers make. */
+	metadata(SLICE_LIT("open-new"), NULL, true);
+	assert_int_equal(world.forwarded_count, 2);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(world.forwarded[i].api->key,
+		    API_CREATE_TOPICS);
+		made = world.forwarded[i].body;
+		assert_int_equal(made->topics.n, 1);
+		assert_true(slice_is(made->topics.v->name, "open-new"));
+		assert_int_equal(made->validate_only, i == 0);
+		assert_int_equal(made->topics.v->num_partitions, i == 0 ? -1 :
+		    1);
+		assert_int_equal(made->topics.v->replication_factor, i == 0 ?
+		    -1 : 2);
+	}
+	atomic_store(&gateway.default_partitions, 6);
+	assert_int_equal(metadata(SLICE_LIT("open-new"), NULL, true)->
+	    topics.v->error_code, KAFKA_LEADER_NOT_AVAILABLE);
+	assert_int_equal(world.forwarded_count, 1);
+	made = world.forwarded[0].body;
+	assert_int_equal(made->topics.v->num_partitions, 4);
+	metadata(SLICE_LIT("shut-new"), NULL, true);
+	assert_int_equal(world.forwarded_count, 1);
+	assert_int_equal(world.forwarded[0].api->key, API_METADATA);
+	sent = world.forwarded[0].body;
+	assert_false(sent->allow_auto_topic_creation);
+	atomic_store(&gateway.default_partitions, 0);
+	session.tenant = NULL;
+	names_free(own);
+}
+
 static void
 test_operations(void **state)
 {
@@ -944,6 +994,7 @@ main(void)
 		TEST(test_metadata_of_too_many),
 		TEST(test_metadata_creates_what_it_may),
 		TEST(test_metadata_without_creation),
+		TEST(test_metadata_creates_by_rules),
 		TEST(test_operations),
 		TEST(test_transaction_is_all_or_nothing),
 		TEST(test_deleted_names_are_hidden),

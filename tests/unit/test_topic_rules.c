@@ -8,17 +8,23 @@
 
 #include <cmocka.h>
 
+#include "gateway/base/htab.h"
 #include "gateway/config.h"
+#include "gateway/gateway.h"
 #include "gateway/session.h"
 #include "gateway/tenants.h"
 #include "gateway/topic_rules.h"
 #include "gateway/wire/errors.h"
+#include "gateway/worker.h"
 #include "routing/names.h"
 #include "routing/shape.h"
 #include "wire/messages.h"
 
 static struct config_tenant config;
 static struct tenant tenant = { .id = "a", .config = &config };
+static struct gateway gateway;
+static struct cluster cluster;
+static struct worker worker = { .gateway = &gateway, .cluster = &cluster };
 static struct session session;
 static struct request request;
 static struct error why;
@@ -28,6 +34,7 @@ setup(void **state)
 {
 	(void)state;
 	tenant.names = names_new("a.");
+	cluster.by_name = htab_new();
 	return 0;
 }
 
@@ -36,6 +43,7 @@ teardown(void **state)
 {
 	(void)state;
 	names_free((struct names *)(uintptr_t)tenant.names);
+	htab_free(cluster.by_name, NULL);
 	arena_fini(&request.arena);
 	return 0;
 }
@@ -48,6 +56,8 @@ anew(void **state)
 	arena_fini(&request.arena);
 	arena_init(&request.arena, 0);
 	request.session = &session;
+	request.worker = &worker;
+	atomic_store(&gateway.default_partitions, 0);
 	session.tenant = &tenant;
 	why.text[0] = '\0';
 	return 0;
@@ -305,6 +315,68 @@ test_replication(void **state)
 	    "1");
 }
 
+static int32_t
+partitions_of(int32_t asked)
+{
+	new_topic t = a_topic(NULL);
+
+	t.num_partitions = asked;
+	assert_int_equal(judge(API_CREATE_TOPICS, &t), 0);
+	return t.num_partitions;
+}
+
+/* What brokers would choose may be too many. */
+static void
+test_brokers_choice(void **state)
+{
+	(void)state;
+	atomic_store(&gateway.default_partitions, 6);
+	assert_false(topic_rules_wants_default(&request));
+	assert_int_equal(partitions_of(-1), -1);
+	config.topics.partitions_max = 4;
+	assert_true(topic_rules_wants_default(&request));
+	assert_int_equal(partitions_of(-1), 4);
+	assert_int_equal(partitions_of(3), 3);
+	config.topics.partitions_max = 7;
+	assert_int_equal(partitions_of(-1), 6);
+	/* Not known, and not to be learned. */
+	atomic_store(&gateway.default_partitions, 0);
+	assert_int_equal(partitions_of(-1), 1);
+	/* Brokers refuse these. */
+	assert_int_equal(partitions_of(0), 0);
+	assert_int_equal(partitions_of(-2), -2);
+}
+
+/* As a client asks for it that lets brokers choose. */
+static void
+test_new_topic(void **state)
+{
+	new_topic t;
+
+	(void)state;
+	assert_false(topic_rules_impose(&request));
+	config.topics.replication_factor = 2;
+	assert_true(topic_rules_impose(&request));
+	config.topics.min_insync_replicas = 1;
+	topic_rules_new_topic(&request, SLICE_LIT("a.x"), &t);
+	assert_true(slice_is(t.name, "a.x"));
+	assert_int_equal(t.num_partitions, -1);
+	assert_int_equal(t.replication_factor, 2);
+	assert_int_equal(t.configs.n, 1);
+	assert_true(slice_is(t.configs.v[0].name, "min.insync.replicas"));
+	assert_true(slice_is(t.configs.v[0].value, "1"));
+	memset(&config, 0, sizeof(config));
+	config.topics.min_insync_replicas = 1;
+	assert_true(topic_rules_impose(&request));
+	memset(&config, 0, sizeof(config));
+	config.topics.partitions_max = 4;
+	assert_true(topic_rules_impose(&request));
+	session.tenant = NULL;
+	assert_false(topic_rules_impose(&request));
+	assert_false(topic_rules_wants_default(&request));
+	assert_true(topic_rules_may_be_named(&request, SLICE_LIT("x")));
+}
+
 static void
 test_placed_by_hand(void **state)
 {
@@ -514,6 +586,9 @@ test_name_pattern(void **state)
 	t.name = SLICE_LIT("a.order");
 	assert_refused(judge(API_CREATE_TOPICS, &t),
 	    "topics.name_pattern: the name must look like ord*s");
+	assert_true(topic_rules_may_be_named(&request,
+	    SLICE_LIT("a.orders")));
+	assert_false(topic_rules_may_be_named(&request, t.name));
 }
 
 /* ---- answers ---- */
@@ -560,6 +635,7 @@ test_topology(void **state)
 		.subtopologies = { &s, 1 },
 	};
 	struct streams_group_heartbeat_request q = { .topology = &t };
+	static char pattern[] = "*-store";
 
 	(void)state;
 	request.body = &q;
@@ -569,6 +645,25 @@ test_topology(void **state)
 	config.topics.replication_factor = 3;
 	assert_int_equal(topic_rules_topology(&request, &why), 0);
 	assert_int_equal(changelog.replication_factor, 3);
+	assert_int_equal(changelog.topic_configs.n, 1);
+	config.topics.min_insync_replicas = 2;
+	for (int i = 0; i < 2; i++) {
+		/* A request that waited is judged again. */
+		assert_int_equal(topic_rules_topology(&request, &why), 0);
+		assert_int_equal(changelog.topic_configs.n, 2);
+		assert_true(slice_is(changelog.topic_configs.v[1].key,
+		    "min.insync.replicas"));
+		assert_true(slice_is(changelog.topic_configs.v[1].value, "2"));
+	}
+	config.topics.name_pattern = pattern;
+	assert_refused(topic_rules_topology(&request, &why),
+	    "topics.name_pattern: the name must look like *-store");
+	/* One that is there already keeps its name. */
+	htab_set(cluster.by_name, changelog.name, &cluster);
+	assert_int_equal(topic_rules_topology(&request, &why), 0);
+	htab_take(cluster.by_name, changelog.name);
+	changelog.name = SLICE_LIT("a.the-store");
+	assert_int_equal(topic_rules_topology(&request, &why), 0);
 	config.topics.partitions_max = 3;
 	assert_int_equal(topic_rules_topology(&request, &why),
 	    KAFKA_POLICY_VIOLATION);
@@ -628,6 +723,8 @@ main(void)
 		TEST(test_any),
 		TEST(test_own_rules),
 		TEST(test_replication),
+		TEST(test_brokers_choice),
+		TEST(test_new_topic),
 		TEST(test_placed_by_hand),
 		TEST(test_min_insync),
 		TEST(test_replacing),

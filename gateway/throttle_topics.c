@@ -12,6 +12,11 @@
 #include "routing/shape.h"
 #include "wire/messages.h"
 
+/* More partitions than a broker makes or deletes for one item (its controller
+ * writes so many records at once): what asks for more comes to nothing, and
+ * must not keep its tenant from changing topics for years. */
+enum { CHANGE_MAX = 10000 };
+
 /* ---- what an item is about ---- */
 
 static const struct topic *
@@ -105,6 +110,8 @@ judge_rate(struct request *r, const struct quota_who *w, int64_t n)
 	struct quota_cost c = { 0 };
 	struct quota_reason why;
 
+	if (n > CHANGE_MAX)
+		n = CHANGE_MAX;
 	if (!throttle_version_knows(r->schema->key, r->version)) {
 		quota_cost_add(&c, QUOTA_DIM_PARTITION_CHANGES, n, true);
 		quota_spend(w, &c, now_us);

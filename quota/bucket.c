@@ -23,6 +23,19 @@ bucket_rate_set(struct bucket_rate *r, int64_t value, int64_t seconds,
 	    memory_order_relaxed);
 }
 
+/* No debt is larger, so that sums of what is owed do not overflow. */
+static const int64_t debt_most = BUCKET_DEBT_MAX * BUCKET_UNIT;
+
+static int64_t
+less(int64_t balance, int64_t tokens)
+{
+	int64_t millionths = tokens < BUCKET_DEBT_MAX ? tokens * BUCKET_UNIT :
+	    debt_most;
+
+	return balance < millionths - debt_most ? -debt_most :
+	    balance - millionths;
+}
+
 /* Adds, and keeps at most `most` (debt is not touched by it). */
 static int64_t
 add(struct bucket *b, int64_t millionths, int64_t most)
@@ -31,7 +44,8 @@ add(struct bucket *b, int64_t millionths, int64_t most)
 
 	do {
 		now = millionths > INT64_MAX - (was > 0 ? was : 0) ?
-		    INT64_MAX : was + millionths;
+		    INT64_MAX : millionths < 0 && was < -debt_most -
+		    millionths ? -debt_most : was + millionths;
 		if (now > most)
 			now = most;
 	} while (!atomic_compare_exchange_weak_explicit(&b->balance, &was, now,
@@ -84,9 +98,13 @@ int64_t
 bucket_spend(struct bucket *b, const struct bucket_rate *r, int64_t tokens,
     int64_t now_us)
 {
-	bucket_look(b, r, now_us);
-	return atomic_fetch_sub_explicit(&b->balance, tokens * BUCKET_UNIT,
-	    memory_order_relaxed) - tokens * BUCKET_UNIT;
+	int64_t was = bucket_look(b, r, now_us), now;
+
+	do {
+		now = less(was, tokens);
+	} while (!atomic_compare_exchange_weak_explicit(&b->balance, &was, now,
+	    memory_order_relaxed, memory_order_relaxed));
+	return now;
 }
 
 bool
@@ -99,8 +117,7 @@ bucket_take(struct bucket *b, const struct bucket_rate *r, int64_t tokens,
 		if (was < 0)
 			return false;
 	} while (!atomic_compare_exchange_weak_explicit(&b->balance, &was,
-	    was - tokens * BUCKET_UNIT, memory_order_relaxed,
-	    memory_order_relaxed));
+	    less(was, tokens), memory_order_relaxed, memory_order_relaxed));
 	return true;
 }
 

@@ -20,6 +20,8 @@
 #include <stdint.h>
 
 #define BUCKET_UNIT 1000000LL	/* of one token */
+/* In tokens: as much as a burst may be. What is charged beyond is not owed. */
+#define BUCKET_DEBT_MAX 1000000000000LL
 
 /* What many buckets have in common; changed while they are in use. */
 struct bucket_rate {
@@ -39,7 +41,8 @@ void	 bucket_rate_set(struct bucket_rate *r, int64_t value, int64_t seconds,
 /* Brings it up to date; the balance in millionths. */
 int64_t	 bucket_look(struct bucket *b, const struct bucket_rate *r,
 	    int64_t now_us);
-/* Charges, whatever the balance is. The balance afterwards. */
+/* Charges, whatever the balance is; 0 tokens or more. The balance
+ * afterwards. */
 int64_t	 bucket_spend(struct bucket *b, const struct bucket_rate *r,
 	    int64_t tokens, int64_t now_us);
 /* Charges when it is not in debt; false: it is, nothing was charged. */

@@ -108,6 +108,35 @@ test_debt(void **state)
 	assert_true(bucket_take(&b, &r, 1, now + wait));
 }
 
+/* However much is charged, a debt stays one, and is paid. */
+static void
+test_debt_is_bounded(void **state)
+{
+	static const int64_t tokens[] = { INT32_MAX, INT64_MAX / BUCKET_UNIT,
+		INT64_MAX };
+	struct bucket_rate r;
+
+	(void)state;
+	bucket_rate_set(&r, 1000000000000, 1, 1000000000000);
+	for (size_t i = 0; i < sizeof(tokens) / sizeof(tokens[0]); i++) {
+		struct bucket b = { 0 };
+
+		for (int n = 0; n < 10000; n++)
+			assert_true(bucket_spend(&b, &r, tokens[i],
+			    begin_us) < (n < 1000 ? INT64_MAX : 0));
+		assert_false(bucket_take(&b, &r, 1, begin_us));
+		assert_int_equal(bucket_look(&b, &r, begin_us),
+		    -BUCKET_DEBT_MAX * BUCKET_UNIT);
+		bucket_grant(&b, &r, INT64_MIN / 4);
+		assert_int_equal(bucket_look(&b, &r, begin_us),
+		    -BUCKET_DEBT_MAX * BUCKET_UNIT);
+		bucket_look(&b, &r, begin_us + SECOND);
+		assert_true(bucket_take(&b, &r, INT64_MAX, begin_us + SECOND));
+		assert_int_equal(bucket_look(&b, &r, begin_us + SECOND),
+		    -BUCKET_DEBT_MAX * BUCKET_UNIT);
+	}
+}
+
 static void
 test_wait(void **state)
 {
@@ -280,6 +309,7 @@ main(void)
 		cmocka_unit_test(test_slow),
 		cmocka_unit_test(test_first_use_is_full),
 		cmocka_unit_test(test_debt),
+		cmocka_unit_test(test_debt_is_bounded),
 		cmocka_unit_test(test_wait),
 		cmocka_unit_test(test_clock_goes_back),
 		cmocka_unit_test(test_live_change),

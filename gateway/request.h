@@ -123,8 +123,8 @@ struct request {
 						 * reply */
 	struct topic_counts	*topic_counts;	/* throttle_count.c's */
 	bool			 default_asked;	/* topic_default.c */
-	struct slice		*made;		/* topics that may come into
-						 * being by it */
+	struct throttle_made	*made;		/* throttle_count.c's: topics
+						 * that it makes or changes */
 	int32_t			 made_count;
 	struct quota_reason	 refused_why;	/* value -1: none; without a
 						 * record */

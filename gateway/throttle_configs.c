@@ -186,14 +186,20 @@ is_about_configs(const struct request *r)
 	    r->schema->key == API_INCREMENTAL_ALTER_CONFIGS;
 }
 
-/* Of the request's, by name: those that it made. */
+/* By name: what the request changed, from the first to the last time. */
 static struct htab *
 made_here(const struct request *r)
 {
 	struct htab *to = htab_new();
 
-	for (int32_t i = 0; i < r->made_count; i++)
-		htab_set(to, r->made[i], to);
+	for (int32_t i = 0; i < r->made_count; i++) {
+		struct throttle_made *first = htab_get(to, r->made[i].name);
+
+		if (first != NULL)
+			first->is = r->made[i].is;
+		else
+			htab_set(to, r->made[i].name, &r->made[i]);
+	}
 	return to;
 }
 
@@ -221,20 +227,23 @@ touched(const struct request *r)
 struct answers {
 	struct request		*r;
 	const struct quota_who	*who;
-	struct htab		*of;		/* only these; NULL: all */
+	struct htab		*made, *touched;	/* touched: or NULL */
 };
 
+/* What others have made before stays: that a topic is there already is an
+ * error, too. */
 static void
 answered(const struct answers *a, struct slice name, int16_t error)
 {
-	bool deletes = a->r->schema->key == API_DELETE_TOPICS;
+	const struct throttle_made *m = htab_get(a->made, name);
 
-	if (a->of != NULL && htab_get(a->of, name) == NULL)
-		return;
-	if (error == 0 && is_about_configs(a->r))
+	if (error == 0 && a->touched != NULL &&
+	    htab_get(a->touched, name) != NULL)
 		census_doubt(a->r->worker->gateway, name);
-	if (deletes ? error == 0 : error != 0 && !is_open(error))
+	if (error == 0 && a->r->schema->key == API_DELETE_TOPICS)
 		quota_unmade(a->who, name);
+	if (m != NULL && error != 0 && !is_open(error))
+		quota_made_back(a->who, name, &m->was, &m->is);
 }
 
 static enum codec_walk
@@ -258,22 +267,29 @@ visit_answer(void *arg, const struct field *f, void *value, void *parent)
 	return CODEC_KEEP;
 }
 
+/* Whether a census is due; configurations are asked about by themselves. */
+static bool
+has_changed(const struct request *r)
+{
+	return r->schema->key == API_METADATA ? r->made_count > 0 :
+	    !is_about_configs(r);
+}
+
 void
 throttle_topics_done(struct request *r, void *response)
 {
-	struct answers a = { r, throttle_who(r->session), NULL };
+	struct answers a = { .r = r, .who = throttle_who(r->session) };
 
 	if (a.who == NULL || throttle_only_validates(r) ||
 	    (!throttle_counts_partitions(a.who) &&
 	    !quota_is_limited(a.who, QUOTA_DIM_COMPACTED_BYTES)))
 		return;
-	if (is_about_configs(r))
-		a.of = touched(r);
-	else if (r->schema->key == API_METADATA)
-		a.of = made_here(r);
+	a.made = made_here(r);
+	a.touched = is_about_configs(r) ? touched(r) : NULL;
 	codec_walk(r->schema->response, r->version, response, visit_answer,
 	    &a);
-	if (a.of == NULL || r->made_count > 0)
+	if (has_changed(r))
 		census_wish(r->worker->gateway, false);
-	htab_free(a.of, NULL);
+	htab_free(a.made, NULL);
+	htab_free(a.touched, NULL);
 }

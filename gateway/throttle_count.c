@@ -84,6 +84,24 @@ throttle_counts_partitions(const struct quota_who *w)
 	    quota_is_limited(w, QUOTA_DIM_COMPACTED_PARTITIONS);
 }
 
+/* There is room for a power of two of them. */
+static void
+keep(struct request *r, const struct made_topic *m)
+{
+	int32_t n = r->made_count;
+
+	if ((n & (n - 1)) == 0) {
+		struct throttle_made *v = ARENA_ARRAY(&r->arena,
+		    struct throttle_made, n > 0 ? 2 * n : 1);
+
+		if (n > 0)
+			memcpy(v, r->made, (size_t)n * sizeof(*v));
+		r->made = v;
+	}
+	r->made[r->made_count++] = (struct throttle_made){ m->name, m->was,
+		m->is };
+}
+
 bool
 throttle_may_be(struct request *r, const struct quota_who *w,
     struct made_topic *m)
@@ -96,8 +114,10 @@ throttle_may_be(struct request *r, const struct quota_who *w,
 		return true;
 	memcpy(m->there, counts_of(r, w)->n, sizeof(m->there));
 	if (quota_made(w, m, loop_now_us(r->worker->loop), &why)) {
-		if (m->noted)
+		if (m->noted) {
+			keep(r, m);
 			census_wish(r->worker->gateway, false);
+		}
 		return true;
 	}
 	throttle_refused(r, &why);

@@ -16,13 +16,19 @@
 struct request;
 struct topic;
 
+/* What a request has changed of what is on its way; the name is borrowed. */
+struct throttle_made {
+	struct slice		 name;
+	struct made_state	 was, is;
+};
+
 /* Whether the tenant has a limit of partitions of either class. */
 bool	 throttle_counts_partitions(const struct quota_who *w);
 /* As the census says, or whoever made it here; never UNKNOWN. */
 enum made_class throttle_class(const struct request *r,
 	    const struct quota_who *w, const struct topic *t);
 /* Whether there is room for it (name, partitions and class are set); it counts
- * then. Else the request knows why. */
+ * then, and stands in r->made. Else the request knows why. */
 bool	 throttle_may_be(struct request *r, const struct quota_who *w,
 	    struct made_topic *m);
 /* 0, or the error for a topic that is to have so many partitions. */

@@ -171,20 +171,16 @@ throttle_topic_judge(struct request *r, const struct shape_item *item)
 	    change);
 }
 
-/* All of them; those that are new here stand in r->made then. */
 static bool
 may_create_all(struct request *r, const struct quota_who *w,
     const struct metadata_request *ask)
 {
-	r->made = ARENA_ARRAY(&r->arena, struct slice, ask->topics.n + 1);
 	for (int32_t i = 0; i < ask->topics.n; i++) {
 		struct made_topic m = { .name = ask->topics.v[i].name,
 			.partitions = by_default(r), .class = MADE_PLAIN };
 
 		if (!throttle_may_be(r, w, &m))
 			return false;
-		if (m.noted)
-			r->made[r->made_count++] = m.name;
 	}
 	return true;
 }

@@ -9,10 +9,8 @@
 #include "quota/quota_private.h"
 
 struct made {
-	int64_t		 at_us;
-	int32_t		 partitions;
-	int32_t		 more;		/* of them, in made_more */
-	enum made_class	 class;
+	int64_t			 at_us;
+	struct made_state	 is;		/* more: in made_more */
 };
 
 static const enum quota_dimension dimensions[2] = {
@@ -53,7 +51,7 @@ is_over(const struct pending *p, struct slice name, const struct made *m)
 	enum made_class was = MADE_UNKNOWN;
 	int32_t have = p->t->seen(p->t->arg, name, &was);
 
-	return (have >= m->partitions && was == m->class) ||
+	return (have >= m->is.partitions && was == m->is.class) ||
 	    p->now_us - m->at_us > (int64_t)MADE_KEPT_MS * 1000;
 }
 
@@ -67,8 +65,9 @@ look_at(void *arg, struct slice name, void *value)
 		p->gone[p->gone_n++] = name;
 		return true;
 	}
-	m->more = beyond(p->t, name, m->partitions, m->class, m->class);
-	p->n[m->class] += m->more;
+	m->is.more = beyond(p->t, name, m->is.partitions, m->is.class,
+	    m->is.class);
+	p->n[m->is.class] += m->is.more;
 	return true;
 }
 
@@ -110,8 +109,14 @@ static void
 forget(struct quota_account *a, struct made *m)
 {
 	if (m != NULL)
-		a->made_more[m->class] -= m->more;
+		a->made_more[m->is.class] -= m->is.more;
 	free(m);
+}
+
+static bool
+is_same(const struct made_state *a, const struct made_state *b)
+{
+	return a->partitions == b->partitions && a->class == b->class;
 }
 
 static void
@@ -122,12 +127,22 @@ note(struct quota_account *a, struct made_topic *t, int64_t now_us)
 	if (htab_count(a->made_topics) >= MADE_TOPICS_MAX)
 		return;
 	m = mem_alloc(sizeof(*m));
-	*m = (struct made){ now_us, t->partitions, beyond(t, t->name,
-	    t->partitions, t->class, t->class), t->class };
-	a->made_more[m->class] += m->more;
+	*m = (struct made){ now_us, t->is };
+	a->made_more[m->is.class] += m->is.more;
 	was = htab_set(a->made_topics, t->name, m);
-	t->noted = was == NULL;
+	if (was != NULL)
+		t->was = was->is;
+	t->noted = !is_same(&t->was, &t->is);
 	forget(a, was);
+}
+
+/* One that is asked for again while it is on its way is most likely refused: as
+ * many partitions as before are to come until that is known. */
+static int32_t
+partitions_of(const struct made_topic *t, const struct made *was)
+{
+	return was != NULL && was->is.partitions > t->partitions ?
+	    was->is.partitions : t->partitions;
 }
 
 static bool
@@ -137,17 +152,20 @@ judge(const struct quota_who *w, struct made_topic *t, int64_t now_us,
 	enum quota_dimension d = dimensions[t->class];
 	struct quota_account *a = w->account;
 	const struct made *was = htab_get(a->made_topics, t->name);
-	int64_t more = beyond(t, t->name, t->partitions, t->class,
-	    was != NULL ? was->class : MADE_PLAIN);
+	int32_t partitions = partitions_of(t, was);
+	int64_t more = beyond(t, t->name, partitions, t->class,
+	    was != NULL ? was->is.class : MADE_PLAIN);
 	int64_t n = a->made_there[t->class] + a->made_more[t->class], most;
 
-	if (was != NULL && was->class == t->class)
-		n -= was->more;
+	if (was != NULL && was->is.class == t->class)
+		n -= was->is.more;
 	if (more <= 0)
 		return true;
 	most = quota_size_limit(w, d, n + more, now_us, why);
 	if (most >= 0 && n + more > most)
 		return false;
+	t->is = (struct made_state){ partitions, beyond(t, t->name, partitions,
+	    t->class, t->class), t->class };
 	note(a, t, now_us);
 	quota_show_count(a, d, n + more);
 	return true;
@@ -161,11 +179,31 @@ quota_made(const struct quota_who *w, struct made_topic *t,
 	bool may;
 
 	t->noted = false;
+	t->was = (struct made_state){ 0 };
 	pthread_mutex_lock(&a->made_lock);
 	look(a, t, now_us);
 	may = judge(w, t, now_us, why);
 	pthread_mutex_unlock(&a->made_lock);
 	return may;
+}
+
+void
+quota_made_back(const struct quota_who *w, struct slice name,
+    const struct made_state *was, const struct made_state *is)
+{
+	struct quota_account *a = w->account;
+	struct made *m;
+
+	pthread_mutex_lock(&a->made_lock);
+	m = htab_get(a->made_topics, name);
+	if (m != NULL && is_same(&m->is, is)) {
+		a->made_more[m->is.class] -= m->is.more;
+		m->is = *was;
+		a->made_more[m->is.class] += m->is.more;
+		if (was->partitions == 0)
+			free(htab_take(a->made_topics, name));
+	}
+	pthread_mutex_unlock(&a->made_lock);
 }
 
 void
@@ -189,9 +227,9 @@ quota_made_class(const struct quota_who *w, struct slice name,
 	pthread_mutex_lock(&a->made_lock);
 	m = htab_get(a->made_topics, name);
 	if (m != NULL)
-		class = m->class;
+		class = m->is.class;
 	if (partitions != NULL)
-		*partitions = m != NULL ? m->partitions : 0;
+		*partitions = m != NULL ? m->is.partitions : 0;
 	pthread_mutex_unlock(&a->made_lock);
 	return class;
 }

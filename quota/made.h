@@ -29,6 +29,13 @@ enum {
 
 enum made_class { MADE_UNKNOWN = -1, MADE_PLAIN, MADE_COMPACTED };
 
+/* What of a topic is on its way; partitions 0: nothing. */
+struct made_state {
+	int32_t		 partitions;
+	int32_t		 more;			/* of them, than are seen */
+	enum made_class	 class;
+};
+
 /* One that is to be, as its maker sees the cluster. */
 struct made_topic {
 	struct slice	 name;
@@ -42,15 +49,21 @@ struct made_topic {
 	int32_t	       (*seen)(void *arg, struct slice name,
 			    enum made_class *class);
 	void		*arg;
-	bool		 noted;			/* out: it was not before */
+	/* Out: it changed what is on its way, and from what to what. */
+	bool		 noted;
+	struct made_state was, is;
 };
 
-/* It counts from now on; false: there is no room, and why. Shown counts
- * follow. */
+/* It counts from now on, with no fewer partitions than are on their way
+ * already; false: there is no room, and why. Shown counts follow. */
 bool		 quota_made(const struct quota_who *w,
 		    struct made_topic *t, int64_t now_us,
 		    struct quota_reason *why);
-/* It came to nothing, or was deleted. */
+/* It came to nothing: what was on its way before (was) is so again, unless
+ * somebody has changed it since (is). */
+void		 quota_made_back(const struct quota_who *w, struct slice name,
+		    const struct made_state *was, const struct made_state *is);
+/* It was deleted. */
 void		 quota_unmade(const struct quota_who *w, struct slice name);
 /* What it was made as, and with how many partitions (NULL is allowed); PLAIN
  * and 0 when nothing is known of it here. */

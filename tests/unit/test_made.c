@@ -210,6 +210,68 @@ forgets_what_never_came(void **state)
 	end();
 }
 
+/* Asked for again, it is refused as being there already: what was noted for the
+ * first one stays, while that is under way and afterwards. */
+static void
+what_others_made_stays(void **state)
+{
+	struct made_topic again = { .name = SLICE_LIT("x"), .partitions = 9,
+		.class = P, .seen = look, .arg = &f };
+
+	(void)state;
+	begin(10, 10);
+	assert_true(make("x", 9, P));
+	assert_true(quota_made(&f.who, &again, f.now, &f.why));
+	assert_false(again.noted);
+	/* Fewer, or of the other class. */
+	again.partitions = 1;
+	assert_true(quota_made(&f.who, &again, f.now, &f.why));
+	assert_false(again.noted);
+	assert_false(make("y", 2, P));
+	again.class = C;
+	assert_true(quota_made(&f.who, &again, f.now, &f.why));
+	assert_true(again.noted);
+	quota_made_back(&f.who, again.name, &again.was, &again.is);
+	assert_false(make("y", 2, P));
+	assert_true(make("z", 10, C));
+	/* More. */
+	again.class = P;
+	again.partitions = 10;
+	assert_true(quota_made(&f.who, &again, f.now, &f.why));
+	assert_true(again.noted);
+	assert_false(make("y", 1, P));
+	quota_made_back(&f.who, again.name, &again.was, &again.is);
+	assert_true(make("y", 1, P));
+	assert_false(make("w", 1, P));
+	/* It is another one now. */
+	quota_made_back(&f.who, again.name, &again.was, &again.is);
+	assert_false(make("w", 1, P));
+	end();
+}
+
+/* What was new comes to nothing; but what somebody else changed stays. */
+static void
+goes_back_to_nothing(void **state)
+{
+	struct made_topic new = { .name = SLICE_LIT("x"), .partitions = 5,
+		.class = P, .seen = look, .arg = &f };
+
+	(void)state;
+	begin(10, 10);
+	assert_true(quota_made(&f.who, &new, f.now, &f.why));
+	assert_true(new.noted);
+	assert_false(make("y", 6, P));
+	assert_true(make("x", 6, P));
+	quota_made_back(&f.who, new.name, &new.was, &new.is);
+	assert_false(make("y", 5, P));
+	new.is.partitions = 6;
+	quota_made_back(&f.who, new.name, &new.was, &new.is);
+	assert_true(make("y", 10, P));
+	quota_made_back(&f.who, new.name, &new.was, &new.is);
+	assert_false(make("z", 1, P));
+	end();
+}
+
 /* One request's items, none of which looks at all others. */
 static void
 many_at_once(void **state)
@@ -261,6 +323,8 @@ main(void)
 		cmocka_unit_test(enlarges),
 		cmocka_unit_test(moves),
 		cmocka_unit_test(forgets_what_never_came),
+		cmocka_unit_test(what_others_made_stays),
+		cmocka_unit_test(goes_back_to_nothing),
 		cmocka_unit_test(many_at_once),
 		cmocka_unit_test(shadow_refuses_nobody),
 	};

@@ -602,6 +602,20 @@ throttle_refused(struct request *r, const struct quota_reason *why)
 	r->refused_why.record = NULL;	/* it may go before the request */
 }
 
+void
+throttle_log(const struct request *r, const char *what, struct slice name)
+{
+	const struct session *s = r->session;
+	char text[256];
+	struct log_quoted q;
+
+	quota_reason_text(&r->refused_why, text, sizeof(text));
+	log_warn("refused by a limit", "session=%llu tenant=%s api=%s %s=%s "
+	    "reason=\"%s\"", (unsigned long long)s->id,
+	    s->tenant != NULL ? s->tenant->id : "", r->schema->name, what,
+	    log_quote(name, &q), text);
+}
+
 int16_t
 throttle_batch(struct request *r, uint32_t bytes)
 {

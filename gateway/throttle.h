@@ -61,6 +61,10 @@ void	 throttle_because(struct request *r, int64_t us,
 	    const struct quota_reason *why);
 /* Why it, or an item of it, is refused. */
 void	 throttle_refused(struct request *r, const struct quota_reason *why);
+/* After that, where the reply has no room for a sentence: it stands in the
+ * log, with the name of what (such as "topic") it is about. */
+void	 throttle_log(const struct request *r, const char *what,
+	    struct slice name);
 /* Versions that can be told THROTTLING_QUOTA_EXCEEDED (KIP-599). */
 bool	 throttle_version_knows(int16_t api_key, int version);
 /* The sentence for the client; "" when nothing was refused. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/throttle_census.h"
 
-#include "gateway/base/log.h"
 #include "gateway/base/metric.h"
 #include "gateway/census.h"
 #include "gateway/census_control.h"
@@ -35,22 +34,6 @@ is_known(const struct request *r, enum quota_named kind, struct slice name)
 }
 
 /* ---- refusing ---- */
-
-/* JoinGroup and others have no room for a sentence, so it stands in the log. */
-static void
-tell(const struct request *r, enum quota_named kind, struct slice name,
-    const struct quota_reason *why)
-{
-	char text[256];
-	struct log_quoted q;
-
-	quota_reason_text(why, text, sizeof(text));
-	log_warn("refused by a limit", "session=%llu tenant=%s api=%s %s=%s "
-	    "reason=\"%s\"", (unsigned long long)r->session->id,
-	    r->session->tenant != NULL ? r->session->tenant->id : "",
-	    r->schema->name, kind == QUOTA_NAMED_GROUPS ? "group" :
-	    "transactional_id", log_quote(name, &q), text);
-}
 
 static void
 refuse(struct request *r, int16_t error)
@@ -132,7 +115,8 @@ throttle_make(struct request *r, enum quota_named kind, struct slice name,
 		break;
 	}
 	throttle_refused(r, &why);
-	tell(r, kind, name, &why);
+	throttle_log(r, kind == QUOTA_NAMED_GROUPS ? "group" :
+	    "transactional_id", name);
 	refuse(r, error);
 	return false;
 }

@@ -179,8 +179,10 @@ may_create_all(struct request *r, const struct quota_who *w,
 		struct made_topic m = { .name = ask->topics.v[i].name,
 			.partitions = by_default(r), .class = MADE_PLAIN };
 
-		if (!throttle_may_be(r, w, &m))
+		if (!throttle_may_be(r, w, &m)) {
+			throttle_log(r, "topic", m.name);
 			return false;
+		}
 	}
 	return true;
 }
@@ -198,6 +200,8 @@ throttle_may_create(struct request *r, const struct metadata_request *ask)
 	if (quota_take(w, QUOTA_DIM_PARTITION_CHANGES, (int64_t)ask->topics.n *
 	    by_default(r), loop_now_us(r->worker->loop), &why))
 		return true;
+	throttle_refused(r, &why);
+	throttle_log(r, "topic", ask->topics.v[0].name);
 	throttle_tell(r, why.us, &why);
 	return false;
 }

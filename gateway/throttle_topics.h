@@ -33,7 +33,9 @@ int16_t	 throttle_topology_judge(struct request *r);
 /* It is to change nothing. */
 bool	 throttle_only_validates(const struct request *r);
 /* Whether brokers may make the topics of that question, which a client asked
- * about: they are charged, with as many partitions each as brokers make. */
+ * about: they are charged, with as many partitions each as brokers make. If
+ * not they stay unknown, as with brokers that refuse to make them: clients take
+ * no other error for one that may pass. Why stands in the log. */
 bool	 throttle_may_create(struct request *r,
 	    const struct metadata_request *ask);
 /* What brokers answered: learns how many partitions they make of themselves,

@@ -8,12 +8,15 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "gateway/api.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/htab.h"
+#include "gateway/base/log.h"
 #include "gateway/base/metric.h"
 #include "gateway/config.h"
 #include "gateway/gateway.h"
@@ -321,12 +324,57 @@ no_number_wraps(void **state)
 	assert_int_equal(owed(), 10000);
 }
 
+/* One a line that has it. */
+static int
+count_lines(const char *path, const char *what)
+{
+	char line[1000];
+	FILE *f = fopen(path, "r");
+	int n = 0;
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f) != NULL)
+		n += strstr(line, what) != NULL;
+	fclose(f);
+	return n;
+}
+
+/* A question has no room for why its topics are not made: the log has. */
+static void
+what_a_question_would_make_is_logged(void **state)
+{
+	struct metadata_request_topics asked[] = {
+		{ .name = SLICE_LIT("x") }, { .name = SLICE_LIT("y") },
+	};
+	struct metadata_request q = { .topics = { asked, 2 } };
+	char path[] = "/tmp/test_throttle_topics.XXXXXX";
+	struct request *r;
+
+	(void)state;
+	close(mkstemp(path));
+	assert_true(log_to_file(path));
+	r = request_of(API_METADATA, 9, &q);
+	assert_true(throttle_may_create(r, &q));
+	assert_false(throttle_may_create(r, &q));
+	assert_int_equal(r->refused_why.dimension,
+	    QUOTA_DIM_PARTITION_CHANGES);
+	assert_true(r->throttle_tell_us > 0);
+	assert_int_equal(atomic_load(&gauge()->record.times), 1);
+	assert_int_equal(count_lines(path, "what=\"refused by a limit\" "
+	    "session=0 tenant= api=metadata topic=\"x\" reason=\"over the "
+	    "limit partition_changes of this tenant"), 1);
+	assert_int_equal(owed(), 2);
+	request_free(r);
+	unlink(path);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(each_version_costs_the_same), T(nothing_costs_nothing),
 		T(debt_refuses_items_or_holds_requests), T(no_number_wraps),
+		T(what_a_question_would_make_is_logged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

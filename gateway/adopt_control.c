@@ -111,7 +111,8 @@ faults_json(const struct error_list *errs)
 
 /* Puts the file in its place and has it taken over. */
 static bool
-write_plan(struct adopt_control *k, json_t *plan, struct error *err)
+write_plan(struct adopt_control *k, json_t *plan,
+    const struct tenants_file_seen *seen, struct error *err)
 {
 	struct gateway *g = k->gateway;
 	const char *text = json_string_value(json_object_get(plan, "file"));
@@ -124,7 +125,7 @@ write_plan(struct adopt_control *k, json_t *plan, struct error *err)
 		return true;
 	}
 	ok = tenants_file_write(g->config->tenants_dir, k->query.tenant, text,
-	    err);
+	    seen, err);
 	snprintf(detail, sizeof(detail), "tenant %.80s%s%s", k->query.tenant,
 	    ok ? "" : ": ", ok ? "" : err->text);
 	audit_admin(g, "adopt", ok, detail);
@@ -145,6 +146,7 @@ gathered(void *arg, const struct adopt_names names[NAME_KINDS],
 {
 	struct adopt_control *k = arg;
 	const struct gateway *g = k->gateway;
+	struct tenants_file_seen seen;
 	char *path, *text;
 	struct error err;
 	json_t *plan = NULL;
@@ -159,12 +161,13 @@ gathered(void *arg, const struct adopt_names names[NAME_KINDS],
 		return;
 	}
 	path = path_of(k);
+	tenants_file_look(path, &seen);
 	if (read_file(path, &text, &err))
 		plan = adopt_plan(g->config, g->tenants, &k->query, names,
 		    text, &err);
 	if (plan != NULL)
 		json_object_set_new(plan, "path", json_string(path));
-	if (plan != NULL && k->write && !write_plan(k, plan, &err)) {
+	if (plan != NULL && k->write && !write_plan(k, plan, &seen, &err)) {
 		json_decref(plan);
 		plan = NULL;
 	}

@@ -165,10 +165,47 @@ sync_folder(const char *folder)
 	close(fd);
 }
 
+void
+tenants_file_look(const char *path, struct tenants_file_seen *to)
+{
+	struct stat st;
+
+	*to = (struct tenants_file_seen){ .there = lstat(path, &st) == 0 };
+	if (!to->there)
+		return;
+	to->inode = (uint64_t)st.st_ino;
+	to->size = (uint64_t)st.st_size;
+	to->seconds = (int64_t)st.st_mtim.tv_sec;
+	to->nanoseconds = (int64_t)st.st_mtim.tv_nsec;
+}
+
+/* Another writer's change, a suspension perhaps, must not be undone. */
+static bool
+is_as_seen(const char *path, const struct tenants_file_seen *seen)
+{
+	struct tenants_file_seen now;
+
+	tenants_file_look(path, &now);
+	return now.there == seen->there && now.inode == seen->inode &&
+	    now.size == seen->size && now.seconds == seen->seconds &&
+	    now.nanoseconds == seen->nanoseconds;
+}
+
+/* True: the new file has the name; false, and why. */
+static bool
+rename_over(const char *new, const char *path,
+    const struct tenants_file_seen *seen, struct error *err)
+{
+	if (!is_as_seen(path, seen))
+		return error_set(err, "%s has changed: ask again", path);
+	return rename(new, path) == 0 || error_set(err, "%s cannot be "
+	    "written: %s", path, strerror(errno));
+}
+
 /* A name that no node reads, then the old one's. */
 static bool
 replace(const char *path, const char *text, const struct stat *like,
-    struct error *err)
+    const struct tenants_file_seen *seen, struct error *err)
 {
 	static const char suffix[] = ".new-XXXXXX";
 	size_t size = strlen(path) + sizeof(suffix);
@@ -178,13 +215,13 @@ replace(const char *path, const char *text, const struct stat *like,
 
 	snprintf(new, size, "%s%s", path, suffix);
 	fd = mkostemp(new, O_CLOEXEC);
-	ok = fd >= 0 && write_all(fd, text, like) && rename(new, path) == 0;
-	if (!ok) {
+	ok = fd >= 0 && write_all(fd, text, like);
+	if (!ok)
 		error_set(err, "%s cannot be written: %s", path,
 		    strerror(errno));
-		if (fd >= 0)
-			unlink(new);
-	}
+	ok = ok && rename_over(new, path, seen, err);
+	if (!ok && fd >= 0)
+		unlink(new);
 	if (fd >= 0)
 		close(fd);
 	free(new);
@@ -196,10 +233,12 @@ change(const char *folder, const char *path, const char *why,
     struct error *err)
 {
 	char *text = NULL, *new = NULL;
+	struct tenants_file_seen seen;
 	struct stat st;
 	size_t len;
 	bool ok = false;
 
+	tenants_file_look(path, &seen);
 	if (lstat(path, &st) != 0)
 		error_set(err, "it cannot be read: %s", strerror(errno));
 	else if (S_ISLNK(st.st_mode))
@@ -214,7 +253,8 @@ change(const char *folder, const char *path, const char *why,
 	if (new == NULL)
 		error_prefix(err, "%s", path);
 	else
-		ok = strcmp(new, text) == 0 || replace(path, new, &st, err);
+		ok = strcmp(new, text) == 0 || replace(path, new, &st, &seen,
+		    err);
 	if (ok)
 		sync_folder(folder);
 	free(new);
@@ -240,7 +280,7 @@ path_in(const char *folder, const char *id, struct error *err)
 
 bool
 tenants_file_write(const char *folder, const char *id, const char *text,
-    struct error *err)
+    const struct tenants_file_seen *seen, struct error *err)
 {
 	/* There are no secrets in it, and other nodes may read the folder. */
 	struct stat like = { .st_mode = 0644, .st_uid = (uid_t)-1,
@@ -256,7 +296,7 @@ tenants_file_write(const char *folder, const char *id, const char *text,
 	else if (S_ISLNK(like.st_mode))
 		ok = error_set(err, "%s is a symbolic link: change what it "
 		    "leads to", path);
-	ok = ok && replace(path, text, &like, err);
+	ok = ok && replace(path, text, &like, seen, err);
 	if (ok)
 		sync_folder(folder);
 	free(path);

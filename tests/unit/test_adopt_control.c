@@ -18,6 +18,7 @@
 #include "tests/unit/audit_lines.h"
 #include "tests/unit/fake_broker.h"
 #include "tests/unit/net_fixture.h"
+#include "tests/unit/meanwhile.h"
 #include "tests/unit/tenants_fixture.h"
 #include "wire/messages.h"
 
@@ -297,6 +298,23 @@ test_files_that_are_no_good(void **state)
 	assert_non_null(strstr(audit_lines, "adopt refused tenant pay: "));
 }
 
+/* A suspension, say, between what was read and what is written. */
+static void
+test_changed_meanwhile(void **state)
+{
+	(void)state;
+	write_text("pay.json", "{}", 2);
+	meanwhile_name = "pay.json";
+	meanwhile_text = "{\"suspended\": \"x\"}";
+	ask(true, "pay-*", NULL, NULL);
+	assert_non_null(strstr(world.why.text, "pay.json has changed: ask "
+	    "again"));
+	ask(true, "pay-*", NULL, NULL);
+	assert_true(flag("written"));
+	assert_non_null(strstr(json_string_value(json_object_get(world.answer,
+	    "file")), "\"suspended\": \"x\""));
+}
+
 /* ---- brokers that do not say ---- */
 
 static void
@@ -367,7 +385,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_plan),
-		TEST(test_write),
+		TEST(test_write), TEST(test_changed_meanwhile),
 		TEST(test_files_that_are_no_good),
 		TEST(test_brokers_without_an_answer),
 		TEST(test_one_at_a_time_until_the_end),

@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 
+#include "tests/unit/meanwhile.h"
 #include "tests/unit/tenants_fixture.h"
 
 /* ---- the text ---- */
@@ -163,29 +164,71 @@ test_no_file(void **state)
 	assert_int_equal(count_files(), 2);
 }
 
+static bool
+write_anew(const char *id, const char *text, struct error *err)
+{
+	struct tenants_file_seen seen;
+	char name[80];
+
+	snprintf(name, sizeof(name), "%s.json", id);
+	tenants_file_look(path_of(name), &seen);
+	return tenants_file_write(folder, id, text, &seen, err);
+}
+
 static void
 test_written_anew(void **state)
 {
+	const struct tenants_file_seen nothing = { .there = false };
 	struct error err;
 	struct stat st;
 
 	(void)state;
-	assert_true(tenants_file_write(folder, "a", "{\"a\": 1}\n", &err));
+	assert_true(write_anew("a", "{\"a\": 1}\n", &err));
 	expect_file("a.json", "{\"a\": 1}\n");
 	assert_int_equal(stat(path_of("a.json"), &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0644);
 	assert_int_equal(chmod(path_of("a.json"), 0600), 0);
-	assert_true(tenants_file_write(folder, "a", "{}", &err));
+	assert_true(write_anew("a", "{}", &err));
 	expect_file("a.json", "{}");
 	assert_int_equal(stat(path_of("a.json"), &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
-	assert_false(tenants_file_write(folder, "../a", "{}", &err));
+	assert_false(write_anew("../a", "{}", &err));
 	assert_int_equal(symlink("a.json", path_of("b.json")), 0);
-	assert_false(tenants_file_write(folder, "b", "{}", &err));
+	assert_false(write_anew("b", "{}", &err));
 	assert_non_null(strstr(err.text, "symbolic link"));
 	assert_int_equal(count_files(), 2);
-	assert_false(tenants_file_write("/nowhere", "a", "{}", &err));
+	assert_false(tenants_file_write("/nowhere", "a", "{}", &nothing,
+	    &err));
 	assert_non_null(strstr(err.text, "/nowhere/a.json cannot be written"));
+}
+
+/* What somebody else has written is not undone. */
+static void
+test_changed_meanwhile(void **state)
+{
+	static const char new[] = "{\"suspended\": \"no\"}";
+	struct tenants_file_seen seen;
+	struct error err;
+
+	(void)state;
+	tenants_file_look(path_of("a.json"), &seen);
+	write_file("a.json", "{}");
+	assert_false(tenants_file_write(folder, "a", "[]", &seen, &err));
+	assert_non_null(strstr(err.text, "/a.json has changed: ask again"));
+	tenants_file_look(path_of("a.json"), &seen);
+	write_file("a.json", "[]");	/* as long as it was */
+	assert_false(tenants_file_write(folder, "a", "{ }", &seen, &err));
+	tenants_file_look(path_of("a.json"), &seen);
+	assert_int_equal(unlink(path_of("a.json")), 0);
+	assert_false(tenants_file_write(folder, "a", "{ }", &seen, &err));
+	write_file("a.json", "{}");
+	meanwhile_name = "a.json";
+	meanwhile_text = new;
+	assert_false(tenants_file_suspend(folder, "a", "b", &err));
+	assert_non_null(strstr(err.text, "/a.json has changed: ask again"));
+	expect_file("a.json", new);
+	assert_int_equal(count_files(), 1);
+	assert_true(tenants_file_suspend(folder, "a", "b", &err));
 }
 
 int
@@ -198,6 +241,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_no_file, set_up,
 		    tear_down),
 		cmocka_unit_test_setup_teardown(test_written_anew, set_up,
+		    tear_down),
+		cmocka_unit_test_setup_teardown(test_changed_meanwhile, set_up,
 		    tear_down),
 	};
 

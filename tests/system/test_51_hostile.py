@@ -117,11 +117,23 @@ def own_case(api):
     return asking.Case(asking.own_kind(api))
 
 
+def place(one):
+    """The (API, field) that it tries something in."""
+    return one.api.name, tuple(one.tried)
+
+
 def by_chance(tries, dice):
-    """In no order, but each API's newest and oldest version before the others."""
+    """(first, others), in no order. first: each field once, in the newest version that has it;
+    others: each API's newest and oldest version before the others."""
     tries = list(tries)
     dice.shuffle(tries)
-    return sorted(tries, key=lambda t: t.version not in t.api.versions)
+    first = {}
+    for one in tries:
+        if place(one) not in first or one.version > first[place(one)].version:
+            first[place(one)] = one
+    first, chosen = list(first.values()), {id(one) for one in first.values()}
+    others = [one for one in tries if id(one) not in chosen]
+    return first, sorted(others, key=lambda t: t.version not in t.api.versions)
 
 
 class Play:
@@ -139,21 +151,33 @@ class Play:
         self.caller = client(node, keys[A], client_id=own.client_id)
         self.caller.heard.append(self.scanner.hear)
         self.offered = offered(self.caller)
-        self.told_apart, self.unanswered = [], {}
+        self.told_apart, self.unanswered, self.places = [], {}, set()
         self.outcomes, self.pairs = collections.Counter(), 0
         self.took = collections.defaultdict(list)
 
-    def run(self, tries, meanwhile, seconds=None):
-        """How many were made of how many; without seconds all."""
-        tries = list(tries)
+    def run(self, tries, meanwhile, seconds=None, first=()):
+        """How many were made of how many: all of the first, however long it takes, and of the
+        others as many as there are seconds for; without seconds all."""
+        tries = [*first, *tries]
         began = time.monotonic()
         done = 0
         for done, one in enumerate(tries, 1):
             meanwhile()
             self._play(one)
-            if seconds and time.monotonic() > began + seconds:
+            self.places.add(place(one))
+            if seconds and done >= len(first) and time.monotonic() > began + seconds:
                 break
         return f"{done} of {len(tries)} in {time.monotonic() - began:.0f} s"
+
+    def run_by_chance(self, tries, dice, meanwhile, seconds):
+        """Leaves no field out."""
+        tries = list(tries)
+        self.places.clear()
+        first, others = by_chance(tries, dice)
+        note = self.run(others, meanwhile, seconds, first)
+        missing = {place(one) for one in tries} - self.places
+        assert not missing, f"not tried: {sorted(missing)[:10]} of {len(missing)}"
+        return f"{note}, {len(self.places)} fields"
 
     def _play(self, one):
         world_of = self.own if one.prefix is None else intruder.renamed(self.victim, one.prefix)
@@ -249,13 +273,13 @@ def test_intruder(env):
         share = SECONDS / 4
         notes = [
             f"as itself: {play.run(as_itself(), beats)}",
-            f"blindly: {play.run(by_chance(blindly(), dice), beats, share)}",
+            f"blindly: {play.run_by_chance(blindly(), dice, beats, share)}",
         ]
         faults = play.scanner.summary()
         assert not faults, "without a word about b: " + "\n".join(faults)
         notes += [
             f"as the other: {play.run(as_the_other(), beats)}",
-            f"by name: {play.run(by_chance(by_name(victim), dice), beats, 2 * share)}",
+            f"by name: {play.run_by_chance(by_name(victim), dice, beats, 2 * share)}",
         ]
         faults = [*play.scanner.summary(), *play.apart()]
         faults += [f"{name}: no answer: {r}" for name, r in play.unanswered.items()]

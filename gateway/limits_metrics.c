@@ -26,7 +26,7 @@ static const struct {
 struct sum {
 	bool		 limited;	/* at the tenant's scope */
 	int64_t		 value, use;
-	uint64_t	 times, us;
+	struct quota_held held;
 };
 
 struct tenant_sums {
@@ -82,26 +82,34 @@ add_row(void *arg, const struct quota_row *r)
 	struct gathering *g = arg;
 	struct tenant_sums *t = &g->v[g->n - 1];
 	struct sum *s = &t->of[r->dimension];
-	uint64_t us = r->record != NULL ? atomic_load(&r->record->us) : 0;
 
-	if (r->scope == QUOTA_NODE)
-		return;		/* all accounts show it */
 	if (r->scope == QUOTA_TENANT) {
 		s->limited = true;
 		s->value = r->value;
 		s->use = r->use;
 	}
-	s->us += us;
-	s->times += r->record != NULL ? atomic_load(&r->record->times) : 0;
-	t->us += us;
-	if (r->scope == QUOTA_PARTITION)
-		add_hot(g, t->name, r, us);
+	if (r->scope == QUOTA_PARTITION && r->record != NULL)
+		add_hot(g, t->name, r, atomic_load(&r->record->us));
 }
 
 static void
 no_user(void *arg, const struct quota_user *u)
 {
 	(void)arg, (void)u;
+}
+
+/* Counters are not of what there is now: it comes and goes. */
+static void
+add_held(struct quota *q, struct tenant_sums *t)
+{
+	struct quota_held held[QUOTA_DIMENSIONS];
+
+	if (!quota_held(q, t->name, held))
+		return;
+	for (int d = 0; d < QUOTA_DIMENSIONS; d++) {
+		t->of[d].held = held[d];
+		t->us += held[d].us;
+	}
 }
 
 static void
@@ -118,6 +126,7 @@ add_tenant(void *arg, const char *tenant)
 	g->v[g->n++].name = tenant;
 	quota_show(g->quota, tenant, &all, clock_now_us(), add_row, no_user,
 	    g);
+	add_held(g->quota, &g->v[g->n - 1]);
 }
 
 static int
@@ -151,7 +160,7 @@ print_sum(FILE *f, enum metric_row row, const char *tenant,
 {
 	bool gauge = row == ROW_VALUE || row == ROW_USE;
 
-	if (gauge ? !s->limited : s->times == 0)
+	if (gauge ? !s->limited : s->held.times == 0)
 		return;
 	fprintf(f, "%s{tenant=\"%s\",limit=\"%s\"} ", rows[row].name, tenant,
 	    quota_dimension(d)->word);
@@ -163,10 +172,10 @@ print_sum(FILE *f, enum metric_row row, const char *tenant,
 		fprintf(f, "%lld\n", (long long)s->use);
 		break;
 	case ROW_HELD:
-		fprintf(f, "%llu\n", (unsigned long long)s->times);
+		fprintf(f, "%llu\n", (unsigned long long)s->held.times);
 		break;
 	default:
-		print_seconds(f, s->us);
+		print_seconds(f, s->held.us);
 		break;
 	}
 }

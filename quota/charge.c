@@ -387,6 +387,16 @@ own_limit(const struct quota_holder *h, struct quota_gauge *g)
 	return part < 1 && value > 0 ? 1 : part;
 }
 
+int64_t
+quota_gauge_count(struct quota_gauge *g)
+{
+	struct lease_count *c = atomic_load_explicit(&g->counter,
+	    memory_order_acquire);
+
+	return atomic_load(&g->count) + (c != NULL ? lease_count_used(c) -
+	    atomic_load(&g->bridged) : 0);
+}
+
 /* With a counter the fleet decides, else the node's own count. */
 static bool
 count_one(struct quota_who *w, int s, enum quota_dimension d, int64_t n,
@@ -406,31 +416,21 @@ count_one(struct quota_who *w, int s, enum quota_dimension d, int64_t n,
 		/* Counted without a limit too: one may come. */
 		over = atomic_fetch_add(&g->count, n) + n > own_limit(h, g);
 	}
-	if (!over)
-		return true;
-	if (gauge_in_force(h, d) != NULL)
+	if (over && gauge_in_force(h, d) != NULL)
 		quota_note(&g->record, 0, now_us);
-	if (gauge_in_force(h, d) == NULL || mode_of(g) != QUOTA_ENFORCE) {
-		if (c != NULL) {
+	if (!over || gauge_in_force(h, d) == NULL ||
+	    mode_of(g) != QUOTA_ENFORCE) {
+		if (over && c != NULL) {
 			lease_count_force(c, (uint32_t)n);
 			w->counted |= (uint8_t)(1u << s);
 		}
+		quota_raise(&g->peak, quota_gauge_count(g));
 		return true;
 	}
 	if (c == NULL)
 		atomic_fetch_sub(&g->count, n);
 	tell(why, h, d, g, 0);
 	return false;
-}
-
-int64_t
-quota_gauge_count(struct quota_gauge *g)
-{
-	struct lease_count *c = atomic_load_explicit(&g->counter,
-	    memory_order_acquire);
-
-	return atomic_load(&g->count) + (c != NULL ? lease_count_used(c) -
-	    atomic_load(&g->bridged) : 0);
 }
 
 static void
@@ -530,6 +530,7 @@ void
 quota_show_count(struct quota_account *a, enum quota_dimension d, int64_t n)
 {
 	atomic_store(&a->tenant->gauges[d].count, n);
+	quota_raise(&a->tenant->gauges[d].peak, n);
 }
 
 bool

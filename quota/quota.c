@@ -485,8 +485,8 @@ window_tick(struct quota_window *w, uint64_t spent, int64_t now_us)
 	atomic_store(&w->slot, slot);
 }
 
-int64_t
-quota_gauge_window(struct quota_gauge *g)
+static int64_t
+used_in_window(struct quota_gauge *g)
 {
 	struct quota_window *w = atomic_load(&g->window);
 	int64_t slot;
@@ -498,8 +498,21 @@ quota_gauge_window(struct quota_gauge *g)
 	    atomic_load(&w->marks[(slot + 1) % QUOTA_SLOTS]));
 }
 
+int64_t
+quota_gauge_use(struct quota_gauge *g, enum quota_dimension d)
+{
+	switch (quota_dimension(d)->kind) {
+	case QUOTA_RATE:
+		return (int64_t)atomic_load(&g->per_s);
+	case QUOTA_WINDOW:
+		return used_in_window(g);
+	default:
+		return quota_gauge_count(g);
+	}
+}
+
 static void
-gauge_tick(struct quota_gauge *g, int64_t now_us)
+gauge_tick(struct quota_gauge *g, enum quota_dimension d, int64_t now_us)
 {
 	uint64_t spent = atomic_load(&g->spent);
 	uint64_t per_s = spent - atomic_load(&g->before);
@@ -507,10 +520,9 @@ gauge_tick(struct quota_gauge *g, int64_t now_us)
 
 	atomic_store(&g->before, spent);
 	atomic_store(&g->per_s, per_s);
-	if (per_s > atomic_load(&g->peak))
-		atomic_store(&g->peak, per_s);
 	if (w != NULL)
 		window_tick(w, spent, now_us);
+	quota_raise(&g->peak, quota_gauge_use(g, d));
 }
 
 static void
@@ -520,7 +532,8 @@ holder_tick(struct quota_holder *h, int64_t now_us)
 
 	for (unsigned d = 0; d < QUOTA_DIMENSIONS; d++) {
 		if (active >> d & 1)
-			gauge_tick(&h->gauges[d], now_us);
+			gauge_tick(&h->gauges[d], (enum quota_dimension)d,
+			    now_us);
 		quota_gauge_bridge(&h->gauges[d]);
 	}
 	for (int lane = 0; lane < QUOTA_LANES; lane++) {
@@ -582,10 +595,13 @@ tick_holder(void *arg, struct slice key, void *value)
 }
 
 static void
-swept(struct sweep *s, struct htab *h, void (*done)(void *))
+swept(struct sweep *s, struct quota_account *a)
 {
 	for (uint32_t i = 0; i < s->n; i++) {
-		done(htab_take(h, s->keys[i]));
+		struct quota_holder *h = htab_take(a->holders, s->keys[i]);
+
+		quota_holder_held(h, a->gone);
+		holder_free(h);
 		free((void *)(uintptr_t)s->keys[i].data);
 	}
 	free(s->keys);
@@ -639,7 +655,7 @@ tick_account(struct quota_account *a, int64_t now_us)
 			holder_tick(a->rest[i], now_us);
 	htab_each(a->holders, tick_holder, &holders);
 	quota_view_holders(&v, a);
-	swept(&holders, a->holders, holder_free);
+	swept(&holders, a);
 	quota_topics_sweep(a, &v);
 	pthread_mutex_unlock(&a->lock);
 }

@@ -105,8 +105,9 @@ struct quota_gauge {
 	_Atomic uint64_t	 spent;		/* RATE, WINDOW: ever */
 	_Atomic(struct quota_window *) window;	/* of a WINDOW in force */
 	struct quota_record	 record;
+	_Atomic int64_t		 peak;		/* the most of its use ever */
 	/* Written by quota_tick only, read by who shows it. */
-	_Atomic uint64_t	 before, per_s, peak;
+	_Atomic uint64_t	 before, per_s;
 	_Atomic unsigned char	 mode;		/* enum quota_mode */
 	unsigned char		 warn[LIMIT_WARNINGS_MAX];
 	unsigned char		 warned;	/* percent told last; tick's */
@@ -329,10 +330,17 @@ struct quota_row {
 	const char		*topic;			/* or NULL */
 	int32_t			 partition;		/* -1: none */
 	int64_t			 value, burst;
-	int64_t			 use, peak;	/* a second, a window, or now */
+	int64_t			 use, peak;	/* a second, a window, or now;
+						 * and the most of that ever */
 	int64_t			 headroom;	/* tokens; below 0: debt */
 	struct quota_gauge	*gauge;		/* NULL: a partition's */
 	struct quota_record	*record;	/* or NULL: none */
+};
+
+/* What a dimension's limits have done, in all scopes, since the account began:
+ * also those that there are no more. */
+struct quota_held {
+	uint64_t		 times, us;
 };
 
 /* NULL: all of them, -1: of any partition. */
@@ -359,6 +367,11 @@ bool		 quota_show(struct quota *q, const char *tenant,
 		    void (*row)(void *arg, const struct quota_row *r),
 		    void (*user)(void *arg, const struct quota_user *u),
 		    void *arg);
+
+/* Never less than before. The node's own limits are none of a tenant's. False:
+ * there is no such account. */
+bool		 quota_held(struct quota *q, const char *tenant,
+		    struct quota_held to[QUOTA_DIMENSIONS]);
 
 /* "ingress_bytes of the tenant: 5000000 bytes a second" */
 void		 quota_reason_text(const struct quota_reason *r, char *to,

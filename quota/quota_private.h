@@ -46,6 +46,8 @@ struct quota_account {
 	struct list		 swept;		/* the same; next one first */
 	struct quota_holder	*rest[2];	/* principals, and client ids,
 						 * that are too many */
+	struct quota_held	 gone[QUOTA_DIMENSIONS];	/* what freed
+						 * holders and topics did */
 	uint32_t		 holder_count[2];
 	/* Without it: */
 	struct quota_holder	*tenant;
@@ -153,8 +155,9 @@ struct bucket_rate *quota_part_rate(struct quota_topic *t,
 enum quota_dimension quota_part_dimension(bool out);
 /* What there is of a COUNT. */
 int64_t	 quota_gauge_count(struct quota_gauge *g);
-/* What was spent of a WINDOW in it, to QUOTA_SLOT_S. */
-int64_t	 quota_gauge_window(struct quota_gauge *g);
+/* What was spent in the last second, of a WINDOW in it (to QUOTA_SLOT_S), or
+ * what there is. */
+int64_t	 quota_gauge_use(struct quota_gauge *g, enum quota_dimension d);
 /* Whether some of those buckets are not full. */
 bool	 quota_uses_beside(struct quota_holder *h, int64_t now_us);
 /* The partition's; made when there is none. */
@@ -180,6 +183,11 @@ void	 quota_view_topics(const struct quota_view *v,
  * that nobody has and that owe nothing. With the account's lock held. */
 void	 quota_topics_sweep(struct quota_account *a,
 	    const struct quota_view *v);
+/* Adds what its limits have done. */
+void	 quota_holder_held(struct quota_holder *h,
+	    struct quota_held to[QUOTA_DIMENSIONS]);
+void	 quota_topic_held(struct quota_topic *t,
+	    struct quota_held to[QUOTA_DIMENSIONS]);
 /* Tells the log what is new of a limit. Once a second. */
 void	 quota_notice(const char *tenant, const struct quota_row *r,
 	    int64_t now_us);

@@ -357,6 +357,7 @@ quota_topics_sweep(struct quota_account *a, const struct quota_view *v)
 			continue;
 		}
 		htab_take(a->topics, slice_of(t->name));
+		quota_topic_held(t, a->gone);
 		quota_topic_free(t);
 	}
 }

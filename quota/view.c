@@ -21,21 +21,14 @@ show_gauge(const struct quota_view *v, struct quota_holder *h,
 		.partition = -1,
 		.value = atomic_load(&g->value),
 		.burst = atomic_load(&g->burst),
+		.use = quota_gauge_use(g, d),
 		.gauge = g, .record = &g->record,
 	};
 
-	if (bucket) {
-		r.use = (int64_t)atomic_load(&g->per_s);
-		r.peak = (int64_t)atomic_load(&g->peak);
-		r.headroom = bucket_look(&g->bucket, quota_gauge_rate(g),
-		    v->now_us) /
-		    BUCKET_UNIT;
-		if (row->kind == QUOTA_WINDOW)
-			r.use = quota_gauge_window(g);
-	} else {
-		r.use = quota_gauge_count(g);
-		r.headroom = r.value - r.use;
-	}
+	quota_raise(&g->peak, r.use);
+	r.peak = atomic_load(&g->peak);
+	r.headroom = bucket ? bucket_look(&g->bucket, quota_gauge_rate(g),
+	    v->now_us) / BUCKET_UNIT : r.value - r.use;
 	v->row(v->arg, &r);
 }
 
@@ -163,6 +156,75 @@ quota_show(struct quota *q, const char *tenant,
 		quota_view_holders(&v, a);
 	}
 	quota_view_topics(&v, a);
+	pthread_mutex_unlock(&a->lock);
+	return true;
+}
+
+/* ---- what they have done ---- */
+
+static void
+add_record(struct quota_held *to, const struct quota_record *r)
+{
+	to->times += atomic_load(&r->times);
+	to->us += atomic_load(&r->us);
+}
+
+/* Those that are off, too. */
+void
+quota_holder_held(struct quota_holder *h,
+    struct quota_held to[QUOTA_DIMENSIONS])
+{
+	for (int d = 0; d < QUOTA_DIMENSIONS; d++)
+		add_record(&to[d], &h->gauges[d].record);
+}
+
+static void
+add_part(void *arg, struct quota_topic *t, int32_t partition,
+    struct quota_part *p)
+{
+	const struct quota_more *more = atomic_load(&p->more);
+	struct quota_held *to = arg;
+
+	(void)t, (void)partition;
+	for (int out = 0; more != NULL && out < 2; out++)
+		add_record(&to[quota_part_dimension(out)], &more->record[out]);
+}
+
+void
+quota_topic_held(struct quota_topic *t,
+    struct quota_held to[QUOTA_DIMENSIONS])
+{
+	quota_topic_each(t, add_part, to);
+}
+
+static bool
+add_holder(void *arg, struct slice key, void *value)
+{
+	(void)key;
+	quota_holder_held(value, arg);
+	return true;
+}
+
+static bool
+add_topic(void *arg, struct slice key, void *value)
+{
+	(void)key;
+	quota_topic_held(value, arg);
+	return true;
+}
+
+bool
+quota_held(struct quota *q, const char *tenant,
+    struct quota_held to[QUOTA_DIMENSIONS])
+{
+	struct quota_account *a = quota_account_find(q, slice_of(tenant));
+
+	if (a == NULL)
+		return false;
+	pthread_mutex_lock(&a->lock);
+	memcpy(to, a->gone, sizeof(a->gone));
+	quota_account_holders(a, add_holder, to);
+	htab_each(a->topics, add_topic, to);
 	pthread_mutex_unlock(&a->lock);
 	return true;
 }

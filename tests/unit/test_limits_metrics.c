@@ -10,8 +10,9 @@
 
 #include <cmocka.h>
 
+#include "gateway/base/htab.h"
 #include "gateway/limits_metrics.h"
-#include "quota/quota.h"
+#include "quota/quota_private.h"
 
 enum { SECOND = 1000000 };
 
@@ -98,6 +99,65 @@ shows_tenants_and_hot_partitions(void **state)
 }
 
 static void
+assert_held(struct quota *q, const char *limit, const char *times,
+    const char *seconds)
+{
+	char *text = metrics_of(q), want[200];
+
+	snprintf(want, sizeof(want), "\nweir_limit_held_up_total{tenant="
+	    "\"orders\",limit=\"%s\"} %s\n", limit, times);
+	assert_non_null(strstr(text, want));
+	snprintf(want, sizeof(want), "\nweir_limit_held_up_seconds_total{"
+	    "tenant=\"orders\",limit=\"%s\"} %s\n", limit, seconds);
+	assert_non_null(strstr(text, want));
+	free(text);
+}
+
+/* Who was held up and went, and limits that are gone, are counted on. */
+static void
+counters_never_go_back(void **state)
+{
+	struct quota *q = quota_new(1);
+	struct limits *l = some_limits(), *none = limits_new("none", 0);
+	struct quota_account *a = quota_account(q, "orders", l);
+	struct quota_reason why = { .us = 0 };
+	struct quota_topic *t;
+	struct quota_who w;
+
+	(void)state;
+	for (int i = 1; i <= 3; i++) {
+		char times[8], seconds[16];
+
+		quota_who_open(q, a, SLICE_LIT("alice"), SLICE_LIT(""), &w);
+		quota_note(&w.holders[QUOTA_PRINCIPAL]->gauges[
+		    QUOTA_DIM_INGRESS].record, 5 * SECOND, SECOND);
+		t = quota_topic(a, SLICE_LIT("clicks"));
+		why.us = 0;
+		quota_part_spend(t, 3, false, 20, i * 1000LL * SECOND, &why);
+		quota_note(why.record, 5 * SECOND, i * 1000LL * SECOND);
+		quota_topic_unref(t);
+		quota_who_close(&w);
+		snprintf(times, sizeof(times), "%d", i);
+		snprintf(seconds, sizeof(seconds), "%d.000000", 5 * i);
+		assert_held(q, "ingress_bytes", times, seconds);
+		assert_held(q, "partition_ingress_bytes", times, seconds);
+		quota_account_set(a, none);
+		assert_held(q, "ingress_bytes", times, seconds);
+		assert_held(q, "partition_ingress_bytes", times, seconds);
+		quota_account_set(a, l);
+		/* Its buckets are full by then: it is forgotten. */
+		quota_tick(q, i * 1000LL * SECOND + 500LL * SECOND);
+		assert_int_equal(htab_count(a->holders), 0);
+		assert_int_equal(htab_count(a->topics), 0);
+		assert_held(q, "ingress_bytes", times, seconds);
+		assert_held(q, "partition_ingress_bytes", times, seconds);
+	}
+	quota_free(q);
+	limits_unref(l);
+	limits_unref(none);
+}
+
+static void
 has_no_more_tenants_than_may_be(void **state)
 {
 	struct quota *q = quota_new(1);
@@ -134,6 +194,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(shows_tenants_and_hot_partitions),
+		cmocka_unit_test(counters_never_go_back),
 		cmocka_unit_test(has_no_more_tenants_than_may_be),
 	};
 

@@ -163,9 +163,9 @@ a_restart_brings_no_burst_of_a_window(void **state)
 }
 
 static void
-keep_use(void *arg, const struct quota_row *r)
+keep_row(void *arg, const struct quota_row *r)
 {
-	*(int64_t *)arg = r->use;
+	*(struct quota_row *)arg = *r;
 }
 
 static void
@@ -175,15 +175,27 @@ no_user(void *arg, const struct quota_user *u)
 	(void)u;
 }
 
+static struct quota_row
+shown(struct fixture *f)
+{
+	const struct quota_asked all = { .partition = -1 };
+	struct quota_row row = { .use = -1, .peak = -1 };
+
+	assert_true(quota_show(f->quota, "orders", &all, f->now, keep_row,
+	    no_user, &row));
+	return row;
+}
+
 static int64_t
 used(struct fixture *f)
 {
-	const struct quota_asked all = { .partition = -1 };
-	int64_t use = -1;
+	return shown(f).use;
+}
 
-	assert_true(quota_show(f->quota, "orders", &all, f->now, keep_use,
-	    no_user, &use));
-	return use;
+static int64_t
+peak(struct fixture *f)
+{
+	return shown(f).peak;
 }
 
 /* What was spent in it, not what its bucket lacks: after a start that lacks
@@ -216,6 +228,41 @@ a_windows_use_is_what_was_spent(void **state)
 	f.now += 1000 * SECOND;
 	quota_tick(f.quota, f.now);
 	assert_int_equal(used(&f), 0);
+	/* The most that was spent in five minutes, not in a second. */
+	assert_int_equal(peak(&f), 14);
+	end(&f);
+}
+
+/* How many there were at most, also between two looks. */
+static void
+counts_have_peaks(void **state)
+{
+	const struct limit rows[] = {
+		{ .dimension = QUOTA_DIM_CONNECTIONS, .scope = QUOTA_TENANT,
+		  .value = 5 },
+		{ .dimension = QUOTA_DIM_PARTITIONS, .scope = QUOTA_TENANT,
+		  .value = 5 },
+	};
+	struct quota_reason why;
+	struct fixture f;
+
+	(void)state;
+	begin(&f, 1, &rows[0]);
+	for (int i = 0; i < 7; i++)
+		assert_int_equal(quota_count(&f.who, QUOTA_DIM_CONNECTIONS, 1,
+		    f.now, &why), i < 5);
+	for (int i = 0; i < 4; i++)
+		quota_uncount(&f.who, QUOTA_DIM_CONNECTIONS, 1);
+	quota_tick(f.quota, f.now);
+	assert_int_equal(used(&f), 1);
+	assert_int_equal(peak(&f), 5);
+	quota_uncount(&f.who, QUOTA_DIM_CONNECTIONS, 1);
+	end(&f);
+	begin(&f, 1, &rows[1]);
+	quota_show_count(f.account, QUOTA_DIM_PARTITIONS, 4);
+	quota_show_count(f.account, QUOTA_DIM_PARTITIONS, 3);
+	assert_int_equal(used(&f), 3);
+	assert_int_equal(peak(&f), 4);
 	end(&f);
 }
 
@@ -1000,6 +1047,7 @@ main(void)
 		cmocka_unit_test(a_window_is_a_slow_rate),
 		cmocka_unit_test(a_restart_brings_no_burst_of_a_window),
 		cmocka_unit_test(a_windows_use_is_what_was_spent),
+		cmocka_unit_test(counts_have_peaks),
 		cmocka_unit_test(every_scope_holds),
 		cmocka_unit_test(the_node_holds_for_all),
 		cmocka_unit_test(shadow_holds_up_nobody_and_is_noted),

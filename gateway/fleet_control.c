@@ -16,6 +16,7 @@
 #include "gateway/net/loop.h"
 #include "gateway/redis_config.h"
 #include "gateway/tenants.h"
+#include "gateway/text_json.h"
 #include "quota/fleet.h"
 #include "quota/quota.h"
 #include "quota/redis.h"
@@ -250,8 +251,9 @@ shards_json(const struct redis *r)
 		struct redis_shard_state s;
 
 		redis_shard(r, i, &s);
-		json_array_append_new(to, json_pack("{s:s, s:b, s:s}",
-		    "address", s.address, "up", s.up, "error", s.error));
+		json_array_append_new(to, json_pack("{s:s, s:b, s:o}",
+		    "address", s.address, "up", s.up,
+		    "error", text_json(slice_of(s.error))));
 	}
 	return to;
 }

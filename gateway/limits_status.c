@@ -9,6 +9,7 @@
 #include "gateway/config.h"
 #include "gateway/gateway.h"
 #include "gateway/tenants.h"
+#include "gateway/text_json.h"
 #include "quota/quota.h"
 
 struct status {
@@ -39,12 +40,6 @@ record_json(const struct quota_record *r, int64_t now_us)
 	    "now", now_us - last < QUOTA_EPISODE_MS * 1000);
 }
 
-static json_t *
-text_or_null(const char *s)
-{
-	return s != NULL ? json_stringn_nocheck(s, strlen(s)) : json_null();
-}
-
 static void
 add_row(void *arg, const struct quota_row *r)
 {
@@ -64,9 +59,10 @@ add_row(void *arg, const struct quota_row *r)
 	    "value", (json_int_t)r->value, "burst", (json_int_t)r->burst,
 	    "use", (json_int_t)r->use, "peak", (json_int_t)r->peak,
 	    "headroom", (json_int_t)r->headroom, "warn_percent", warn,
-	    "principal", text_or_null(r->principal),
-	    "client_id", text_or_null(r->client_id),
-	    "topic", text_or_null(r->topic), "partition", (int)r->partition,
+	    "principal", text_json_or_null(r->principal),
+	    "client_id", text_json_or_null(r->client_id),
+	    "topic", text_json_or_null(r->topic),
+	    "partition", (int)r->partition,
 	    "held_up", r->record != NULL ? record_json(r->record, s->now_us) :
 	    json_null()));
 }
@@ -77,7 +73,7 @@ add_user(void *arg, const struct quota_user *u)
 	struct status *s = arg;
 
 	json_array_append_new(s->users, json_pack("{s:o, s:i, s:I, s:I, s:I}",
-	    "principal", text_or_null(u->principal), "sessions",
+	    "principal", text_json_or_null(u->principal), "sessions",
 	    (int)u->sessions,
 	    "produced_per_s", (json_int_t)u->per_s[QUOTA_IN],
 	    "fetched_per_s", (json_int_t)u->per_s[QUOTA_OUT],
@@ -167,7 +163,7 @@ limits_status(struct gateway *g, const struct limits_query *q,
 	seen = g->quota != NULL && quota_show(g->quota, q->tenant != NULL ?
 	    q->tenant : "", &asked, s.now_us, add_row, add_user, &s);
 	return json_pack("{s:o, s:s, s:b, s:o, s:o}",
-	    "tenant", text_or_null(q->tenant),
+	    "tenant", text_json_or_null(q->tenant),
 	    "profile", l->profile != NULL ? l->profile : "",
 	    "seen", seen,
 	    "limits", sorted(s.limits, by_times),

@@ -12,6 +12,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/metric.h"
+#include "gateway/base/utf8.h"
 #include "gateway/config.h"
 #include "gateway/gateway.h"
 #include "gateway/client_login.h"
@@ -89,8 +90,7 @@ static void
 note_client_id(struct session *s, struct slice id)
 {
 	uint32_t len = id.data == NULL ? 0 : (uint32_t)strnlen(
-	    (const char *)id.data, id.len < SESSION_CLIENT_ID_MAX ? id.len :
-	    SESSION_CLIENT_ID_MAX);
+	    (const char *)id.data, utf8_cut(id, SESSION_CLIENT_ID_MAX));
 
 	if (id.data == NULL || (s->client_id != NULL &&
 	    strlen(s->client_id) == len &&

@@ -22,7 +22,7 @@ struct share_state;
 struct tenant;
 struct throttle;
 
-enum { SESSION_NAME_MAX = 64, SESSION_CLIENT_ID_MAX = 64 };
+enum { SESSION_NAME_MAX = 64, SESSION_CLIENT_ID_MAX = 256 };
 
 /* Where a session stands. */
 enum session_state {

@@ -14,16 +14,8 @@
 #include "gateway/inquiry.h"
 #include "gateway/session.h"
 #include "gateway/tenants.h"
+#include "gateway/text_json.h"
 #include "routing/watch.h"
-
-static json_t *
-slice_json(struct slice s)
-{
-	json_t *j = json_stringn((const char *)(s.data ? s.data :
-	    (const uint8_t *)""), s.len);
-
-	return j != NULL ? j : json_string("(not UTF-8)");
-}
 
 static json_t *
 describe_session(struct session *s)
@@ -36,7 +28,7 @@ describe_session(struct session *s)
 	    "tenant", s->tenant != NULL ? s->tenant->id : NULL,
 	    "listener", s->worker->config->listeners.v[s->listener].name,
 	    "peer", conn_peer(s->conn)->text,
-	    "client_id", slice_json(slice_of(s->client_id ? s->client_id :
+	    "client_id", text_json(slice_of(s->client_id ? s->client_id :
 	    "")),
 	    "software", s->software ? s->software : "",
 	    "virtual_brokers", (int)session_virtual_count(s),
@@ -114,8 +106,8 @@ describe_broker(const struct broker *b, const json_t *workers)
 	snprintf(address, sizeof(address), "%.*s:%d", SLICE_FMT(b->host),
 	    b->port);
 	json_object_set_new(j, "id", json_integer(b->id));
-	json_object_set_new(j, "address", slice_json(slice_of(address)));
-	json_object_set_new(j, "rack", b->rack.data ? slice_json(b->rack) :
+	json_object_set_new(j, "address", text_json(slice_of(address)));
+	json_object_set_new(j, "rack", b->rack.data ? text_json(b->rack) :
 	    json_null());
 	return j;
 }
@@ -137,7 +129,7 @@ describe_cluster(struct gateway *g, const json_t *workers)
 	cluster_count(c, &partitions, &leaderless);
 	return json_pack("{s:s, s:o, s:I, s:f, s:i, s:o, s:i, s:I, s:I}",
 	    "state", watch_state(g->watch),
-	    "cluster_id", slice_json(c->cluster_id),
+	    "cluster_id", text_json(c->cluster_id),
 	    "generation", (json_int_t)c->generation,
 	    "age_seconds", (double)(clock_now_us() - c->asked_us) / 1e6,
 	    "broker_count", c->broker_count,

@@ -26,6 +26,7 @@ enum {
 	WORLD_BROKERS = 16, WORLD_TOPICS = 32, WORLD_PARTITIONS = 64,
 	WORLD_COORDINATORS = 64, WORLD_CLIENTS = 32, WORLD_CONNS = 256,
 	WORLD_REQUESTS = 4096, WORLD_NAME = 64, WORLD_AWAITED = 256,
+	WORLD_CLIENT_ID = 400,
 };
 
 struct world_broker {
@@ -75,7 +76,7 @@ struct world_awaited {
 
 struct world_client {
 	char			 name[WORLD_NAME];
-	char			 client_id[WORLD_NAME];	/* "": none */
+	char			 client_id[WORLD_CLIENT_ID];	/* "": none */
 	struct peer		 peer;
 	int32_t			 next_id;
 	struct world_awaited	 awaited[WORLD_AWAITED];

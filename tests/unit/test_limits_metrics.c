@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Metrics of limits: one series a tenant and limit, and no more partitions than
- * there may be. */
+ * there may be; and what is shown of them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,9 +9,13 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <jansson.h>
 
 #include "gateway/base/htab.h"
+#include "gateway/config.h"
+#include "gateway/gateway.h"
 #include "gateway/limits_metrics.h"
+#include "gateway/limits_status.h"
 #include "quota/quota_private.h"
 
 enum { SECOND = 1000000 };
@@ -157,6 +161,35 @@ counters_never_go_back(void **state)
 	limits_unref(none);
 }
 
+/* Whatever bytes clients call themselves. */
+static void
+shows_what_is_no_text(void **state)
+{
+	struct config config = { .quota.made = limits_new("test", 1) };
+	struct gateway g = { .config = &config, .quota = quota_new(1) };
+	const struct limits_query all = { .partition = -1 };
+	struct quota_who w;
+	struct error err;
+	char *text;
+	json_t *v;
+
+	(void)state;
+	config.quota.made->v[0] = (struct limit){
+		.dimension = QUOTA_DIM_REQUESTS, .scope = QUOTA_CLIENT,
+		.value = 1, .burst = 1 };
+	quota_who_open(g.quota, quota_account(g.quota, "", config.quota.made),
+	    SLICE_LIT("alice"), SLICE_LIT("app\xff\xe2\x82"), &w);
+	v = limits_status(&g, &all, &err);
+	text = json_dumps(v, 0);
+	assert_non_null(text);
+	assert_non_null(strstr(text, "\"app\\\\xff\\\\xe2\\\\x82\""));
+	free(text);
+	json_decref(v);
+	quota_who_close(&w);
+	quota_free(g.quota);
+	limits_unref(config.quota.made);
+}
+
 static void
 has_no_more_tenants_than_may_be(void **state)
 {
@@ -195,6 +228,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(shows_tenants_and_hot_partitions),
 		cmocka_unit_test(counters_never_go_back),
+		cmocka_unit_test(shows_what_is_no_text),
 		cmocka_unit_test(has_no_more_tenants_than_may_be),
 	};
 

@@ -86,7 +86,7 @@ add_row(void *arg, const struct quota_row *r)
 	if (r->scope == QUOTA_TENANT) {
 		s->limited = true;
 		s->value = r->value;
-		s->use = r->use;
+		s->use = r->here;
 	}
 	if (r->scope == QUOTA_PARTITION && r->record != NULL)
 		add_hot(g, t->name, r, atomic_load(&r->record->us));

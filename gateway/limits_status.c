@@ -51,13 +51,15 @@ add_row(void *arg, const struct quota_row *r)
 	    r->gauge->warn[i] != 0; i++)
 		json_array_append_new(warn, json_integer(r->gauge->warn[i]));
 	json_array_append_new(s->limits, json_pack("{s:s, s:s, s:s, s:s, s:s, "
-	    "s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:i, s:o}",
+	    "s:I, s:I, s:I, s:I, s:b, s:I, s:I, s:o, s:o, s:o, s:o, s:i, "
+	    "s:o}",
 	    "dimension", d->word, "scope", quota_scope_word(r->scope),
 	    "mode", quota_mode_word(r->mode), "unit", d->unit,
 	    "per", d->kind == QUOTA_RATE ? "second" :
 	    d->kind == QUOTA_WINDOW ? "5 minutes" : "",
 	    "value", (json_int_t)r->value, "burst", (json_int_t)r->burst,
-	    "use", (json_int_t)r->use, "peak", (json_int_t)r->peak,
+	    "use", (json_int_t)r->use, "here", (json_int_t)r->here,
+	    "fleet", r->fleet, "peak", (json_int_t)r->peak,
 	    "headroom", (json_int_t)r->headroom, "warn_percent", warn,
 	    "principal", text_json_or_null(r->principal),
 	    "client_id", text_json_or_null(r->client_id),

@@ -35,8 +35,9 @@ usage(FILE *f, bool why)
 	    why ? "explain" : "limits", why ?
 	    "Which limits have held somebody up: since when, how often, how "
 	    "long, who uses\nthem most, and what is left now." :
-	    "Each limit: its value, what is used of it, what is left, and the "
-	    "most that was\nused in a second.");
+	    "Each limit: its value, what is used of it by all the fleet as far "
+	    "as this node\nknows, through this node (here), what is left, and "
+	    "the most that was used here in\na second.");
 	return f == stdout ? WEIRCTL_OK : WEIRCTL_USAGE;
 }
 
@@ -94,13 +95,15 @@ print_whose(const json_t *row)
 static void
 print_limit(const json_t *row)
 {
-	char value[32], use[32], left[32], peak[32];
+	char value[32], use[32], here[32], left[32], peak[32];
 	bool counted = number(row, "use") >= 0;
 
-	printf("%-26s %-9s %-8s %10s %10s %10s %10s", text(row, "dimension"),
-	    text(row, "scope"), text(row, "mode"),
+	printf("%-26s %-9s %-8s %10s %10s %10s %10s %10s",
+	    text(row, "dimension"), text(row, "scope"), text(row, "mode"),
 	    short_number(number(row, "value"), value, sizeof(value)),
 	    counted ? short_number(number(row, "use"), use, sizeof(use)) : "-",
+	    counted ? short_number(number(row, "here"), here, sizeof(here)) :
+	    "-",
 	    short_number(number(row, "headroom"), left, sizeof(left)),
 	    counted ? short_number(number(row, "peak"), peak, sizeof(peak)) :
 	    "-");
@@ -123,8 +126,8 @@ print_limits(const json_t *v)
 		puts("nothing is limited");
 		return;
 	}
-	printf("%-26s %-9s %-8s %10s %10s %10s %10s\n", "LIMIT", "SCOPE",
-	    "MODE", "VALUE", "USE", "HEADROOM", "PEAK");
+	printf("%-26s %-9s %-8s %10s %10s %10s %10s %10s\n", "LIMIT", "SCOPE",
+	    "MODE", "VALUE", "USE", "HERE", "HEADROOM", "PEAK");
 	json_array_foreach(json_object_get(v, "limits"), i, row)
 		print_limit(row);
 }
@@ -185,9 +188,14 @@ print_reason(const json_t *v, const json_t *row)
 	    real(h, "seconds"), real(h, "longest_s"),
 	    json_is_true(json_object_get(h, "now")) ? "goes on" : "was on",
 	    real(h, "since_s"), real(h, "last_s"));
-	printf("    now: %lld %s %s\n", llabs(number(row, "headroom")),
+	printf("    now: %lld %s %s", llabs(number(row, "headroom")),
 	    text(row, "unit"), number(row, "headroom") < 0 ?
 	    "of debt" : "of headroom");
+	if (number(row, "use") >= 0)
+		printf(", %lld in use", number(row, "use"));
+	if (json_is_true(json_object_get(row, "fleet")))
+		printf(" by the fleet, %lld here", number(row, "here"));
+	putchar('\n');
 	print_users(v, row);
 }
 

@@ -9,7 +9,10 @@
 #include "gateway/base/mem.h"
 #include "quota/quota_private.h"
 
-enum { NAME_SIZE = 2400, REFERENCE = 1000000, WEIGH_MS = 200 };
+enum {
+	NAME_SIZE = 2400, REFERENCE = 1000000, WEIGH_MS = 200,
+	EARLY_PERCENT = 80,	/* of what may be used unasked */
+};
 
 struct quota_fleet {
 	struct quota		*quota;
@@ -166,6 +169,55 @@ quota_gauge_bridge(struct quota_gauge *g)
 	else
 		lease_count_put(c, (uint32_t)(was - now));
 	atomic_store(&g->bridged, now);
+}
+
+/* ---- what others use ---- */
+
+/* Where all nodes use nearly as much, none falls short of its part before the
+ * whole is nearly used; so who comes near to its part asks. */
+static void
+press_early(struct quota_holder *h, enum quota_dimension d,
+    const struct lease_view *v)
+{
+	struct quota_gauge *g = &h->gauges[d];
+	struct lease *l = atomic_load(&g->lease);
+	__int128 part = atomic_load(&quota_gauge_rate(g)->rate);
+
+	if (quota_dimension(d)->kind != QUOTA_RATE || g->warn[0] == 0 ||
+	    (__int128)atomic_load(&g->per_s) * BUCKET_UNIT * 100 <
+	    part * EARLY_PERCENT)
+		return;
+	if (l == NULL && !atomic_exchange(&g->queued, true))
+		quota_tell(h->account->quota, &(struct quota_event){
+		    .holder = h, .which = (int32_t)d });
+	else if (l != NULL && v->mode == LEASE_FREE)
+		lease_press(l);
+}
+
+void
+quota_gauge_tell(struct quota_holder *h, enum quota_dimension d)
+{
+	struct quota_gauge *g = &h->gauges[d];
+	struct lease *l = atomic_load(&g->lease);
+	struct lease_count *c = atomic_load(&g->counter);
+	struct lease_view v = { .told = false };
+	int64_t unit = l != NULL ? BUCKET_UNIT : 1;
+
+	if (h->account == NULL || !(atomic_load(&h->active) >> d & 1) ||
+	    !atomic_load(&h->account->quota->fleet)) {
+		atomic_store(&g->told, false);
+		return;
+	}
+	if (l != NULL)
+		lease_view(l, &v);
+	else if (c != NULL)
+		lease_count_view(c, &v);
+	atomic_store(&g->others, v.others / unit);
+	atomic_store(&g->left, v.left / unit);
+	/* What is spent a second is not what was in a window. */
+	atomic_store(&g->told, v.told &&
+	    quota_dimension(d)->kind != QUOTA_WINDOW);
+	press_early(h, d, &v);
 }
 
 /* Connections only: what else is counted, brokers know. */

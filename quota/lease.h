@@ -162,7 +162,11 @@ struct lease_view {
 	int64_t		 answered_us;	/* when it was answered; 0: never */
 	uint64_t	 losses;
 	uint32_t	 used, allowed;	/* of a count: here */
-	int64_t		 others;	/* of a count: what all others have */
+	/* Whether the store said lately what follows: what all others have of
+	 * a count, or spend of a rate (millionths a second), and what there is
+	 * of a rate for all (millionths). */
+	bool		 told;
+	int64_t		 others, left;
 };
 void		 lease_view(const struct lease *l, struct lease_view *to);
 void		 lease_count_view(const struct lease_count *c,

@@ -216,7 +216,7 @@ begin_asking(struct lease_count *c, int64_t now)
 	    lease_count_used(c);
 	c->others = c->limit - free_count(c);
 	c->is_short = false;
-	c->l.called_us = 0;
+	c->l.called_us = c->l.told_us = 0;
 	c->l.said_us = 0;
 	leased_ask(&c->l, true);
 	leased_due(&c->l, now);
@@ -425,6 +425,7 @@ count_answer(struct leased *l, struct slice *line, bool late, int64_t now)
 	c->others = others < 0 ? 0 : others < LEASE_COUNT_MAX ? others :
 	    LEASE_COUNT_MAX;
 	c->is_short = is_short != 0;
+	l->told_us = now;
 	leased_due(l, now + next_call(c));
 	set_mode(c, LEASE_ASKING);
 	return true;
@@ -505,6 +506,6 @@ lease_count_view(const struct lease_count *c, struct lease_view *to)
 		.mode = c->l.mode, .pressed = c->l.asks,
 		.answered_us = c->l.answered_us, .losses = c->l.losses,
 		.used = used_of(state), .allowed = allowed_of(state),
-		.others = c->others,
+		.told = leased_told(&c->l), .others = c->others,
 	};
 }

@@ -33,6 +33,7 @@ enum {
 	NEED_US = 1000 * 1000,		/* a press is said again */
 	LOST_RETRY_US = 100 * 1000,	/* while heartbeats are answered */
 	LOST_SELDOM_US = 1000 * 1000,	/* and while they are not */
+	TOLD_US = 3000 * 1000,		/* what others do is known so long */
 };
 
 struct lease_group {
@@ -61,6 +62,7 @@ struct leased {
 	int64_t			 need_us;	/* last time it had to ask */
 	int64_t			 due_us;	/* next call */
 	int64_t			 called_us, answered_us;
+	int64_t			 told_us;	/* of others, since it asks */
 	uint64_t		 losses;
 	struct call		*call;		/* under way */
 	struct list		 asking, link;	/* of group, of node->limits */
@@ -129,6 +131,8 @@ struct lease_node {
 void		 leased_init(struct leased *l, struct lease_node *n,
 		    struct slice group, struct slice name, const char *what);
 void		 leased_fini(struct leased *l);
+/* Whether it was told of others lately. */
+bool		 leased_told(const struct leased *l);
 /* It calls the store from now on, or no longer. */
 void		 leased_ask(struct leased *l, bool ask);
 /* It is due no later than that. */

@@ -55,6 +55,7 @@ struct rate {
 	int64_t			 credit;
 	int64_t			 horizon_us;
 	double			 share;		/* of what all spend */
+	int64_t			 others;	/* what they spend a second */
 	int64_t			 span;		/* it was counted in last */
 	/* While it is lost. */
 	int64_t			 earned_from_us;
@@ -201,7 +202,7 @@ begin_asking(struct rate *r, enum from from, int64_t now)
 	r->want = r->asked = r->granted = 0;
 	r->span = r->left = 0;
 	r->horizon_us = HORIZON_US;
-	r->l.called_us = 0;
+	r->l.called_us = r->l.told_us = 0;
 	r->share = 1.0 / node_of(r)->nodes;
 	r->history = from == FROM_ASKING;
 	leased_ask(&r->l, true);
@@ -499,6 +500,15 @@ learn_share(struct rate *r, double all)
 	r->history = true;
 }
 
+static void
+learn_others(struct rate *r, int64_t all, int64_t now)
+{
+	double others = (double)all - r->spending;
+
+	r->others = others > 0 ? (int64_t)others : 0;
+	r->l.told_us = now;
+}
+
 static int64_t
 next_call(const struct rate *r, int64_t pace)
 {
@@ -595,6 +605,7 @@ rate_answer(struct leased *l, struct slice *line, bool late, int64_t now)
 	r->from = FROM_ASKING;
 	r->span = v[SPAN];
 	learn_share(r, (double)v[SPENDING]);
+	learn_others(r, v[SPENDING], now);
 	take_grant(r, grant, now);
 	r->left = v[LEFT];
 	fit_horizon(r);
@@ -726,5 +737,7 @@ lease_view(const struct lease *pub, struct lease_view *to)
 		    lost_part(r)),
 		.demand = (int64_t)r->demand,
 		.answered_us = r->l.answered_us, .losses = r->l.losses,
+		.told = leased_told(&r->l), .others = r->others,
+		.left = r->left > 0 ? r->left : 0,
 	};
 }

@@ -149,6 +149,13 @@ leased_fini(struct leased *l)
 	n->seen.leases--;
 }
 
+bool
+leased_told(const struct leased *l)
+{
+	return l->mode == LEASE_ASKING && l->told_us != 0 &&
+	    clock_now_us() - l->told_us < TOLD_US;
+}
+
 void
 leased_ask(struct leased *l, bool ask)
 {

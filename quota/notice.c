@@ -88,8 +88,9 @@ notice_warning(const char *tenant, const struct quota_row *r)
 			reached = g->warn[i];
 	if (reached > g->warned) {
 		whose(r, tenant, text, sizeof(text));
-		log_warn("limit nearly reached", "%s use=%lld percent=%u",
-		    text, (long long)r->use, is);
+		log_warn("limit nearly reached", "%s use=%lld here=%lld "
+		    "percent=%u", text, (long long)r->use, (long long)r->here,
+		    is);
 	}
 	/* A use that goes up and down about a threshold is told once. */
 	if (reached > g->warned || is + 10 < g->warned)

@@ -535,6 +535,7 @@ holder_tick(struct quota_holder *h, int64_t now_us)
 			gauge_tick(&h->gauges[d], (enum quota_dimension)d,
 			    now_us);
 		quota_gauge_bridge(&h->gauges[d]);
+		quota_gauge_tell(h, (enum quota_dimension)d);
 	}
 	for (int lane = 0; lane < QUOTA_LANES; lane++) {
 		uint64_t given = atomic_load(&h->given[lane]);

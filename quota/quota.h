@@ -108,6 +108,10 @@ struct quota_gauge {
 	_Atomic int64_t		 peak;		/* the most of its use ever */
 	/* Written by quota_tick only, read by who shows it. */
 	_Atomic uint64_t	 before, per_s;
+	/* The same, in a fleet: what others use of it and what is left for all
+	 * as far as the store said so lately. */
+	_Atomic bool		 told;
+	_Atomic int64_t		 others, left;
 	_Atomic unsigned char	 mode;		/* enum quota_mode */
 	unsigned char		 warn[LIMIT_WARNINGS_MAX];
 	unsigned char		 warned;	/* percent told last; tick's */
@@ -330,9 +334,12 @@ struct quota_row {
 	const char		*topic;			/* or NULL */
 	int32_t			 partition;		/* -1: none */
 	int64_t			 value, burst;
-	int64_t			 use, peak;	/* a second, a window, or now;
-						 * and the most of that ever */
+	/* A second, in a window, or now. here: this node's; use: the fleet's as
+	 * well, when it is known (fleet), of which headroom is then too; peak:
+	 * the most use ever. */
+	int64_t			 use, here, peak;
 	int64_t			 headroom;	/* tokens; below 0: debt */
+	bool			 fleet;
 	struct quota_gauge	*gauge;		/* NULL: a partition's */
 	struct quota_record	*record;	/* or NULL: none */
 };

@@ -143,6 +143,11 @@ quota_unleased_us(const struct quota *q)
 	    atomic_load_explicit(&q->closed, memory_order_relaxed) ?
 	    INT64_MAX : -1;
 }
+
+/* Keeps what the fleet's store said of it lately, and leases it where this node
+ * uses nearly all that it may unasked: then others' use counts. Once a second.
+ * Thread: control. */
+void	 quota_gauge_tell(struct quota_holder *h, enum quota_dimension d);
 /* Limits, as far as this node may use them unasked. */
 void	 quota_rate_follow(struct quota *q, struct bucket_rate *r,
 	    int64_t value, int64_t seconds, int64_t burst);

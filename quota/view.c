@@ -7,6 +7,22 @@
 #include "gateway/base/mem.h"
 #include "quota/quota_private.h"
 
+/* In a fleet the limit is the fleet's. */
+static void
+add_others(struct quota_row *r, bool bucket)
+{
+	int64_t others = atomic_load(&r->gauge->others);
+	int64_t left = atomic_load(&r->gauge->left);
+
+	r->fleet = atomic_load(&r->gauge->told);
+	if (!r->fleet)
+		return;
+	r->use += others;
+	r->headroom += bucket ? left : -others;
+	if (r->headroom > r->burst && bucket)
+		r->headroom = r->burst;
+}
+
 static void
 show_gauge(const struct quota_view *v, struct quota_holder *h,
     enum quota_dimension d)
@@ -21,14 +37,16 @@ show_gauge(const struct quota_view *v, struct quota_holder *h,
 		.partition = -1,
 		.value = atomic_load(&g->value),
 		.burst = atomic_load(&g->burst),
-		.use = quota_gauge_use(g, d),
+		.here = quota_gauge_use(g, d),
 		.gauge = g, .record = &g->record,
 	};
 
+	r.headroom = bucket ? bucket_look(&g->bucket, quota_gauge_rate(g),
+	    v->now_us) / BUCKET_UNIT : r.value - r.here;
+	r.use = r.here;
+	add_others(&r, bucket);
 	quota_raise(&g->peak, r.use);
 	r.peak = atomic_load(&g->peak);
-	r.headroom = bucket ? bucket_look(&g->bucket, quota_gauge_rate(g),
-	    v->now_us) / BUCKET_UNIT : r.value - r.use;
 	v->row(v->arg, &r);
 }
 
@@ -78,7 +96,7 @@ show_part(const struct quota_view *v, struct quota_topic *t,
 		.topic = t->name, .partition = partition,
 		.value = atomic_load(&way->value),
 		.burst = atomic_load(&way->burst),
-		.use = -1, .peak = -1,
+		.use = -1, .here = -1, .peak = -1,
 		.record = more != NULL ? &more->record[out] : NULL,
 	};
 

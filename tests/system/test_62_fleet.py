@@ -2,6 +2,7 @@
 allows, however the load lies and whatever befalls Redis; how near to it, the notes say."""
 
 import contextlib
+import json
 import time
 
 from rig import proc
@@ -152,7 +153,8 @@ def test_one_number_for_all(env):
             time.sleep(2)
             rate = f.reaches(0.95, 4)
             notes.append(holds(f, since, str(weights)) + f", then {rate / LIMIT:.3f}")
-            assert not f.release()
+            errors = f.release()
+            assert not errors, errors[:5]
         calls = [f.store(node)["calls"] for node in f.nodes]
     return f"of the limit: {'; '.join(notes)}; calls {calls}"
 
@@ -171,6 +173,42 @@ def test_nobody_presses(env):
         proc.wait_until("some records", lambda: f.acked() > 10 * SIZE)
         assert not f.release()
         assert all(f.store(node)["leases"] == 0 for node in f.nodes)
+
+
+def shown(node, dimension):
+    code, text = node.get("/limits")
+    assert code == 200, (code, text)
+    return next(r for r in json.loads(text)["limits"] if r["dimension"] == dimension)
+
+
+@only(through_weir=True)
+def test_each_node_shows_the_fleets_use(env):
+    """A third of the load at each: all nodes say how much is used of the limit in all, and warn. Of
+    connections that come at once some may be closed while nodes ask for room: they come again."""
+    limits = [
+        {"dimension": "ingress_bytes", "value": LIMIT},
+        {"dimension": "connections", "value": 30},
+    ]
+    with fleet(env, "shown", limits=limits) as f:
+        f.press((4, 4, 4))
+        for node in f.nodes:
+            proc.wait_until(
+                f"{node.name} to show what all use",
+                lambda n=node: shown(n, "ingress_bytes")["fleet"]
+                and shown(n, "ingress_bytes")["use"] >= 0.9 * LIMIT
+                and 0 < shown(n, "ingress_bytes")["here"] < 0.6 * LIMIT, 30,
+            )  # fmt: skip
+            proc.wait_until(
+                f"{node.name} to count all connections",
+                lambda n=node: shown(n, "connections")["use"] >= 12, 30,
+            )  # fmt: skip
+            row = shown(node, "connections")
+            assert row["fleet"] and row["here"] == 4, row
+            assert row["headroom"] == 30 - row["use"], row
+            proc.wait_until(
+                f"{node.name} to warn",
+                lambda n=node: 'what="limit nearly reached"' in n.tail(1000), 30,
+            )  # fmt: skip
 
 
 @only(through_weir=True)

@@ -110,6 +110,8 @@ some_limits(int64_t value)
 
 	for (int i = 0; i < 4; i++)
 		l->v[i] = rows[i];
+	memcpy(l->v[0].warn, limit_warnings, sizeof(limit_warnings));
+	memcpy(l->v[3].warn, limit_warnings, sizeof(limit_warnings));
 	l->v[0].value = value;
 	l->v[0].burst = value / 10;
 	l->v[2].value = l->v[2].burst = part_rate;
@@ -424,6 +426,140 @@ connections_are_counted_together(void **state)
 	end();
 }
 
+/* ---- what is shown ---- */
+
+struct shown {
+	enum quota_dimension	 dimension;
+	struct quota_row	 row;
+	unsigned		 warned;
+};
+
+static void
+keep_row(void *arg, const struct quota_row *r)
+{
+	struct shown *s = arg;
+
+	if (r->dimension != s->dimension || r->scope != QUOTA_TENANT)
+		return;
+	s->row = *r;
+	s->warned = r->gauge->warned;
+}
+
+static void
+ignore_user(void *arg, const struct quota_user *u)
+{
+	(void)arg, (void)u;
+}
+
+static struct shown
+shown_of(struct node *n, enum quota_dimension d)
+{
+	static const struct quota_asked all = { .partition = -1 };
+	struct shown s = { .dimension = d };
+
+	assert_true(quota_show(n->quota, "team", &all, now, keep_row,
+	    ignore_user, &s));
+	assert_int_equal(s.row.value, d == QUOTA_DIM_INGRESS ? RATE : 10);
+	return s;
+}
+
+/* Each node spends so much of the limit a second, if it may; ticks as control
+ * does. */
+static void
+spend_for(int seconds, int64_t millionths)
+{
+	struct quota_cost c = cost(QUOTA_DIM_INGRESS, RATE / 100 *
+	    millionths / 1000000);
+
+	for (int i = 1; i <= seconds * 100; i++) {
+		tick();
+		for (int n = 0; n < NODES; n++) {
+			if (quota_wait_us(&nodes[n].who, &c, now, NULL) == 0)
+				quota_spend(&nodes[n].who, &c, now);
+			if (i % 100 == 0)
+				quota_tick(nodes[n].quota, now);
+		}
+	}
+}
+
+/* All of it is used, and half of that here: each node tells all of it. */
+static void
+what_is_shown_is_the_fleets(void **state)
+{
+	struct shown s;
+
+	(void)state;
+	begin();
+	spend_for(1, 0);
+	s = shown_of(&nodes[0], QUOTA_DIM_INGRESS);
+	assert_false(s.row.fleet);
+	assert_int_equal(s.row.use, 0);
+	spend_for(8, 800000);
+	for (int i = 0; i < NODES; i++) {
+		s = shown_of(&nodes[i], QUOTA_DIM_INGRESS);
+		assert_true(s.row.fleet);
+		assert_near(s.row.use, RATE, 6);
+		assert_near(s.row.here, RATE / 2, 6);
+		/* What it took ahead. */
+		assert_in_range(s.row.headroom + RATE, RATE - RATE / 15,
+		    RATE + RATE / 15);
+		assert_int_equal(s.warned, 95);
+	}
+	/* It is at rest again: nobody asks, so nobody knows of others. */
+	spend_for(8, 0);
+	s = shown_of(&nodes[0], QUOTA_DIM_INGRESS);
+	assert_false(s.row.fleet);
+	assert_int_equal(s.row.use, 0);
+	end();
+}
+
+/* Neither node's part runs out, and all of them use 84 %. */
+static void
+warns_of_what_all_use(void **state)
+{
+	(void)state;
+	begin();
+	spend_for(8, 420000);
+	for (int i = 0; i < NODES; i++) {
+		struct shown s = shown_of(&nodes[i], QUOTA_DIM_INGRESS);
+
+		assert_near(s.row.here, RATE * 42 / 100, 2);
+		assert_near(s.row.use, RATE * 84 / 100, 5);
+		assert_true(s.row.headroom > 0);
+		assert_int_equal(s.warned, 80);
+	}
+	end();
+}
+
+static void
+shows_the_fleets_connections(void **state)
+{
+	struct quota_reason why;
+
+	(void)state;
+	begin();
+	for (int i = 0; i < 8; i++) {
+		struct node *n = &nodes[i % NODES];
+		struct quota_who one = n->who;
+
+		for (int k = 0; k < 100 && !quota_count(&one,
+		    QUOTA_DIM_CONNECTIONS, 1, now, &why); k++)
+			pass(SECOND / 10);
+	}
+	spend_for(3, 0);
+	for (int i = 0; i < NODES; i++) {
+		struct shown s = shown_of(&nodes[i], QUOTA_DIM_CONNECTIONS);
+
+		assert_true(s.row.fleet);
+		assert_int_equal(s.row.here, 4);
+		/* They may keep one ahead. */
+		assert_in_range(s.row.use, 8, 9);
+		assert_int_equal(s.row.headroom, 10 - s.row.use);
+		assert_int_equal(s.warned, 80);
+	}
+	end();
+}
+
 static void
 the_store_goes_and_comes_back(void **state)
 {
@@ -641,12 +777,6 @@ ignore_row(void *arg, const struct quota_row *r)
 	(void)arg, (void)r;
 }
 
-static void
-ignore_user(void *arg, const struct quota_user *u)
-{
-	(void)arg, (void)u;
-}
-
 /* Workers spend while control leases, sweeps, shows and changes limits. */
 static void
 all_at_once(void **state)
@@ -702,6 +832,9 @@ main(void)
 		cmocka_unit_test(partitions_are_leased),
 		cmocka_unit_test(coming_late_brings_nothing),
 		cmocka_unit_test(connections_are_counted_together),
+		cmocka_unit_test(what_is_shown_is_the_fleets),
+		cmocka_unit_test(warns_of_what_all_use),
+		cmocka_unit_test(shows_the_fleets_connections),
 		cmocka_unit_test(the_store_goes_and_comes_back),
 		cmocka_unit_test(open_limits_nothing_and_closed_all),
 		cmocka_unit_test(on_loss_changes_while_it_is_lost),

@@ -124,6 +124,25 @@ check_value(const struct place *p, uint32_t i, const struct config_limit *c)
 		    "time", d->word);
 }
 
+/* Nobody watches each partition for it, and nothing is used of the size of one
+ * thing. */
+static void
+check_warnings(const struct place *p, uint32_t i, const struct config_limit *c,
+    enum quota_scope s)
+{
+	const enum quota_dimension dim = (enum quota_dimension)c->dimension;
+
+	if (!c->warn_percent.given || c->warn_percent.n == 0)
+		return;
+	if (s == QUOTA_PARTITION)
+		fault(p, i, "warn_percent", "has no effect with scope "
+		    "partition");
+	else if (dim == QUOTA_DIM_MESSAGE_BYTES ||
+	    dim == QUOTA_DIM_FETCH_BYTES || dim == QUOTA_DIM_COMPACTED_BYTES)
+		fault(p, i, "warn_percent", "has no effect: %s is the size "
+		    "of one", quota_dimension(dim)->word);
+}
+
 /* Whether all that b fits a fits, too; false when that is not plain to see. */
 static bool
 pattern_covers(const char *a, const char *b)
@@ -194,6 +213,7 @@ make(const struct place *p, const char *name,
 		check_scope(p, i, &l->v[i], s);
 		check_patterns(p, i, &l->v[i], s);
 		check_value(p, i, &l->v[i]);
+		check_warnings(p, i, &l->v[i], s);
 		check_reached(p, i, l->v);
 		make_row(&l->v[i], &to->v[i]);
 	}

@@ -157,14 +157,15 @@ test_rows(void **state)
 	struct tenants *t = good_tenant(c, "{\"limits\": ["
 	    "{\"dimension\": \"ingress_bytes\", \"value\": \"5MB\"}, "
 	    "{\"dimension\": \"partition_egress_bytes\", \"value\": \"1MiB\", "
-	    "\"topic\": \"hot.*\", \"burst\": \"2MiB\", \"mode\": \"shadow\", "
-	    "\"warn_percent\": [50, 60, 70, 100]}, "
+	    "\"topic\": \"hot.*\", \"burst\": \"2MiB\", "
+	    "\"mode\": \"shadow\", \"warn_percent\": []}, "
 	    "{\"dimension\": \"requests\", \"scope\": \"client\", "
 	    "\"principal\": \"*:user/bob\", \"client_id\": \"job-?\", "
 	    "\"value\": 7, \"warn_percent\": []}, "
 	    "{\"dimension\": \"transactional_ids\", \"value\": 0}, "
 	    "{\"dimension\": \"groups\", \"value\": 0, \"mode\": \"off\"}, "
-	    "{\"dimension\": \"partition_changes\", \"value\": 9}, "
+	    "{\"dimension\": \"partition_changes\", \"value\": 9, "
+	    "\"warn_percent\": [50, 60, 70, 100]}, "
 	    "{\"dimension\": \"storage_bytes\", \"value\": \"1000TB\"}]}");
 	const struct limit *v = limits_of(t)->v;
 
@@ -182,8 +183,8 @@ test_rows(void **state)
 	assert_int_equal(v[1].value, 1048576);
 	assert_int_equal(v[1].burst, 2097152);
 	assert_int_equal(v[1].mode, QUOTA_SHADOW);
-	assert_int_equal(v[1].warn[0], 50);
-	assert_int_equal(v[1].warn[3], 100);
+	assert_int_equal(v[5].warn[0], 50);
+	assert_int_equal(v[5].warn[3], 100);
 	assert_string_equal(v[1].topic, "hot.*");
 	assert_int_equal(v[2].scope, QUOTA_CLIENT);
 	assert_string_equal(v[2].principal, "*:user/bob");
@@ -320,6 +321,14 @@ static const struct faulty {
 	{ LIMIT(DIM("message_bytes") ", \"value\": 1, \"burst\": 1"),
 	    "quota.limits[0].burst: has no effect: message_bytes is not "
 	    "limited by time\n" },
+	{ LIMIT(DIM("partition_egress_bytes") ", \"value\": 1, "
+	    "\"warn_percent\": [50]"),
+	    "quota.limits[0].warn_percent: has no effect with scope "
+	    "partition\n" },
+	{ LIMIT(DIM("message_bytes") ", \"value\": 1, "
+	    "\"warn_percent\": [50]"),
+	    "quota.limits[0].warn_percent: has no effect: message_bytes is "
+	    "the size of one\n" },
 	{ LIMIT(DIM("requests") ", \"value\": 1, \"warn_percent\": [95, 80]"),
 	    "quota.limits[0].warn_percent[1]: must be more than the one "
 	    "before it, 95\n" },

@@ -57,7 +57,7 @@ struct tenant {
 	 * more when it has moved. */
 	atomic_uint_fast64_t	 compared;
 	const char		*id;
-	const struct config_tenant *config;	/* what its file says */
+	const struct config_tenant *config;	/* its file */
 	const struct names	*names;		/* how its names stand on the
 						 * cluster (routing/names.h) */
 	/* The virtual cluster that its policies are about, and that its

@@ -332,6 +332,37 @@ def test_live_change_of_a_fleet(env):
 
 
 @only(through_weir=True)
+def test_on_store_loss_changes_while_redis_is_lost(env):
+    """A reload is enough, and what nothing limited is owed by nobody when Redis is back."""
+
+    def change(to):
+        for node in f.nodes:
+            node.config["quota"]["on_store_loss"] = to
+            node.write_config(node.config)
+            reload(node)
+
+    waits = {"throttle_max_ms": 1000, "hold_max_ms": 1000}
+    with fleet(env, "live", nodes=2, **waits) as f:
+        f.press((4, 4))
+        proc.wait_until("the limit is pressed", lambda: f.acked() > 2 * LIMIT, 30)
+        f.redis.kill()
+        proc.wait_until("it is lost", lambda: not any(f.store(n)["up"] for n in f.nodes), 20)
+        change("open")
+        proc.wait_until("nothing is limited", lambda: f.rate(1) > 1.5 * LIMIT, 30)
+        opened = f.rate(3)
+        change("closed")
+        proc.wait_until("nothing passes", lambda: f.rate(1) == 0, 30)
+        change("open")
+        proc.wait_until("nothing is limited", lambda: f.rate(1) > 1.5 * LIMIT, 30)
+        f.redis.start()
+        proc.wait_until("it is back", f.all_up, 20)
+        proc.wait_until("it limits", lambda: f.rate(1) < 1.2 * LIMIT, 30)
+        rate = f.rate(5)
+        assert rate > 0.5 * LIMIT, f"{rate / LIMIT:.3f} of the limit"
+    return f"open {opened / LIMIT:.1f} times the limit; after it {rate / LIMIT:.3f}"
+
+
+@only(through_weir=True)
 def test_connections_of_a_fleet(env):
     """As many as the limit on all nodes together; a killed node's are free again."""
     limits = [{"dimension": "connections", "value": 6}]

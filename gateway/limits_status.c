@@ -6,6 +6,7 @@
 #include <jansson.h>
 
 #include "gateway/base/clock.h"
+#include "gateway/base/mem.h"
 #include "gateway/config.h"
 #include "gateway/gateway.h"
 #include "gateway/tenants.h"
@@ -85,51 +86,69 @@ add_user(void *arg, const struct quota_user *u)
 
 /* ---- most first ---- */
 
+/* What users are compared by. */
+static const char *const figures[] = { "sessions", "produced_per_s",
+	"fetched_per_s", "requests_per_s" };
+enum { FIGURES = sizeof(figures) / sizeof(figures[0]) };
+
+struct ranked {
+	double		 by;
+	json_t		*v;
+};
+
 static double
-times_of(const json_t *row)
+times_of(const json_t *row, const double *sums)
 {
+	(void)sums;
 	return json_number_value(json_object_get(json_object_get(row,
 	    "held_up"), "seconds"));
 }
 
+/* The largest part that it has of anything. */
 static double
-use_of(const json_t *user)
+part_of(const json_t *user, const double *sums)
 {
-	return json_number_value(json_object_get(user, "produced_per_s")) +
-	    json_number_value(json_object_get(user, "fetched_per_s")) +
-	    json_number_value(json_object_get(user, "requests_per_s"));
+	double most = 0;
+
+	for (int i = 0; i < FIGURES; i++) {
+		double part = sums[i] <= 0 ? 0 : json_number_value(
+		    json_object_get(user, figures[i])) / sums[i];
+
+		if (part > most)
+			most = part;
+	}
+	return most;
 }
 
 static int
-by_times(const void *a, const void *b)
+compare(const void *a, const void *b)
 {
-	double x = times_of(*(json_t *const *)a);
-	double y = times_of(*(json_t *const *)b);
-
-	return x < y ? 1 : x > y ? -1 : 0;
-}
-
-static int
-by_use(const void *a, const void *b)
-{
-	double x = use_of(*(json_t *const *)a), y = use_of(*(json_t *const *)b);
+	double x = ((const struct ranked *)a)->by;
+	double y = ((const struct ranked *)b)->by;
 
 	return x < y ? 1 : x > y ? -1 : 0;
 }
 
 /* The LIMITS_STATUS_ROWS first of it in that order; takes the reference. */
 static json_t *
-sorted(json_t *all, int (*compare)(const void *, const void *))
+sorted(json_t *all, double (*rank)(const json_t *, const double *))
 {
 	size_t n = json_array_size(all);
-	json_t **v = calloc(n + 1, sizeof(*v)), *to = json_array();
+	struct ranked *v = mem_zalloc(sizeof(*v) * (n + 1));
+	double sums[FIGURES] = { 0 };
+	json_t *to = json_array();
 
-	for (size_t i = 0; v != NULL && i < n; i++)
-		v[i] = json_array_get(all, i);
-	if (v != NULL)
-		qsort(v, n, sizeof(*v), compare);
-	for (size_t i = 0; v != NULL && i < n && i < LIMITS_STATUS_ROWS; i++)
-		json_array_append(to, v[i]);
+	for (size_t i = 0; i < n; i++)
+		for (int k = 0; k < FIGURES; k++)
+			sums[k] += json_number_value(json_object_get(
+			    json_array_get(all, i), figures[k]));
+	for (size_t i = 0; i < n; i++) {
+		v[i].v = json_array_get(all, i);
+		v[i].by = rank(v[i].v, sums);
+	}
+	qsort(v, n, sizeof(*v), compare);
+	for (size_t i = 0; i < n && i < LIMITS_STATUS_ROWS; i++)
+		json_array_append(to, v[i].v);
 	free(v);
 	json_decref(all);
 	return to;
@@ -168,6 +187,6 @@ limits_status(struct gateway *g, const struct limits_query *q,
 	    "tenant", text_json_or_null(q->tenant),
 	    "profile", l->profile != NULL ? l->profile : "",
 	    "seen", seen,
-	    "limits", sorted(s.limits, by_times),
-	    "users", sorted(s.users, by_use));
+	    "limits", sorted(s.limits, times_of),
+	    "users", sorted(s.users, part_of));
 }

@@ -134,36 +134,71 @@ print_limits(const json_t *v)
 
 /* ---- explain ---- */
 
+/* Which figure of users says who uses it; NULL: none does. */
 static const char *
 use_key(const char *dimension)
 {
-	if (strcmp(dimension, "ingress_bytes") == 0)
-		return "produced_per_s";
-	if (strcmp(dimension, "egress_bytes") == 0)
-		return "fetched_per_s";
-	return strcmp(dimension, "requests") == 0 ? "requests_per_s" : NULL;
+	static const char *const keys[][2] = {
+		{ "ingress_bytes", "produced_per_s" },
+		{ "egress_bytes", "fetched_per_s" },
+		{ "requests", "requests_per_s" },
+		{ "partition_ingress_bytes", "produced_per_s" },
+		{ "partition_egress_bytes", "fetched_per_s" },
+		{ "connections", "sessions" },
+	};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (strcmp(dimension, keys[i][0]) == 0)
+			return keys[i][1];
+	return NULL;
 }
 
-/* Those of the tenant's principals who take most of it now. */
+/* Who comes after `last` (NULL: the first one) by that figure; NULL: nobody
+ * who uses any. */
+static const json_t *
+next_user(const json_t *v, const char *key, const json_t *last)
+{
+	const json_t *users = json_object_get(v, "users"), *user, *best = NULL;
+	bool passed = last == NULL;
+	size_t i;
+
+	json_array_foreach(users, i, user) {
+		long long n = number(user, key);
+		bool after = last == NULL || n < number(last, key) ||
+		    (n == number(last, key) && passed);
+
+		if (user == last)
+			passed = true;
+		else if (n > 0 && after && (best == NULL ||
+		    n > number(best, key)))
+			best = user;
+	}
+	return best;
+}
+
+/* Those of the tenant's principals who take most of it now. What they take of a
+ * partition is not counted, so for that all that they take is told. */
 static void
 print_users(const json_t *v, const json_t *row)
 {
 	const char *key = use_key(text(row, "dimension"));
-	const json_t *user;
+	bool part = strcmp(text(row, "scope"), "partition") == 0;
+	const json_t *user = NULL;
+	bool sessions;
 	char n[32];
-	size_t i, told = 0;
 
-	if (key == NULL || strcmp(text(row, "scope"), "tenant") != 0)
+	if (key == NULL || (!part && strcmp(text(row, "scope"), "tenant") != 0))
 		return;
-	json_array_foreach(json_object_get(v, "users"), i, user) {
-		if (number(user, key) == 0 || told++ >= USERS_TOLD)
-			continue;
-		printf("    used by %s: %s %s a second\n",
+	sessions = strcmp(key, "sessions") == 0;
+	for (int i = 0; i < USERS_TOLD &&
+	    (user = next_user(v, key, user)) != NULL; i++)
+		printf("    %s %s: %s %s%s\n", part ?
+		    "all topics are used by" : "used by",
 		    *text(user, "principal") != '\0' ? text(user,
 		    "principal") : "clients without a login",
-		    short_number(number(user, key), n, sizeof(n)),
-		    text(row, "unit"));
-	}
+		    short_number(number(user, key), n, sizeof(n)), sessions ?
+		    "connections" : text(row, "unit"), sessions ? "" :
+		    " a second");
 }
 
 static void

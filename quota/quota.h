@@ -356,7 +356,7 @@ struct quota_asked {
 	int32_t			 partition;
 };
 
-/* Who a lane was used by. */
+/* Who a lane was used by, and who has how many connections. */
 struct quota_user {
 	const char		*principal;
 	uint64_t		 per_s[QUOTA_LANES];
@@ -366,9 +366,10 @@ struct quota_user {
 /* Calls cb with the name of each account; it may call quota_show. */
 void		 quota_accounts(struct quota *q,
 		    void (*cb)(void *arg, const char *tenant), void *arg);
-/* Calls row for each limit of the tenant (and of the node), user for each
- * principal; false when the tenant has no account: nobody of it came yet. All
- * is borrowed. Thread: any; the account is locked meanwhile. */
+/* Calls row for each limit of the tenant (and of the node) that is asked for,
+ * user for each of its principals; false when the tenant has no account: nobody
+ * of it came yet. All is borrowed. Thread: any; the account is locked
+ * meanwhile. */
 bool		 quota_show(struct quota *q, const char *tenant,
 		    const struct quota_asked *asked, int64_t now_us,
 		    void (*row)(void *arg, const struct quota_row *r),

@@ -65,16 +65,26 @@ visit_holder(void *arg, struct slice key, void *value)
 {
 	const struct quota_view *v = arg;
 	struct quota_holder *h = value;
+
+	(void)key;
+	if (v->asked->principal == NULL ||
+	    strcmp(h->principal, v->asked->principal) == 0)
+		quota_view_holder(v, h);
+	return true;
+}
+
+static bool
+visit_user(void *arg, struct slice key, void *value)
+{
+	const struct quota_view *v = arg;
+	struct quota_holder *h = value;
 	struct quota_user u = { .principal = h->principal };
 
 	(void)key;
-	if (v->asked->principal != NULL &&
-	    strcmp(h->principal, v->asked->principal) != 0)
-		return true;
-	quota_view_holder(v, h);
 	if (h->scope != QUOTA_PRINCIPAL)
 		return true;
-	u.sessions = atomic_load(&h->refs);
+	u.sessions = (int32_t)quota_gauge_count(&h->gauges[
+	    QUOTA_DIM_CONNECTIONS]);
 	for (int lane = 0; lane < QUOTA_LANES; lane++)
 		u.per_s[lane] = atomic_load(&h->given_per_s[lane]);
 	v->user(v->arg, &u);
@@ -174,6 +184,8 @@ quota_show(struct quota *q, const char *tenant,
 		quota_view_holders(&v, a);
 	}
 	quota_view_topics(&v, a);
+	/* Whatever is asked for: who takes most is not only who is held up. */
+	quota_account_holders(a, visit_user, &v);
 	pthread_mutex_unlock(&a->lock);
 	return true;
 }

@@ -13,7 +13,8 @@ import test_14_other_clients as others
 from rig import kafka, proc
 from rig.caller import Caller
 from rig.env import only
-from rig.login import reload
+from rig.identity import ALL
+from rig.login import reload, secured
 from rig.records import batch
 from rig.weir import Weir
 from rig.wire import read_frame
@@ -131,6 +132,91 @@ def test_produce_is_slowed_down(env):
         assert "clients without a login" in said, said
     assert len(env.dump(topic).rows) == 40
     return f"4 MB at 1 MB/s took {took:.2f} s; told at most {max(told)} ms"
+
+
+@only(through_weir=True)
+def test_explained(env):
+    """What weirctl limits and weirctl explain say: of the tenant, of one principal, of a partition,
+    and who uses it most."""
+    topic, hot = env.topic("explained", 1), env.topic("explained-hot", 1)
+    with secured(env, "q-explained") as (node, ids):
+        node.config["quota"] = {
+            "close_ms": 100,
+            "limits": [
+                limit("ingress_bytes", 400000),
+                limit("ingress_bytes", 300000, scope="principal"),
+                limit("partition_ingress_bytes", 100000, topic=hot),
+                limit("connections", 3),
+            ],
+        }
+        node.write_config(node.config)
+        keys = [ids.user(name, ALL) for name in ("alice", "bob")]
+        node.start()
+        alice, again = (client(node, key=keys[0]) for _ in range(2))
+        bob, fourth = (client(node, key=keys[1]) for _ in range(2))
+        produced(bob, topic, 1)
+        produced(alice, hot, 3)
+        assert not any(again.ask("metadata", 9, {"topics": []}).errors())
+        # It is closed when it has been let in.
+        assert fourth.ask("metadata", 9, {"topics": []}).outcome == "closed"
+        both = [r["principal"] for r in rows(node, "ingress_bytes") if r["scope"] == "principal"]
+        who = {arn.rsplit("/", 1)[1]: arn for arn in both}
+        assert set(who) == {"alice", "bob"}, both
+
+        ours = "ingress_bytes of the tenant, 400000 bytes a second"
+        own = "ingress_bytes of the principal, 300000 bytes a second  "
+
+        def told():
+            """Alice alone owes by her own limit, with bob by the tenant's."""
+            produced(bob, topic, 4)
+            produced(alice, topic, 6)
+            blocks = {}
+            for line in weirctl(env, node, "explain").splitlines():
+                if not line.startswith(" "):
+                    block = blocks.setdefault(line, [])
+                else:
+                    block.append(line.strip())
+            used = any(line.startswith(f"used by {who['alice']}: ") for line in blocks.get(ours, []))
+            return blocks if used and own + who["alice"] in blocks else None
+
+        blocks = said = proc.wait_until("what holds them up, and who uses it", told, 60)
+        tenants = blocks[ours]
+        assert any(line.startswith("held up ") for line in tenants), said
+        assert any(line.startswith("now: ") and " in use" in line for line in tenants), said
+        assert blocks["connections of the tenant, 3 connections"][-2:] == [
+            f"used by {who['alice']}: 2 connections",
+            f"used by {who['bob']}: 1 connections",
+        ], said
+        said = weirctl(env, node, "explain", "--principal", who["bob"])
+        assert own + who["alice"] not in said and "of the tenant" in said, said
+        said = weirctl(env, node, "limits", "--principal", who["bob"])
+        assert who["bob"] in said and who["alice"] not in said, said
+
+        said = weirctl(env, node, "limits")
+        titles, *lines = said.splitlines()[1:]
+        assert titles.split() == "LIMIT SCOPE MODE VALUE USE HERE HEADROOM PEAK".split(), said
+        assert any(line.split()[:5] == "ingress_bytes tenant enforce 400 k".split()
+                   for line in lines), said  # fmt: skip
+        assert any(line.split()[:7] == "connections tenant enforce 3 3 3 0".split()
+                   for line in lines), said  # fmt: skip
+
+        def told_of_it(*words):
+            produced(alice, topic, 1)
+            said = weirctl(env, node, "explain", "--topic", hot, *words)
+            return said if f"all topics are used by {who['alice']}: " in said else None
+
+        for words in (), ("--partition", "0"):
+            said = proc.wait_until("who uses the topic", lambda w=words: told_of_it(*w), 30)
+            assert said.startswith(
+                f"partition_ingress_bytes of the partition, 100000 bytes a second  partition 0 of {hot}"
+            ), said
+            assert "of the tenant" not in said, said
+        said = weirctl(env, node, "limits", "--topic", hot, "--partition", "0")
+        assert said.splitlines()[2].split()[:5] == (
+            "partition_ingress_bytes partition enforce 100 k".split()
+        ), said
+        for c in alice, again, bob, fourth:
+            c.close()
 
 
 @only(through_weir=True)

@@ -266,6 +266,73 @@ counts_have_peaks(void **state)
 	end(&f);
 }
 
+struct users {
+	int	 n, rows;
+	int32_t	 alices, bobs;		/* connections */
+};
+
+static void
+count_row(void *arg, const struct quota_row *r)
+{
+	(void)r;
+	((struct users *)arg)->rows++;
+}
+
+static void
+keep_user(void *arg, const struct quota_user *u)
+{
+	struct users *to = arg;
+
+	to->n++;
+	if (strcmp(u->principal, "alice") == 0)
+		to->alices = u->sessions;
+	else
+		to->bobs = u->sessions;
+}
+
+/* Who has how much is told of all, whatever rows are asked for. */
+static void
+tells_who_uses_it_whoever_asks(void **state)
+{
+	static char topic[] = "clicks", bobs[] = "bob";
+	const struct quota_asked asked[] = { { .partition = -1 },
+		{ .topic = topic, .partition = 7 },
+		{ .principal = bobs, .partition = -1 } };
+	const struct limit row = { .dimension = QUOTA_DIM_CONNECTIONS,
+		.scope = QUOTA_PRINCIPAL, .value = 10 };
+	struct quota_reason why;
+	struct quota_who bob, more;
+	struct fixture f;
+
+	(void)state;
+	begin(&f, 1, &row);
+	quota_who_open(f.quota, f.account, SLICE_LIT("bob"), SLICE_LIT(""),
+	    &bob);
+	/* One that is not let in is not counted. */
+	quota_who_open(f.quota, f.account, SLICE_LIT("bob"), SLICE_LIT(""),
+	    &more);
+	assert_true(quota_count(&f.who, QUOTA_DIM_CONNECTIONS, 1, f.now,
+	    &why));
+	assert_true(quota_count(&f.who, QUOTA_DIM_CONNECTIONS, 1, f.now,
+	    &why));
+	assert_true(quota_count(&bob, QUOTA_DIM_CONNECTIONS, 1, f.now, &why));
+	for (size_t i = 0; i < 3; i++) {
+		struct users u = { .n = 0 };
+
+		assert_true(quota_show(f.quota, "orders", &asked[i], f.now,
+		    count_row, keep_user, &u));
+		assert_int_equal(u.n, 2);
+		assert_int_equal(u.alices, 2);
+		assert_int_equal(u.bobs, 1);
+		assert_int_equal(u.rows, i == 0 ? 2 : i == 1 ? 0 : 1);
+	}
+	quota_uncount(&bob, QUOTA_DIM_CONNECTIONS, 1);
+	quota_uncount(&f.who, QUOTA_DIM_CONNECTIONS, 2);
+	quota_who_close(&bob);
+	quota_who_close(&more);
+	end(&f);
+}
+
 static void
 every_scope_holds(void **state)
 {
@@ -1048,6 +1115,7 @@ main(void)
 		cmocka_unit_test(a_restart_brings_no_burst_of_a_window),
 		cmocka_unit_test(a_windows_use_is_what_was_spent),
 		cmocka_unit_test(counts_have_peaks),
+		cmocka_unit_test(tells_who_uses_it_whoever_asks),
 		cmocka_unit_test(every_scope_holds),
 		cmocka_unit_test(the_node_holds_for_all),
 		cmocka_unit_test(shadow_holds_up_nobody_and_is_noted),

@@ -81,7 +81,7 @@ add_user(void *arg, const struct quota_user *u)
 	    "produced_per_s", (json_int_t)u->per_s[QUOTA_IN],
 	    "fetched_per_s", (json_int_t)u->per_s[QUOTA_OUT],
 	    "requests_per_s", (json_int_t)(u->per_s[QUOTA_OTHER] +
-	    u->per_s[QUOTA_TOPICS])));
+	    u->per_s[QUOTA_TOPICS] + u->per_s[QUOTA_READ])));
 }
 
 /* ---- most first ---- */

@@ -111,6 +111,7 @@ static enum quota_lane
 lane_of(const struct request *r)
 {
 	return r->api->class == CLASS_PRODUCE ? QUOTA_IN :
+	    r->api->class == CLASS_READ ? QUOTA_READ :
 	    throttle_topics_wait(r) ? QUOTA_TOPICS : QUOTA_OTHER;
 }
 

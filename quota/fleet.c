@@ -636,9 +636,10 @@ weigh(struct quota_holder *h)
 		n = h->scope == QUOTA_TENANT ?
 		    atomic_load(&h->account->wants[lane]) :
 		    atomic_load(&h->owed[lane]);
-		/* Requests come in both of their lanes. */
+		/* Requests come in all of their lanes. */
 		if (lane == QUOTA_OTHER && h->scope == QUOTA_TENANT)
-			n += atomic_load(&h->account->wants[QUOTA_IN]);
+			n += atomic_load(&h->account->wants[QUOTA_IN]) +
+			    atomic_load(&h->account->wants[QUOTA_READ]);
 		atomic_store(&l->weight, n > 1 ? (uint32_t)n : 1);
 	}
 }

@@ -58,6 +58,7 @@ enum {
 enum quota_lane {
 	QUOTA_IN, QUOTA_OUT, QUOTA_OTHER,
 	QUOTA_TOPICS,		/* waits for what takes minutes: apart */
+	QUOTA_READ,		/* waits for bytes: apart from who does not */
 	QUOTA_GROUPS,		/* waits for QUOTA_ASIDE_GROUPS */
 	QUOTA_LANES
 };

@@ -51,13 +51,12 @@ enum {
 
 struct tenant {
 	atomic_int		 refs;
-	uint64_t		 serial;	/* no other one was made with it,
-						 * from 1 */
+	uint64_t		 serial;	/* its own, from 1 */
 	/* What tenant_moved has found last: the other's serial twice, and one
 	 * more when it has moved. */
 	atomic_uint_fast64_t	 compared;
 	const char		*id;
-	const struct config_tenant *config;	/* its file */
+	const struct config_tenant *config;	/* what its file says */
 	const struct names	*names;		/* how its names stand on the
 						 * cluster (routing/names.h) */
 	/* The virtual cluster that its policies are about, and that its

@@ -198,12 +198,12 @@ def test_each_node_shows_the_fleets_use(env):
                 and shown(n, "ingress_bytes")["use"] >= 0.9 * LIMIT
                 and 0 < shown(n, "ingress_bytes")["here"] < 0.6 * LIMIT, 30,
             )  # fmt: skip
-            proc.wait_until(
-                f"{node.name} to count all connections",
-                lambda n=node: shown(n, "connections")["use"] >= 12, 30,
-            )  # fmt: skip
-            row = shown(node, "connections")
-            assert row["fleet"] and row["here"] == 4, row
+
+            def counts(n=node):
+                row = shown(n, "connections")
+                return row if row["fleet"] and row["here"] == 4 and row["use"] >= 12 else None
+
+            row = proc.wait_until(f"{node.name} to count all connections", counts, 30)
             assert row["headroom"] == 30 - row["use"], row
             proc.wait_until(
                 f"{node.name} to warn",

@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 
+#include "gateway/authorize.h"
 #include "gateway/forward.h"
 #include "gateway/session.h"
 #include "gateway/throttle.h"
@@ -13,6 +14,7 @@
 #include "gateway/topic_default.h"
 #include "gateway/topic_rules.h"
 #include "gateway/worker.h"
+#include "routing/names.h"
 #include "routing/virtual.h"
 #include "wire/messages.h"
 
@@ -122,6 +124,15 @@ judge_topic(struct request *r, const struct shape_item *item)
 	    judge_change(r, item);
 }
 
+/* Whether brokers would say what they make of it. */
+static bool
+may_be_made(struct request *r, struct slice name)
+{
+	return cluster_topic(r->worker->cluster, name) == NULL &&
+	    names_topic_valid(name) &&
+	    authorize_allows(r->session, POLICY_CREATE_TOPIC, name);
+}
+
 /* Has it asked how many partitions brokers make of themselves, where a topic
  * leaves that to them and a rule wants to know. */
 static bool
@@ -137,7 +148,8 @@ ask_default(struct request *r)
 	names = ARENA_ARRAY(&r->arena, struct slice, q->topics.n + 1);
 	for (int32_t i = 0; i < q->topics.n; i++)
 		if (q->topics.v[i].num_partitions == -1 &&
-		    q->topics.v[i].assignments.n <= 0)
+		    q->topics.v[i].assignments.n <= 0 &&
+		    may_be_made(r, q->topics.v[i].name))
 			names[n++] = q->topics.v[i].name;
 	return topic_default_learn(r, names, n, api_create_topics);
 }

@@ -9,6 +9,7 @@
 
 #include "gateway/authorize.h"
 #include "gateway/base/htab.h"
+#include "gateway/base/log.h"
 #include "gateway/config.h"
 #include "gateway/forward.h"
 #include "gateway/gateway.h"
@@ -26,6 +27,7 @@ enum {
 	OPERATIONS_OMITTED = INT32_MIN,
 	PARTITIONS_A_PAGE = 2000,	/* as brokers have it by default */
 	SNAPSHOT_AGE_US = 500000,
+	NOT_MADE_LOG_US = 1000000,	/* a line of a worker */
 	MAKE_TIMEOUT_MS = 15000,	/* for the cluster, to make topics */
 	METADATA_NAMES_MAX = 10000,	/* beyond twice the client's topics */
 };
@@ -340,9 +342,31 @@ error_of_made(int16_t error)
 	case KAFKA_REQUEST_TIMED_OUT:
 		return KAFKA_LEADER_NOT_AVAILABLE;
 	case KAFKA_INVALID_TOPIC_EXCEPTION:
+	case KAFKA_INVALID_REPLICATION_FACTOR:
 		return error;
 	default:
 		return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+	}
+}
+
+/* Metadata has no room for a sentence, and its client asks on. */
+static void
+tell_not_made(struct request *r, const struct create_topics_response *got)
+{
+	int64_t now = loop_now_us(r->worker->loop);
+
+	for (int32_t i = 0; i < got->topics.n; i++) {
+		const struct create_topics_response_topics *t =
+		    &got->topics.v[i];
+		struct log_quoted name, text;
+
+		if (error_of_made(t->error_code) ==
+		    KAFKA_LEADER_NOT_AVAILABLE || now - r->worker->not_made_us < NOT_MADE_LOG_US)
+			continue;
+		r->worker->not_made_us = now;
+		log_warn("topic not made", "topic=%s error=%d detail=%s",
+		    log_quote(t->name, &name), t->error_code,
+		    log_quote(t->error_message, &text));
 	}
 }
 
@@ -352,12 +376,19 @@ gather_made(struct request *r, struct upstream_topics *u,
 {
 	struct metadata_response_topics *v = ARENA_ARRAY(&r->arena,
 	    struct metadata_response_topics, got->topics.n + 1);
+	int32_t most = 0;
 
+	tell_not_made(r, got);
 	for (int32_t i = 0; i < got->topics.n; i++) {
 		v[i].name = got->topics.v[i].name;
 		v[i].error_code = error_of_made(got->topics.v[i].error_code);
+		if (got->topics.v[i].error_code == 0 &&
+		    got->topics.v[i].num_partitions > most)
+			most = got->topics.v[i].num_partitions;
 		htab_set(u->by_name, v[i].name, &v[i]);
 	}
+	if (most > 0 && topic_rules_partitions_max(r) == 0)
+		throttle_topics_learn(r, most);
 }
 
 static void

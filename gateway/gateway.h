@@ -71,6 +71,7 @@ struct gateway {
 	atomic_int		 census_wished;	/* census_control.c */
 	atomic_int		 default_partitions; /* brokers' own; 0: not
 						  * known yet */
+	_Atomic int64_t		 default_us;	/* when they said so */
 	atomic_uint_least64_t	 next_session;
 };
 

@@ -123,6 +123,8 @@ struct request {
 						 * reply */
 	struct topic_counts	*topic_counts;	/* throttle_count.c's */
 	bool			 default_asked;	/* topic_default.c */
+	int64_t			 changed;	/* partitions charged;
+						 * throttle_topics.c's */
 	struct throttle_made	*made;		/* throttle_count.c's: topics
 						 * that it makes or changes */
 	int32_t			 made_count;

@@ -39,6 +39,14 @@ struct whole {
 
 static atomic_uint_fast64_t made;
 
+void
+tenant_init(struct tenant *t)
+{
+	atomic_init(&t->refs, 1);
+	atomic_init(&t->compared, 0);
+	t->serial = atomic_fetch_add(&made, 1) + 1;
+}
+
 static struct whole *
 whole_of(struct tenant *t)
 {
@@ -449,8 +457,7 @@ make_tenant(struct reading *r, const char *id, const char *text, size_t len)
 	struct whole *w = mem_zalloc(sizeof(*w));
 	struct tenant *t = &w->tenant;
 
-	atomic_init(&t->refs, 1);
-	t->serial = atomic_fetch_add(&made, 1) + 1;
+	tenant_init(t);
 	snprintf(w->id, sizeof(w->id), "%s", id);
 	t->id = w->id;
 	t->config = &w->config;

@@ -61,7 +61,7 @@ with_reason(struct tenant *was, const char *why)
 	/* All but the count, which others are at. */
 	memcpy((char *)t + after, (const char *)base + after,
 	    sizeof(*t) - after);
-	atomic_init(&t->refs, 1);
+	tenant_init(t);
 	t->base = tenant_ref(base);
 	t->suspended = why != NULL ? mem_strdup(why) : NULL;
 	return t;

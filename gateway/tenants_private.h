@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What tenants.c and tenants_find.c share. */
+/* What the files of tenants.h share. */
 #ifndef WEIR_TENANTS_PRIVATE_H
 #define WEIR_TENANTS_PRIVATE_H
 
@@ -28,6 +28,8 @@ struct tenants {
 	struct tenant_rule	*others;
 };
 
+/* One reference, and a number of its own. */
+void	 tenant_init(struct tenant *t);
 /* Adds a fault for each of its adopt rules that takes in another's names. */
 void	 tenants_check_rules(const struct tenants *all, const struct tenant *t,
 	    struct error_list *errs);

@@ -42,6 +42,8 @@ struct throttle {
 	int64_t			 owed;		/* bytes */
 	bool			 owes;
 	int64_t			 group_us;	/* the last of a group's */
+	int64_t			 apart_us;	/* since when it was held by a
+						 * group's bytes; group_late */
 	bool			 counted;	/* as a connection */
 	enum conn_reason	 closing;
 	struct error		 why;		/* it is closed */
@@ -373,6 +375,30 @@ hold_ms(const struct throttle *t)
 	return ms > GROUP_HOLD_MS && carries_group(t) ? GROUP_HOLD_MS : ms;
 }
 
+/* By bytes of groups a connection with a member is held no longer than one such
+ * request may be, in twice that time: heartbeats come behind them. */
+static int64_t
+group_late_us(struct throttle *t)
+{
+	const int64_t most = GROUP_HOLD_MS * 1000;
+	int64_t now = now_us(t->session);
+
+	if (t->apart_us == 0 || now - t->apart_us >= 2 * most)
+		t->apart_us = now;
+	return t->apart_us + most;
+}
+
+static int64_t
+late_us(struct throttle *t, const struct request *r, enum quota_lane lane)
+{
+	/* Who could not be told goes on waiting. */
+	if (is_silent(r))
+		return INT64_MAX;
+	if (lane == QUOTA_GROUPS && carries_group(t))
+		return group_late_us(t);
+	return now_us(t->session) + hold_ms(t) * 1000;
+}
+
 static void
 join(struct throttle *t, struct request *r)
 {
@@ -381,9 +407,7 @@ join(struct throttle *t, struct request *r)
 	t->held = r;
 	t->entry.urgent = r->api->class == CLASS_GROUP &&
 	    t->line != QUOTA_GROUPS;
-	/* Who could not be told goes on waiting. */
-	t->entry.late_us = is_silent(r) ? INT64_MAX : now_us(s) +
-	    hold_ms(t) * 1000;
+	t->entry.late_us = late_us(t, r, t->line);
 	t->entry.wait = held_wait;
 	t->entry.turn = held_turn;
 	line_join(&s->worker->throttling->lines, &t->who, t->line, &t->entry);
@@ -393,8 +417,12 @@ static void
 hold(struct throttle *t, struct request *r, enum quota_lane lane,
     const struct quota_reason *why, int64_t us)
 {
+	/* While nothing passes it would be for ever. */
+	if (us > hold_ms(t) * 1000)
+		us = hold_ms(t) * 1000;
 	/* Without room for what it carries it is refused at once. */
-	if (!quota_hold(&t->who, (int64_t)r->bytes_in, (int64_t)
+	if (late_us(t, r, lane) <= now_us(t->session) ||
+	    !quota_hold(&t->who, (int64_t)r->bytes_in, (int64_t)
 	    r->worker->config->limits.buffered_max / HELD_PART)) {
 		if (why->record != NULL)
 			quota_note(why->record, us, now_us(t->session));

@@ -8,13 +8,15 @@
 #include "gateway/throttle.h"
 #include "gateway/throttle_count.h"
 #include "gateway/topic_default.h"
+#include "gateway/topic_rules.h"
 #include "gateway/worker.h"
 #include "routing/shape.h"
 #include "wire/messages.h"
 
-/* More partitions than a broker makes or deletes for one item (its controller
- * writes so many records at once): what asks for more comes to nothing, and
- * must not keep its tenant from changing topics for years. */
+/* More partitions than brokers make or delete for one item (their controller
+ * writes so many records at once): what asks for more comes to nothing. Where
+ * nothing is refused, a request costs no more either, or one could keep its
+ * tenant from changing topics for years. */
 enum { CHANGE_MAX = 10000 };
 
 /* ---- what an item is about ---- */
@@ -113,6 +115,9 @@ judge_rate(struct request *r, const struct quota_who *w, int64_t n)
 	if (n > CHANGE_MAX)
 		n = CHANGE_MAX;
 	if (!throttle_version_knows(r->schema->key, r->version)) {
+		if (n > CHANGE_MAX - r->changed)
+			n = CHANGE_MAX - r->changed;
+		r->changed += n;
 		quota_cost_add(&c, QUOTA_DIM_PARTITION_CHANGES, n, true);
 		quota_spend(w, &c, now_us);
 		return 0;
@@ -171,13 +176,23 @@ throttle_topic_judge(struct request *r, const struct shape_item *item)
 	    change);
 }
 
+/* Partitions of a topic that Metadata makes. */
+static int32_t
+made_by_metadata(const struct request *r)
+{
+	int32_t n = by_default(r), most = topic_rules_partitions_max(r);
+
+	return most > 0 && n > most ? most : n;
+}
+
 static bool
 may_create_all(struct request *r, const struct quota_who *w,
     const struct metadata_request *ask)
 {
 	for (int32_t i = 0; i < ask->topics.n; i++) {
 		struct made_topic m = { .name = ask->topics.v[i].name,
-			.partitions = by_default(r), .class = MADE_PLAIN };
+			.partitions = made_by_metadata(r),
+			.class = MADE_PLAIN };
 
 		if (!throttle_may_be(r, w, &m)) {
 			throttle_log(r, "topic", m.name);
@@ -198,7 +213,7 @@ throttle_may_create(struct request *r, const struct metadata_request *ask)
 	if (!may_create_all(r, w, ask))
 		return false;
 	if (quota_take(w, QUOTA_DIM_PARTITION_CHANGES, (int64_t)ask->topics.n *
-	    by_default(r), loop_now_us(r->worker->loop), &why))
+	    made_by_metadata(r), loop_now_us(r->worker->loop), &why))
 		return true;
 	throttle_refused(r, &why);
 	throttle_log(r, "topic", ask->topics.v[0].name);
@@ -208,8 +223,8 @@ throttle_may_create(struct request *r, const struct metadata_request *ask)
 
 /* ---- what brokers make of themselves ---- */
 
-static void
-learn(struct request *r, int32_t partitions)
+void
+throttle_topics_learn(struct request *r, int32_t partitions)
 {
 	const struct quota_who *w = throttle_who(r->session);
 	int32_t more = partitions - by_default(r);
@@ -219,7 +234,7 @@ learn(struct request *r, int32_t partitions)
 		quota_cost_add(&c, QUOTA_DIM_PARTITION_CHANGES, more, true);
 		quota_spend(w, &c, loop_now_us(r->worker->loop));
 	}
-	atomic_store(&r->worker->gateway->default_partitions, partitions);
+	topic_default_set(r, partitions);
 }
 
 void
@@ -239,7 +254,7 @@ throttle_topics_made(struct request *r, const void *response)
 		if (p->topics.v[i].error_code == 0 &&
 		    p->topics.v[i].num_partitions > 0 &&
 		    htab_take(asked, p->topics.v[i].name) != NULL)
-			learn(r, p->topics.v[i].num_partitions);
+			throttle_topics_learn(r, p->topics.v[i].num_partitions);
 	htab_free(asked, NULL);
 }
 

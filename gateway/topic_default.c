@@ -7,13 +7,31 @@
 #include "gateway/worker.h"
 #include "wire/messages.h"
 
-enum { TELLS_PARTITIONS = 5, TIMEOUT_MS = 15000 };
+enum { TELLS_PARTITIONS = 5, TIMEOUT_MS = 15000, KEPT_US = 300000000 };
 
 int32_t
 topic_default(const struct request *r)
 {
 	return atomic_load_explicit(&r->worker->gateway->default_partitions,
 	    memory_order_relaxed);
+}
+
+void
+topic_default_set(struct request *r, int32_t partitions)
+{
+	struct gateway *g = r->worker->gateway;
+
+	if (partitions <= 0)
+		return;
+	atomic_store(&g->default_partitions, partitions);
+	atomic_store(&g->default_us, loop_now_us(r->worker->loop));
+}
+
+static bool
+is_fresh(const struct request *r)
+{
+	return topic_default(r) > 0 && loop_now_us(r->worker->loop) -
+	    atomic_load(&r->worker->gateway->default_us) < KEPT_US;
 }
 
 const struct api_schema *
@@ -36,10 +54,11 @@ learned(struct request *r)
 		return;
 	}
 	for (int32_t i = 0; got != NULL && i < got->topics.n; i++)
-		if (got->topics.v[i].error_code == 0 &&
-		    got->topics.v[i].num_partitions > 0)
-			atomic_store(&r->worker->gateway->default_partitions,
-			    got->topics.v[i].num_partitions);
+		if (got->topics.v[i].error_code == 0)
+			topic_default_set(r, got->topics.v[i].num_partitions);
+	/* That was for the answer; the request goes on. */
+	r->arena.cap = r->arena.used + CODEC_ARENA_FACTOR * r->bytes_in +
+	    4096;
 	r->resume(r);
 }
 
@@ -51,7 +70,7 @@ topic_default_learn(struct request *r, const struct slice *names, int32_t n,
 	const struct api_schema *api;
 	int16_t version;
 
-	if (n == 0 || r->default_asked || topic_default(r) > 0)
+	if (n == 0 || r->default_asked || is_fresh(r))
 		return false;
 	api = topic_default_api(r, &version);
 	if (api == NULL || version < TELLS_PARTITIONS)

@@ -3,7 +3,8 @@
  * How many partitions brokers make when they are not told (num.partitions): a
  * rule that limits partitions needs to know it. It is learned from what they
  * answer to a CreateTopics that only validates, and by throttle_topics.c from
- * those that do not. Known from then on by all of the gateway.
+ * those that do not. Known to all of the gateway, and asked for again after
+ * some minutes, for an operator may change it.
  *
  * Thread: worker. Bounds: one question a request, about TOPIC_DEFAULT_NAMES.
  */
@@ -21,6 +22,8 @@ enum { TOPIC_DEFAULT_NAMES = 10 };
 
 /* 0: not known. */
 int32_t	 topic_default(const struct request *r);
+/* Brokers have said it. */
+void	 topic_default_set(struct request *r, int32_t partitions);
 /* Asks brokers what they would make of topics with these names: resume(r)
  * follows. False: that is known, the request has asked before, or nothing can
  * be asked. */

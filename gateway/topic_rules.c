@@ -26,7 +26,8 @@ enum {
 	SOURCE_DEFAULT = 5,
 };
 
-enum { TOPICS_REPLACED_MAX = 2000 };	/* in one AlterConfigs */
+/* In one AlterConfigs, and the entries that take their place. */
+enum { TOPICS_REPLACED_MAX = 2000, CHANGES_MAX = 100000 };
 
 static const uint64_t streams_segment_min = 16 * 1024 * 1024;
 
@@ -234,9 +235,9 @@ check_name(struct request *r, const struct config_tenant_topics *t,
 {
 	struct slice name;
 
-	if (t->name_pattern == NULL || !names_outward(tenancy_names(
-	    r->session), NAME_TOPIC, physical, &name, &r->arena) ||
-	    wildcard_fits(t->name_pattern, name))
+	if (t->name_pattern == NULL || (names_outward(tenancy_names(
+	    r->session), NAME_TOPIC, physical, &name, &r->arena) &&
+	    wildcard_fits(t->name_pattern, name)))
 		return true;
 	error_set(why, "topics.name_pattern: the name must look like %s",
 	    t->name_pattern);
@@ -478,7 +479,21 @@ changes_of(struct request *r, const struct config_tenant_topics *t,
 	for (int i = 0; i < KNOWN; i++)
 		take_back(t, slice_of(known[i]), to);
 	for (uint32_t i = 0; i < t->configs.n; i++)
-		take_back(t, slice_of(t->configs.v[i].name), to);
+		take_back(t, arena_slice(&r->arena, slice_of(
+		    t->configs.v[i].name)), to);
+}
+
+/* How many entries are sent for it, at most. */
+static size_t
+count_changes(const struct config_tenant_topics *t,
+    const struct alter_configs_request *q)
+{
+	size_t n = 0;
+
+	for (int32_t i = 0; i < q->resources.n; i++)
+		n += (size_t)q->resources.v[i].configs.n + KNOWN +
+		    t->configs.n;
+	return n;
 }
 
 static int32_t
@@ -504,7 +519,8 @@ topic_rules_replace(struct request *r)
 	/* What a group's entries are is not known here; and what is sent is
 	 * longer than what came. */
 	if (count_resources(q, RESOURCE_GROUP) > 0 ||
-	    q->resources.n > TOPICS_REPLACED_MAX)
+	    q->resources.n > TOPICS_REPLACED_MAX ||
+	    count_changes(t, q) > CHANGES_MAX)
 		return KAFKA_INVALID_REQUEST;
 	to = ARENA_NEW(&r->arena, struct incremental_alter_configs_request);
 	to->validate_only = q->validate_only;
@@ -628,12 +644,12 @@ topic_rules_new_topic(struct request *r, struct slice physical,
 	impose_insync(r, t, &to->configs.v, &to->configs.n);
 }
 
-bool
-topic_rules_wants_default(const struct request *r)
+int32_t
+topic_rules_partitions_max(const struct request *r)
 {
 	const struct config_tenant_topics *t = rules_of(r);
 
-	return t != NULL && t->partitions_max > 0;
+	return t != NULL ? (int32_t)t->partitions_max : 0;
 }
 
 typedef struct streams_group_heartbeat_request_topic_info topic_info;
@@ -752,4 +768,10 @@ topic_rules_show(struct request *r, void *response)
 			c->read_only = rule_for(t, c->name).when !=
 			    CONFIG_TOPIC_ALWAYS;
 		}
+}
+
+bool
+topic_rules_wants_default(const struct request *r)
+{
+	return topic_rules_partitions_max(r) > 0;
 }

@@ -46,6 +46,8 @@ bool	 topic_rules_may_be_named(struct request *r, struct slice physical);
 bool	 topic_rules_impose(const struct request *r);
 void	 topic_rules_new_topic(struct request *r, struct slice physical,
 	    struct create_topics_request_topics *to);
+/* Of a topic; 0: as many as brokers make. */
+int32_t	 topic_rules_partitions_max(const struct request *r);
 /* Whether it has to be known how many partitions brokers make of
  * themselves. */
 bool	 topic_rules_wants_default(const struct request *r);

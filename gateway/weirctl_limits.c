@@ -37,7 +37,7 @@ usage(FILE *f, bool why)
 	    "long, who uses\nthem most, and what is left now." :
 	    "Each limit: its value, what is used of it by all the fleet as far "
 	    "as this node\nknows, through this node (here), what is left, and "
-	    "the most that was used here in\na second.");
+	    "the most that was used here.");
 	return f == stdout ? WEIRCTL_OK : WEIRCTL_USAGE;
 }
 

@@ -47,6 +47,7 @@ struct worker {
 	struct cluster		*cluster;	/* a reference; not NULL */
 	struct config		*config;	/* a reference */
 	int64_t			 config_us;	/* since when; 0: the start */
+	int64_t			 not_made_us;	/* api_metadata.c's last line */
 	struct auth		*auth;		/* a reference */
 	struct auth_cache	*auth_cache;
 	struct tenants		*tenants;	/* a reference; NULL: none */

@@ -212,6 +212,15 @@ turn_us(const struct quota_who *w, enum quota_scope scope,
 	owed = atomic_load(bytes ? &p->owed_bytes[lane] : &p->owed[lane]);
 	if (scope == QUOTA_TENANT)
 		others = atomic_load(&w->account->owing[lane]) - (owed > 0);
+	/* Of requests both lanes take. */
+	if (!bytes && (lane == QUOTA_OTHER || lane == QUOTA_READ)) {
+		enum quota_lane too = lane == QUOTA_OTHER ? QUOTA_READ :
+		    QUOTA_OTHER;
+
+		owed += atomic_load(&p->owed[too]);
+		if (scope == QUOTA_TENANT)
+			others += atomic_load(&w->account->owing[too]);
+	}
 	if (scope == QUOTA_NODE)
 		owed = 0;
 	debt = (__int128)-balance + ((__int128)owed * (others + 1) +

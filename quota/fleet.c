@@ -164,6 +164,9 @@ quota_gauge_bridge(struct quota_gauge *g)
 
 	if (c == NULL || now == was)
 		return;
+	/* Who counts meanwhile must not see it twice. */
+	if (now > was)
+		atomic_store(&g->bridged, now);
 	if (now > was)
 		lease_count_force(c, (uint32_t)(now - was));
 	else
@@ -636,10 +639,12 @@ weigh(struct quota_holder *h)
 		n = h->scope == QUOTA_TENANT ?
 		    atomic_load(&h->account->wants[lane]) :
 		    atomic_load(&h->owed[lane]);
-		/* Requests come in all of their lanes. */
-		if (lane == QUOTA_OTHER && h->scope == QUOTA_TENANT)
-			n += atomic_load(&h->account->wants[QUOTA_IN]) +
-			    atomic_load(&h->account->wants[QUOTA_READ]);
+		/* Requests come in these lanes as well. */
+		if (lane == QUOTA_OTHER)
+			n += h->scope == QUOTA_TENANT ?
+			    atomic_load(&h->account->wants[QUOTA_IN]) +
+			    atomic_load(&h->account->wants[QUOTA_READ]) :
+			    atomic_load(&h->owed[QUOTA_READ]);
 		atomic_store(&l->weight, n > 1 ? (uint32_t)n : 1);
 	}
 }

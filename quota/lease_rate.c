@@ -18,6 +18,7 @@ enum {
 	/* Smoothing: of demand, of its peaks, of what the script compares with
 	 * all nodes' spending (SLOWNESS). */
 	DEMAND_US = 100 * 1000, PEAK_US = 500 * 1000, SPENDING_US = 1000 * 1000,
+	OTHERS_US = 2000 * 1000,
 	/* A limit whose burst takes this long to fill is never free: each start
 	 * of a node would bring a part of it. */
 	SLOW_S = 10,
@@ -503,9 +504,16 @@ learn_share(struct rate *r, double all)
 static void
 learn_others(struct rate *r, int64_t all, int64_t now)
 {
-	double others = (double)all - r->spending;
+	double others = (double)all - r->spending, part;
 
-	r->others = others > 0 ? (int64_t)others : 0;
+	if (others < 0)
+		others = 0;
+	/* The store counts what a node spent when it comes, not when it spent
+	 * it, so what it says swings. */
+	part = leased_told(&r->l) ? (double)(now - r->l.told_us) / OTHERS_US :
+	    1;
+	r->others += (int64_t)((others - (double)r->others) *
+	    (part < 1 ? part : 1));
 	r->l.told_us = now;
 }
 

@@ -337,7 +337,7 @@ struct quota_row {
 	int64_t			 value, burst;
 	/* A second, in a window, or now. here: this node's; use: the fleet's as
 	 * well, when it is known (fleet), of which headroom is then too; peak:
-	 * the most use ever. */
+	 * the most that here was ever. */
 	int64_t			 use, here, peak;
 	int64_t			 headroom;	/* tokens; below 0: debt */
 	bool			 fleet;

@@ -45,7 +45,6 @@ show_gauge(const struct quota_view *v, struct quota_holder *h,
 	    v->now_us) / BUCKET_UNIT : r.value - r.here;
 	r.use = r.here;
 	add_others(&r, bucket);
-	quota_raise(&g->peak, r.use);
 	r.peak = atomic_load(&g->peak);
 	v->row(v->arg, &r);
 }

@@ -366,6 +366,7 @@ names_outward(const struct names *n, enum name_kind kind,
 
 struct keeping {
 	const struct names	*now;
+	const struct adopted	*before;	/* of that kind */
 	enum name_kind		 kind;
 	struct arena		 arena;
 };
@@ -379,6 +380,19 @@ keeps_name(void *arg, struct slice physical, void *value)
 
 	return names_outward(k->now, k->kind, physical, &name, &k->arena) &&
 	    slice_eq(name, p->as);
+}
+
+/* A name of its own now, which a star of before showed as well: it must be the
+ * same. */
+static bool
+keeps_shown(void *arg, struct slice name, void *value)
+{
+	struct keeping *k = arg;
+	const struct pattern *p = value, *was = rule_of_name(k->before, name);
+	struct slice physical;
+
+	return was == NULL || (join(&k->arena, was->physical, behind(name,
+	    was->as), &physical) && slice_eq(physical, p->physical));
 }
 
 static bool
@@ -402,10 +416,12 @@ names_keep(const struct names *now, const struct names *before)
 		const struct adopted *a = &before->adopted[i];
 
 		k.kind = (enum name_kind)i;
+		k.before = a;
 		for (uint32_t j = 0; all && j < a->pattern_count; j++)
 			all = keeps_pattern(&now->adopted[i],
 			    &a->patterns[j]);
-		all = all && htab_each(a->by_physical, keeps_name, &k);
+		all = all && htab_each(a->by_physical, keeps_name, &k) &&
+		    htab_each(now->adopted[i].by_name, keeps_shown, &k);
 	}
 	arena_fini(&k.arena);
 	return all;

@@ -297,6 +297,11 @@ test_keep(void **state)
 		    { "old.x", "x" } }, 3, false },
 		{ { { "same", "same" }, { "legacy-*", "l-*" },
 		    { "old.y", "x" } }, 3, false },
+		/* What a star showed is another's now. */
+		{ { { "same", "same" }, { "legacy-*", "l-*" },
+		    { "old.x", "x" }, { "other", "l-x" } }, 4, false },
+		{ { { "same", "same" }, { "legacy-*", "l-*" },
+		    { "old.x", "x" }, { "legacy-x", "l-x" } }, 4, true },
 		{ { { NULL } }, 0, false },
 	};
 	struct names *before = adopting(was, 3), *none = names_new("a.");

@@ -242,6 +242,7 @@ test_suspended_beside_a_fault(void **state)
 {
 	const struct tenant *first = tenants_at(world.gateway.tenants, 0);
 	const struct config_tenant *config = first->config;
+	struct tenant *was, *now;
 
 	(void)state;
 	write_file("b.json", "{\"suspended\": 1}");
@@ -281,10 +282,18 @@ test_suspended_beside_a_fault(void **state)
 	assert_reason("z");
 	assert_int_equal(count(), 1);
 	assert_int_equal(reloads(), 0);
+	/* Whoever came meanwhile is looked at as everybody else. */
+	was = tenant_ref(tenants_get(world.gateway.tenants, slice_of("a")));
+	write_file("a.json", "{\"suspended\": \"z\", \"namespace\": "
+	    "\"shared\"}");
 	assert_int_equal(unlink(path_of("b.json")), 0);
 	look();
 	assert_int_equal(reloads(), 1);
 	assert_reason("z");
+	now = tenants_get(world.gateway.tenants, slice_of("a"));
+	assert_true(tenant_moved(was, now));
+	assert_false(tenant_moved(now, now));
+	tenant_unref(was);
 }
 
 static void

@@ -358,10 +358,11 @@ tell_not_made(struct request *r, const struct create_topics_response *got)
 	for (int32_t i = 0; i < got->topics.n; i++) {
 		const struct create_topics_response_topics *t =
 		    &got->topics.v[i];
+		int16_t error = error_of_made(t->error_code);
 		struct log_quoted name, text;
 
-		if (error_of_made(t->error_code) ==
-		    KAFKA_LEADER_NOT_AVAILABLE || now - r->worker->not_made_us < NOT_MADE_LOG_US)
+		if (error == KAFKA_LEADER_NOT_AVAILABLE ||
+		    now - r->worker->not_made_us < NOT_MADE_LOG_US)
 			continue;
 		r->worker->not_made_us = now;
 		log_warn("topic not made", "topic=%s error=%d detail=%s",

@@ -377,19 +377,20 @@ gather_made(struct request *r, struct upstream_topics *u,
 {
 	struct metadata_response_topics *v = ARENA_ARRAY(&r->arena,
 	    struct metadata_response_topics, got->topics.n + 1);
-	int32_t most = 0;
+	int32_t theirs = 0, made = 0;
 
 	tell_not_made(r, got);
 	for (int32_t i = 0; i < got->topics.n; i++) {
 		v[i].name = got->topics.v[i].name;
 		v[i].error_code = error_of_made(got->topics.v[i].error_code);
-		if (got->topics.v[i].error_code == 0 &&
-		    got->topics.v[i].num_partitions > most)
-			most = got->topics.v[i].num_partitions;
+		if (got->topics.v[i].error_code == 0) {
+			theirs = got->topics.v[i].num_partitions;
+			made++;
+		}
 		htab_set(u->by_name, v[i].name, &v[i]);
 	}
-	if (most > 0 && topic_rules_partitions_max(r) == 0)
-		throttle_topics_learn(r, most);
+	if (theirs > 0 && topic_rules_partitions_max(r) == 0)
+		throttle_topics_learn(r, theirs, made);
 }
 
 static void

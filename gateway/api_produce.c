@@ -324,10 +324,14 @@ judge(struct request *r, const struct shape_item *item)
 
 	if (error == 0)
 		error = throttle_room(r, item);
-	if (error != 0 || p == NULL)
-		return error != 0 ? error : FORWARD_ITEM;
+	if (error == 0 && p == NULL)
+		return FORWARD_ITEM;
 	it = item_of(item->outer, item->inner);
-	error = produce_order_judge(p->order, &it);
+	/* Known at once, for there may be room for the next one. */
+	if (to_be_repeated(error))
+		produce_order_refused(state_of(r->session)->order, &it, error);
+	if (error == 0)
+		error = produce_order_judge(p->order, &it);
 	return error != 0 ? error : FORWARD_ITEM;
 }
 

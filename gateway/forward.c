@@ -23,7 +23,7 @@ struct plan {
 	int32_t			 items;
 	int32_t			*leg_of;	/* by item; -1: errors[i] */
 	int16_t			*errors;
-	int16_t			*verdicts;	/* by item, with how.once */
+	int16_t			*verdicts;	/* by item, with how.judge */
 	int32_t			*brokers;	/* by leg */
 	bool			*told;		/* by item: how.sends was */
 	int32_t			 legs;

@@ -58,7 +58,7 @@ with_reason(struct tenant *was, const char *why)
 	if (text_eq(base->config->suspended, why))
 		return tenant_ref(base);
 	t = mem_alloc(sizeof(*t));
-	/* All but the count, which others are at. */
+	/* All but what tenant_init begins: others are at it. */
 	memcpy((char *)t + after, (const char *)base + after,
 	    sizeof(*t) - after);
 	tenant_init(t);

@@ -381,11 +381,11 @@ static int64_t
 group_late_us(struct throttle *t)
 {
 	const int64_t most = GROUP_HOLD_MS * 1000;
-	int64_t now = now_us(t->session);
+	int64_t now = now_us(t->session), own = now + hold_ms(t) * 1000;
 
 	if (t->apart_us == 0 || now - t->apart_us >= 2 * most)
 		t->apart_us = now;
-	return t->apart_us + most;
+	return own < t->apart_us + most ? own : t->apart_us + most;
 }
 
 static int64_t
@@ -413,6 +413,17 @@ join(struct throttle *t, struct request *r)
 	line_join(&s->worker->throttling->lines, &t->who, t->line, &t->entry);
 }
 
+/* Without room for what it carries it is refused at once. */
+static bool
+may_be_held(struct throttle *t, struct request *r, enum quota_lane lane)
+{
+	size_t most = r->worker->config->limits.buffered_max / HELD_PART;
+
+	return (lane != QUOTA_GROUPS || late_us(t, r, lane) >
+	    now_us(t->session)) && quota_hold(&t->who, (int64_t)r->bytes_in,
+	    (int64_t)most);
+}
+
 static void
 hold(struct throttle *t, struct request *r, enum quota_lane lane,
     const struct quota_reason *why, int64_t us)
@@ -420,10 +431,7 @@ hold(struct throttle *t, struct request *r, enum quota_lane lane,
 	/* While nothing passes it would be for ever. */
 	if (us > hold_ms(t) * 1000)
 		us = hold_ms(t) * 1000;
-	/* Without room for what it carries it is refused at once. */
-	if (late_us(t, r, lane) <= now_us(t->session) ||
-	    !quota_hold(&t->who, (int64_t)r->bytes_in, (int64_t)
-	    r->worker->config->limits.buffered_max / HELD_PART)) {
+	if (!may_be_held(t, r, lane)) {
 		if (why->record != NULL)
 			quota_note(why->record, us, now_us(t->session));
 		if (is_silent(r))

@@ -115,7 +115,9 @@ judge_rate(struct request *r, const struct quota_who *w, int64_t n)
 	if (n > CHANGE_MAX)
 		n = CHANGE_MAX;
 	if (!throttle_version_knows(r->schema->key, r->version)) {
-		if (n > CHANGE_MAX - r->changed)
+		/* What is deleted is there. */
+		if (r->schema->key != API_DELETE_TOPICS &&
+		    n > CHANGE_MAX - r->changed)
 			n = CHANGE_MAX - r->changed;
 		r->changed += n;
 		quota_cost_add(&c, QUOTA_DIM_PARTITION_CHANGES, n, true);
@@ -224,14 +226,17 @@ throttle_may_create(struct request *r, const struct metadata_request *ask)
 /* ---- what brokers make of themselves ---- */
 
 void
-throttle_topics_learn(struct request *r, int32_t partitions)
+throttle_topics_learn(struct request *r, int32_t partitions, int32_t topics)
 {
 	const struct quota_who *w = throttle_who(r->session);
 	int32_t more = partitions - by_default(r);
 	struct quota_cost c = { 0 };
 
+	if (topics == 0)
+		return;
 	if (more > 0 && w != NULL) {
-		quota_cost_add(&c, QUOTA_DIM_PARTITION_CHANGES, more, true);
+		quota_cost_add(&c, QUOTA_DIM_PARTITION_CHANGES, (int64_t)more *
+		    topics, true);
 		quota_spend(w, &c, loop_now_us(r->worker->loop));
 	}
 	topic_default_set(r, partitions);
@@ -242,6 +247,7 @@ throttle_topics_made(struct request *r, const void *response)
 {
 	const struct create_topics_request *q = r->body;
 	const struct create_topics_response *p = response;
+	int32_t theirs = 0, made = 0;
 	struct htab *asked;
 
 	if (r->schema->key != API_CREATE_TOPICS || throttle_only_validates(r))
@@ -253,9 +259,12 @@ throttle_topics_made(struct request *r, const void *response)
 	for (int32_t i = 0; i < p->topics.n && htab_count(asked) > 0; i++)
 		if (p->topics.v[i].error_code == 0 &&
 		    p->topics.v[i].num_partitions > 0 &&
-		    htab_take(asked, p->topics.v[i].name) != NULL)
-			throttle_topics_learn(r, p->topics.v[i].num_partitions);
+		    htab_take(asked, p->topics.v[i].name) != NULL) {
+			theirs = p->topics.v[i].num_partitions;
+			made++;
+		}
 	htab_free(asked, NULL);
+	throttle_topics_learn(r, theirs, made);
 }
 
 /* ---- texts ---- */

@@ -38,8 +38,10 @@ bool	 throttle_only_validates(const struct request *r);
  * no other error for one that may pass. Why stands in the log. */
 bool	 throttle_may_create(struct request *r,
 	    const struct metadata_request *ask);
-/* Brokers make so many when they are not told: charges what was not known. */
-void	 throttle_topics_learn(struct request *r, int32_t partitions);
+/* Brokers make so many when they are not told, and made as many topics so:
+ * charges what was not known. */
+void	 throttle_topics_learn(struct request *r, int32_t partitions,
+	    int32_t topics);
 /* What brokers answered: learns how many partitions they make of themselves,
  * and charges what was not known before. */
 void	 throttle_topics_made(struct request *r, const void *response);

@@ -2,9 +2,9 @@
 /*
  * How many partitions brokers make when they are not told (num.partitions): a
  * rule that limits partitions needs to know it. It is learned from what they
- * answer to a CreateTopics that only validates, and by throttle_topics.c from
- * those that do not. Known to all of the gateway, and asked for again after
- * some minutes, for an operator may change it.
+ * answer to a CreateTopics that only validates, by throttle_topics.c from those
+ * that do not, and from what Metadata has made. Known to all of the gateway,
+ * and asked for again after some minutes, for an operator may change it.
  *
  * Thread: worker. Bounds: one question a request, about TOPIC_DEFAULT_NAMES.
  */

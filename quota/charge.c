@@ -212,14 +212,17 @@ turn_us(const struct quota_who *w, enum quota_scope scope,
 	owed = atomic_load(bytes ? &p->owed_bytes[lane] : &p->owed[lane]);
 	if (scope == QUOTA_TENANT)
 		others = atomic_load(&w->account->owing[lane]) - (owed > 0);
-	/* Of requests both lanes take. */
-	if (!bytes && (lane == QUOTA_OTHER || lane == QUOTA_READ)) {
+	/* Of requests both lanes take (who owes in both counts twice). */
+	if (d == QUOTA_DIM_REQUESTS &&
+	    (lane == QUOTA_OTHER || lane == QUOTA_READ)) {
 		enum quota_lane too = lane == QUOTA_OTHER ? QUOTA_READ :
 		    QUOTA_OTHER;
+		int64_t more = atomic_load(&p->owed[too]);
 
-		owed += atomic_load(&p->owed[too]);
+		owed += more;
 		if (scope == QUOTA_TENANT)
-			others += atomic_load(&w->account->owing[too]);
+			others += atomic_load(&w->account->owing[too]) -
+			    (more > 0);
 	}
 	if (scope == QUOTA_NODE)
 		owed = 0;

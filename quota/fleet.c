@@ -644,6 +644,7 @@ weigh(struct quota_holder *h)
 			n += h->scope == QUOTA_TENANT ?
 			    atomic_load(&h->account->wants[QUOTA_IN]) +
 			    atomic_load(&h->account->wants[QUOTA_READ]) :
+			    atomic_load(&h->owed[QUOTA_IN]) +
 			    atomic_load(&h->owed[QUOTA_READ]);
 		atomic_store(&l->weight, n > 1 ? (uint32_t)n : 1);
 	}

@@ -64,14 +64,6 @@ def row(node, dimension, query=""):
     return found[0]
 
 
-def weirctl(env, node, *words):
-    path = os.path.join(os.path.dirname(env.options.weir), "weirctl")
-    argv = [path, *words, "--admin", f"127.0.0.1:{node.admin_port}"]
-    code, out, err = proc.run("weirctl", argv, env.path("weirctl.log"), 20)
-    assert code == 0, (code, err)
-    return out
-
-
 def records(size):
     return batch([(None, b"x" * size)])
 
@@ -127,7 +119,7 @@ def test_produce_is_slowed_down(env):
         assert max(told) > 0 and told[0] == 0, told
         held = row(node, "ingress_bytes")["held_up"]
         assert held["times"] >= 3 and held["now"], held
-        said = weirctl(env, node, "explain")
+        said = node.ctl("explain")
         assert "ingress_bytes of the tenant, 1000000 bytes a second" in said, said
         assert "clients without a login" in said, said
     assert len(env.dump(topic).rows) == 40
@@ -171,7 +163,7 @@ def test_explained(env):
             produced(bob, topic, 4)
             produced(alice, topic, 6)
             blocks = {}
-            for line in weirctl(env, node, "explain").splitlines():
+            for line in node.ctl("explain").splitlines():
                 if not line.startswith(" "):
                     block = blocks.setdefault(line, [])
                 else:
@@ -187,12 +179,12 @@ def test_explained(env):
             f"used by {who['alice']}: 2 connections",
             f"used by {who['bob']}: 1 connections",
         ], said
-        said = weirctl(env, node, "explain", "--principal", who["bob"])
+        said = node.ctl("explain", "--principal", who["bob"])
         assert own + who["alice"] not in said and "of the tenant" in said, said
-        said = weirctl(env, node, "limits", "--principal", who["bob"])
+        said = node.ctl("limits", "--principal", who["bob"])
         assert who["bob"] in said and who["alice"] not in said, said
 
-        said = weirctl(env, node, "limits")
+        said = node.ctl("limits")
         titles, *lines = said.splitlines()[1:]
         assert titles.split() == "LIMIT SCOPE MODE VALUE USE HERE HEADROOM PEAK".split(), said
         assert any(line.split()[:5] == "ingress_bytes tenant enforce 400 k".split()
@@ -202,7 +194,7 @@ def test_explained(env):
 
         def told_of_it(*words):
             produced(alice, topic, 1)
-            said = weirctl(env, node, "explain", "--topic", hot, *words)
+            said = node.ctl("explain", "--topic", hot, *words)
             return said if f"all topics are used by {who['alice']}: " in said else None
 
         for words in (), ("--partition", "0"):
@@ -211,7 +203,7 @@ def test_explained(env):
                 f"partition_ingress_bytes of the partition, 100000 bytes a second  partition 0 of {hot}"
             ), said
             assert "of the tenant" not in said, said
-        said = weirctl(env, node, "limits", "--topic", hot, "--partition", "0")
+        said = node.ctl("limits", "--topic", hot, "--partition", "0")
         assert said.splitlines()[2].split()[:5] == (
             "partition_ingress_bytes partition enforce 100 k".split()
         ), said
@@ -613,6 +605,18 @@ def test_topics_that_brokers_make(env):
     assert names[2] not in known, known
 
 
+def held_to(rate, c, name, version, ask):
+    """Asks for 400 kB in all: how long it took, which is as long as that rate needs."""
+    size = len(c.ask(name, version, ask).frame)
+    began, sent = time.monotonic(), 0
+    while sent < 400000:
+        sent += len(c.ask(name, version, ask).frame)
+    took = time.monotonic() - began
+    # A burst, the first reply, the last one into debt.
+    assert took >= (sent - rate - 2 * size) / rate, (took, sent, size)
+    return took
+
+
 @only(through_weir=True)
 def test_every_byte_counts(env):
     """Metadata, which does not wait for limits of bytes, waits when it is more than one by itself;
@@ -623,13 +627,7 @@ def test_every_byte_counts(env):
         ask = {"topics": [{"name": n} for n in topics]}
         # Before Kafka 4.1 brokers learn of topics one after the other.
         proc.wait_until("all topics", lambda: not any(c.ask("metadata", 9, ask).errors()), 30)
-        size = len(c.ask("metadata", 9, ask).frame)
-        began, sent = time.monotonic(), 0
-        while sent < 400000:
-            sent += len(c.ask("metadata", 9, ask).frame)
-        took = time.monotonic() - began
-        # A burst, the first reply, the last one into debt.
-        assert took >= (sent - 100000 - 2 * size) / 100000, (took, sent, size)
+        took = held_to(100000, c, "metadata", 9, ask)
         # Heartbeats are answered all the same.
         beat = {"group_id": "g", "generation_id": 1, "member_id": "m"}
         before = time.monotonic()
@@ -717,12 +715,7 @@ def test_a_principals_bytes_count(env):
         assert not any(c.ask("create_topics", 7, creation(topics, 20)).errors())
         ask = {"topics": [{"name": n} for n in topics]}
         proc.wait_until("all topics", lambda: not any(c.ask("metadata", 9, ask).errors()), 30)
-        size = len(c.ask("metadata", 9, ask).frame)
-        began, sent = time.monotonic(), 0
-        while sent < 400000:
-            sent += len(c.ask("metadata", 9, ask).frame)
-        took = time.monotonic() - began
-        assert took >= (sent - rate - 2 * size) / rate, (took, sent, size)
+        took = held_to(rate, c, "metadata", 9, ask)
     return f"at 100 kB/s 400 kB of Metadata took {took:.2f} s"
 
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import time
 
 from rig import proc
@@ -38,14 +37,6 @@ def arn_of(node, who):
 
 def rows(node, principal):
     return shown(node, f"?principal={principal}")["limits"]
-
-
-def weirctl(env, node, *words):
-    path = os.path.join(os.path.dirname(env.options.weir), "weirctl")
-    argv = [path, *words, "--admin", f"127.0.0.1:{node.admin_port}"]
-    code, out, err = proc.run("weirctl", argv, env.path("weirctl.log"), 20)
-    assert code == 0, (code, err)
-    return out
 
 
 def share(of, clients, seconds):
@@ -107,7 +98,7 @@ def test_scopes(env):
             found = [r for r in rows(node, arn_of(node, who)) if r["scope"] == scope]
             assert len(found) == 1 and found[0]["value"] == most[who], found
             assert found[0]["held_up"]["times"] > 0, found
-            said = weirctl(env, node, "explain", "--principal", arn_of(node, who))
+            said = node.ctl("explain", "--principal", arn_of(node, who))
             assert f"ingress_bytes of the {scope}" in said, said
             assert f"{most[who]} bytes a second" in said, said
         assert not release(clients)

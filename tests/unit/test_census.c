@@ -19,6 +19,7 @@
 #include "routing/upstream.h"
 #include "tests/unit/fake_broker.h"
 #include "tests/unit/fake_time.h"
+#include "tests/unit/log_lines.h"
 #include "tests/unit/net_fixture.h"
 #include "tests/unit/tenants_fixture.h"
 #include "wire/messages.h"
@@ -548,15 +549,7 @@ asks_again_for_what_does_not_show(void **state)
 static int
 told(const char *what)
 {
-	char line[1024];
-	FILE *f = fopen(path_of("log"), "re");
-	int n = 0;
-
-	assert_non_null(f);
-	while (fgets(line, sizeof(line), f) != NULL)
-		n += strstr(line, what) != NULL;
-	fclose(f);
-	return n;
+	return count_lines(path_of("log"), what);
 }
 
 static void

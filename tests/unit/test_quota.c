@@ -15,6 +15,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "quota/quota_private.h"
+#include "tests/unit/log_lines.h"
 
 enum { SECOND = 1000000 };
 
@@ -1047,20 +1048,6 @@ says_which_limit(void **state)
 }
 
 /* ---- what the log is told ---- */
-
-static int
-count_lines(const char *path, const char *what)
-{
-	char line[4096];
-	FILE *file = fopen(path, "r");
-	int n = 0;
-
-	assert_non_null(file);
-	while (fgets(line, sizeof(line), file) != NULL)
-		n += strstr(line, what) != NULL;
-	fclose(file);
-	return n;
-}
 
 static void
 the_log_has_the_first_a_summary_and_the_end(void **state)

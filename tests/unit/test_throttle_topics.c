@@ -25,6 +25,7 @@
 #include "gateway/worker.h"
 #include "quota/quota_private.h"
 #include "routing/shape.h"
+#include "tests/unit/log_lines.h"
 #include "wire/messages.h"
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -322,21 +323,6 @@ no_number_wraps(void **state)
 	}
 	assert_int_equal(judged(create(7, many, 2, false)), 1);
 	assert_int_equal(owed(), 10000);
-}
-
-/* One a line that has it. */
-static int
-count_lines(const char *path, const char *what)
-{
-	char line[1000];
-	FILE *f = fopen(path, "r");
-	int n = 0;
-
-	assert_non_null(f);
-	while (fgets(line, sizeof(line), f) != NULL)
-		n += strstr(line, what) != NULL;
-	fclose(f);
-	return n;
 }
 
 /* A question has no room for why its topics are not made: the log has. */

@@ -87,6 +87,14 @@ class Weir:
     def status(self):
         return json.loads(self.get("/status")[1])
 
+    def ctl(self, *words):
+        """What weirctl prints of it."""
+        path = os.path.join(os.path.dirname(self.binary), "weirctl")
+        argv = [path, *words, "--admin", f"127.0.0.1:{self.admin_port}"]
+        code, out, err = proc.run("weirctl", argv, os.path.join(self.folder, "weirctl.log"), 20)
+        assert code == 0, (code, err)
+        return out
+
     def metrics(self):
         """{'name{labels}': value}"""
         found = {}

@@ -43,7 +43,7 @@ struct throttle {
 	bool			 owes;
 	int64_t			 group_us;	/* the last of a group's */
 	int64_t			 apart_us;	/* since when it was held by a
-						 * group's bytes; group_late */
+						 * group's bytes */
 	bool			 counted;	/* as a connection */
 	enum conn_reason	 closing;
 	struct error		 why;		/* it is closed */

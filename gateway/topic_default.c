@@ -3,7 +3,6 @@
 
 #include "gateway/gateway.h"
 #include "gateway/request.h"
-#include "gateway/topic_rules.h"
 #include "gateway/worker.h"
 #include "wire/messages.h"
 
